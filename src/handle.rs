@@ -1,0 +1,228 @@
+//! Seeing and closing a connection from anywhere.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use crate::lifecycle::{Lifecycle, Moment};
+use crate::state::{CloseReason, Closed, State};
+use crate::waiters::WaiterKey;
+
+/// Observes and closes a connection from anywhere.
+///
+/// A handle is cheap to clone and never keeps a connection open: when the owner
+/// is dropped, the connection closes, however many handles there are.
+///
+/// Two handles are equal if they are of the same connection.
+///
+/// # Examples
+///
+/// ```
+/// use hangup::{CloseReason, Scope};
+///
+/// let scope = Scope::new();
+/// let pending = scope.open()?;
+/// let handle = pending.handle();
+///
+/// assert!(handle.close(CloseReason::Shutdown).is_ok());
+/// // The first reason wins, and the second caller learns it.
+/// let closed = handle.close(CloseReason::Idle).unwrap_err();
+/// assert_eq!(closed.reason, CloseReason::Shutdown);
+/// // The owner cannot go on.
+/// assert_eq!(pending.register().unwrap_err(), closed);
+/// # Ok::<(), hangup::Refused>(())
+/// ```
+#[derive(Clone)]
+pub struct Handle {
+    lifecycle: Arc<Lifecycle>,
+}
+
+impl Handle {
+    pub(crate) fn new(lifecycle: Arc<Lifecycle>) -> Self {
+        Self { lifecycle }
+    }
+
+    pub(crate) fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    /// The connection's identity, unique in this process.
+    #[must_use]
+    pub fn id(&self) -> ConnectionId {
+        self.lifecycle.id()
+    }
+
+    /// The state at this instant.
+    ///
+    /// It may have moved on when you look at it, unless it is `Closed`.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.lifecycle.state()
+    }
+
+    /// Closes the connection. `Ok` if this call closed it.
+    ///
+    /// When this returns `Ok`, the connection is out of sight of every registry,
+    /// its stream yields nothing more but a farewell, and its undo has run on
+    /// this thread, newest first. There is one exception: while the owner is in a
+    /// set-up step ([`Registering::run`](crate::Registering::run) or
+    /// [`finish`](crate::Registering::finish)), the step is stopped first and
+    /// the undo runs where it stops. [`settled`](Self::settled) tells when.
+    ///
+    /// A panic in an undo or a waker does not reach the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the connection had been closed already, with the reason that
+    /// won. Its undo may still be running on another thread.
+    pub fn close(&self, reason: CloseReason) -> Result<(), Closed> {
+        self.lifecycle.close(reason)
+    }
+
+    /// Resolves once the connection is closed; at once if it is already.
+    ///
+    /// Equivalent to `async fn closed(&self) -> Closed`, but the future borrows
+    /// nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    pub fn closed(&self) -> WaitForClosed {
+        WaitForClosed {
+            wait: Wait::new(self, Moment::Closed),
+        }
+    }
+
+    /// Resolves once the connection is closed and everything that was acquired
+    /// for it is undone; at once if that is so already.
+    ///
+    /// Equivalent to `async fn settled(&self) -> Settled`, but the future borrows
+    /// nothing.
+    ///
+    /// An undo that waits for its own connection to settle waits for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    pub fn settled(&self) -> WaitForSettled {
+        WaitForSettled {
+            wait: Wait::new(self, Moment::Settled),
+        }
+    }
+}
+
+impl PartialEq for Handle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.lifecycle, &other.lifecycle)
+    }
+}
+
+impl Eq for Handle {}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("id", &self.id())
+            .field("state", &self.state())
+            .finish()
+    }
+}
+
+/// The identity of a connection, unique in this process and never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // ORDERING: Relaxed, because the number is only compared.
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a connection left behind: how it closed, and how its undo went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// How the connection closed.
+    pub closed: Closed,
+    /// How many undos ran, those that panicked included.
+    pub undone: usize,
+    /// The message of every panic, in the order in which they happened. Each one
+    /// cost the others nothing.
+    pub panics: Vec<String>,
+}
+
+/// Future of [`Handle::closed`].
+#[must_use = "futures do nothing unless polled"]
+#[derive(Debug)]
+pub struct WaitForClosed {
+    wait: Wait,
+}
+
+impl Future for WaitForClosed {
+    type Output = Closed;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Closed> {
+        self.wait.poll(cx, Lifecycle::closed)
+    }
+}
+
+/// Future of [`Handle::settled`].
+#[must_use = "futures do nothing unless polled"]
+#[derive(Debug)]
+pub struct WaitForSettled {
+    wait: Wait,
+}
+
+impl Future for WaitForSettled {
+    type Output = Settled;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Settled> {
+        self.wait.poll(cx, Lifecycle::settlement)
+    }
+}
+
+#[derive(Debug)]
+struct Wait {
+    lifecycle: Arc<Lifecycle>,
+    moment: Moment,
+    key: Option<WaiterKey>,
+}
+
+impl Wait {
+    fn new(handle: &Handle, moment: Moment) -> Self {
+        Self {
+            lifecycle: Arc::clone(&handle.lifecycle),
+            moment,
+            key: None,
+        }
+    }
+
+    fn poll<T>(&mut self, cx: &Context<'_>, happened: impl Fn(&Lifecycle) -> Option<T>) -> Poll<T> {
+        if let Some(value) = happened(&self.lifecycle) {
+            return Poll::Ready(value);
+        }
+        self.lifecycle
+            .wait(self.moment, &mut self.key, cx.waker().clone());
+        // Again, since the moment may have passed before the waker was there.
+        happened(&self.lifecycle).map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.lifecycle.stop_waiting(self.moment, key);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The shared cell of one connection: its word, and what the word guards.
+//!
+//! All who deal with a connection share one `Lifecycle`: its owner (one of the
+//! typed states), any number of handles, and the registries that it joined. The
+//! word decides who may and who must; the parts behind the lock are only ever
+//! moved in and out, and whatever is user code runs after the lock is released
+//! (I8).
+//!
+//! How a connection ends, in this order:
+//!
+//! 1. *Closed*: one read-modify-write on the word. From here on it is invisible
+//!    (I3) and silent (I4), and one thread has the duty to unwind (I2): the
+//!    closer, or whoever ends the step that the owner is in.
+//! 2. *Wake*: the owner and all who wait for `closed`.
+//! 3. *Undo*: newest first, each panic contained.
+//! 4. *Leave*: the registries and the scope let go of it. Only now, so that a
+//!    take-over still finds whoever it has to wait for (I5).
+//! 5. *Settled*: one more bit in the word; wakes all who wait for `settled`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::handle::{ConnectionId, Settled};
+use crate::panic::contain;
+use crate::scope;
+use crate::state::{CloseReason, Closed, State};
+use crate::sync::{Mutex, lock};
+use crate::waiters::{WaiterKey, Waiters, wake};
+use crate::word::{OnClose, OnRelease, OnStepEnd, Word};
+
+pub(crate) struct Lifecycle {
+    word: Word,
+    id: ConnectionId,
+    scope: Arc<scope::Shared>,
+    parts: Mutex<Parts>,
+}
+
+type Undo = Box<dyn FnOnce() + Send>;
+
+/// A place in a registry, held until the connection has settled.
+pub(crate) trait Membership: Send + Sync {
+    fn leave(&self);
+}
+
+#[derive(Default)]
+struct Parts {
+    undo: Vec<Undo>,
+    memberships: Vec<Arc<dyn Membership>>,
+    /// The undo stack has been found empty after the close: what comes later is
+    /// undone by whoever brings it.
+    unwound: bool,
+    undone: usize,
+    panics: Vec<String>,
+    /// One, since a connection has one owner. Taken by the close alone.
+    owner: Option<Waker>,
+    closed: Waiters,
+    settled: Waiters,
+}
+
+/// The two moments that can be waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Moment {
+    Closed,
+    Settled,
+}
+
+impl Lifecycle {
+    pub(crate) fn new(id: ConnectionId, scope: Arc<scope::Shared>) -> Self {
+        Self {
+            word: Word::new(),
+            id,
+            scope,
+            parts: Mutex::new(Parts::default()),
+        }
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.word.load().state()
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.word.load().is_live()
+    }
+
+    pub(crate) fn closed(&self) -> Option<Closed> {
+        self.word.load().closed()
+    }
+
+    pub(crate) fn register(&self) -> Result<(), Closed> {
+        self.word.register()
+    }
+
+    pub(crate) fn go_live(&self) -> Result<(), Closed> {
+        self.word.go_live()
+    }
+
+    /// Closes from anywhere. `Ok` if this call won.
+    pub(crate) fn close(&self, reason: CloseReason) -> Result<(), Closed> {
+        let duty = self.word.close(reason)?;
+        self.wake_closed();
+        match duty {
+            OnClose::Unwind => self.unwind(),
+            OnClose::LeaveToStep => {}
+        }
+        Ok(())
+    }
+
+    /// The owner is gone.
+    pub(crate) fn release(&self, reason: CloseReason) {
+        match self.word.release(reason) {
+            OnRelease::Close => {
+                self.wake_closed();
+                self.unwind();
+            }
+            OnRelease::Unwind => self.unwind(),
+            OnRelease::Nothing => {}
+        }
+    }
+
+    /// Closes if nobody has, and says how it is closed.
+    pub(crate) fn end(&self, reason: CloseReason) -> Closed {
+        match self.close(reason) {
+            Ok(()) => self.closed().expect("just closed"),
+            Err(closed) => closed,
+        }
+    }
+
+    pub(crate) fn begin_step(&self) -> Result<(), Closed> {
+        self.word.begin_step()
+    }
+
+    /// Ends the owner's step, which must be complete or dropped by now (I2).
+    /// `Err` if the connection closed during the step.
+    pub(crate) fn end_step(&self) -> Result<(), Unwind<'_>> {
+        match self.word.end_step() {
+            OnStepEnd::GoOn => Ok(()),
+            OnStepEnd::Unwind(closed) => Err(Unwind {
+                lifecycle: self,
+                closed,
+            }),
+        }
+    }
+
+    /// Puts an undo on the stack. If the stack has been unwound already, the undo
+    /// runs here and now.
+    pub(crate) fn push_undo(&self, undo: Undo) {
+        let mut parts = lock(&self.parts);
+        if !parts.unwound {
+            // Also when closed: whoever unwinds, or will when the step ends,
+            // finds it on top.
+            parts.undo.push(undo);
+            return;
+        }
+        drop(parts);
+        let panicked = self.run(undo);
+        self.scope.undone_late(panicked);
+    }
+
+    /// Keeps a place in a registry, or returns it if nobody will leave it any
+    /// more.
+    pub(crate) fn add_membership(
+        &self,
+        membership: Arc<dyn Membership>,
+    ) -> Result<(), Arc<dyn Membership>> {
+        let mut parts = lock(&self.parts);
+        if parts.unwound {
+            return Err(membership);
+        }
+        parts.memberships.push(membership);
+        Ok(())
+    }
+
+    /// Stores the waker of the owner. The caller looks at the word afterwards: a
+    /// close either finds this waker or is seen there.
+    pub(crate) fn park_owner(&self, waker: Waker) {
+        let replaced = lock(&self.parts).owner.replace(waker);
+        drop(replaced);
+    }
+
+    /// Stores the waker of someone who waits for `moment`; else as
+    /// [`park_owner`](Self::park_owner).
+    pub(crate) fn wait(&self, moment: Moment, key: &mut Option<WaiterKey>, waker: Waker) {
+        let replaced = lock(&self.parts).waiters(moment).insert(key, waker);
+        drop(replaced);
+    }
+
+    pub(crate) fn stop_waiting(&self, moment: Moment, key: WaiterKey) {
+        let removed = lock(&self.parts).waiters(moment).remove(key);
+        drop(removed);
+    }
+
+    /// What there is to say once it has settled.
+    pub(crate) fn settlement(&self) -> Option<Settled> {
+        let snapshot = self.word.load();
+        let closed = snapshot.closed().filter(|_| snapshot.settled())?;
+        let parts = lock(&self.parts);
+        Some(Settled {
+            closed,
+            undone: parts.undone,
+            panics: parts.panics.clone(),
+        })
+    }
+
+    fn wake_closed(&self) {
+        let mut parts = lock(&self.parts);
+        let owner = parts.owner.take();
+        let waiters = parts.closed.take();
+        drop(parts);
+        if let Some(owner) = owner {
+            wake(owner);
+        }
+        waiters.wake();
+    }
+
+    /// The duty of exactly one thread, which the word handed to it (I2).
+    fn unwind(&self) {
+        let (memberships, undone, mut panicked) = loop {
+            let mut parts = lock(&self.parts);
+            // One at a time: an undo that the owner still brings comes before
+            // those that are older.
+            let Some(undo) = parts.undo.pop() else {
+                parts.unwound = true;
+                let memberships = std::mem::take(&mut parts.memberships);
+                break (memberships, parts.undone, parts.panics.len());
+            };
+            drop(parts);
+            self.run(undo);
+        };
+        for membership in memberships.into_iter().rev() {
+            // To leave is to hash and drop what the user brought.
+            if let Err(message) = contain(move || membership.leave()) {
+                lock(&self.parts).panics.push(message);
+                panicked += 1;
+            }
+        }
+        let closed = self.closed().expect("only what has closed is unwound");
+        self.scope.settled(self.id, closed, undone, panicked);
+        self.word.settle();
+        let waiters = lock(&self.parts).settled.take();
+        waiters.wake();
+    }
+
+    /// Returns whether it panicked.
+    fn run(&self, undo: Undo) -> bool {
+        let panicked = contain(undo).err();
+        let mut parts = lock(&self.parts);
+        parts.undone += 1;
+        let Some(message) = panicked else {
+            return false;
+        };
+        parts.panics.push(message);
+        true
+    }
+}
+
+/// The duty to unwind, discharged when it is dropped, so that no panic on the
+/// way can lose it. Whoever holds it first drops what is newer than the stack.
+#[must_use]
+pub(crate) struct Unwind<'a> {
+    lifecycle: &'a Lifecycle,
+    closed: Closed,
+}
+
+impl Unwind<'_> {
+    pub(crate) fn closed(&self) -> Closed {
+        self.closed
+    }
+}
+
+impl Drop for Unwind<'_> {
+    fn drop(&mut self) {
+        self.lifecycle.unwind();
+    }
+}
+
+impl Parts {
+    fn waiters(&mut self, moment: Moment) -> &mut Waiters {
+        match moment {
+            Moment::Closed => &mut self.closed,
+            Moment::Settled => &mut self.settled,
+        }
+    }
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle")
+            .field("id", &self.id)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,254 @@
+//! The second typed state: the only one that acquires.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+
+use crate::error::JoinError;
+use crate::live::Live;
+use crate::owner::{Owner, owner_methods};
+use crate::registry::{Registry, Supersede};
+use crate::state::{CloseReason, Closed};
+use crate::step::{OnClose, Step};
+
+/// A connection that is being set up: the only state that can acquire.
+///
+/// Whatever is acquired here is undone exactly once, newest first, whichever
+/// way the connection ends: closed by a [`Handle`](crate::Handle), at any await of the set-up or
+/// later; dropped, with the handler's future or by the transport; panicked.
+///
+/// There are two safe orders, one for each kind of acquiring:
+///
+/// - **Asynchronous**: the undo first, with [`on_close`](Self::on_close), then
+///   the step, with [`run`](Self::run). A close in mid step stops the step before
+///   the undo runs, so an undo never overlaps the step that it undoes.
+/// - **Synchronous**: acquire first, then [`hold`](Self::hold) it, or
+///   [`on_close`](Self::on_close). If the connection has closed meanwhile, the
+///   undo runs at once.
+///
+/// Dropping it closes the connection as [`Dropped`](crate::CloseReason::Dropped).
+///
+/// # Examples
+///
+/// ```
+/// # use futures::executor::block_on;
+/// # use std::sync::{Arc, Mutex};
+/// # #[derive(Default)]
+/// # struct Router(Mutex<Vec<&'static str>>);
+/// # impl Router {
+/// #     async fn resume(&self) { self.0.lock().unwrap().push("running") }
+/// #     fn pause(&self) { self.0.lock().unwrap().push("paused") }
+/// # }
+/// use hangup::Scope;
+///
+/// # block_on(async {
+/// # let router = Arc::new(Router::default());
+/// let mut setup = Scope::new().open()?.register()?;
+/// setup.on_close({
+///     let router = Arc::clone(&router);
+///     move || router.pause()
+/// });
+/// setup.run(router.resume()).await?;
+/// let live = setup.go_live()?;
+///
+/// drop(live);
+/// assert_eq!(*router.0.lock().unwrap(), ["running", "paused"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[must_use = "dropping it closes the connection"]
+pub struct Registering {
+    owner: Owner,
+    /// The places that replace others when this goes live.
+    replacing: Vec<Box<dyn Supersede>>,
+}
+
+owner_methods!(Registering);
+
+impl Registering {
+    pub(crate) fn new(owner: Owner) -> Self {
+        Self {
+            owner,
+            replacing: Vec::new(),
+        }
+    }
+
+    /// Takes a place in `registry` under `key`, visible from
+    /// [`go_live`](Self::go_live) to the close.
+    ///
+    /// What happens when others hold the key is the registry's
+    /// [`Conflict`](crate::Conflict) policy. Under `Replace`, the predecessor
+    /// stays live until this connection goes live, which switches over in one
+    /// step and then closes it [`Superseded`](CloseReason::Superseded); if this
+    /// set-up fails, the predecessor never noticed. To have the predecessor gone
+    /// before the set-up begins, use [`take_over`](Self::take_over).
+    ///
+    /// A connection can be in any number of registries.
+    ///
+    /// # Errors
+    ///
+    /// - [`JoinError::Closed`] if the connection has closed.
+    /// - [`JoinError::KeyTaken`] and [`JoinError::KeyFull`] by the policy; decided
+    ///   in the same step that inserts, closed connections not counted.
+    /// - [`JoinError::AlreadyJoined`] if this connection holds the key already.
+    ///
+    /// On an error nothing has changed, and `key` and `value` are dropped.
+    pub fn join<K, V>(
+        &mut self,
+        registry: &Registry<K, V>,
+        key: K,
+        value: V,
+    ) -> Result<(), JoinError>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        let seat = registry.reserve(self.owner.handle(), key, value)?;
+        self.replacing.extend(seat);
+        Ok(())
+    }
+
+    /// Takes the place in `registry` under `key` for this connection alone: closes
+    /// all others that hold the key, live or still being set up, as
+    /// [`Superseded`](CloseReason::Superseded), and waits until all of them have
+    /// settled.
+    ///
+    /// When this returns `Ok`, everything that was done for the predecessors is
+    /// undone, so nothing of it can touch what this set-up does next. There are
+    /// never two owners at once. Of two newcomers the later one wins, and the
+    /// earlier one ends `Superseded`.
+    ///
+    /// It applies whatever the registry's policy is. It waits without a limit:
+    /// bound it by a timeout if an undo may hang.
+    ///
+    /// # Errors
+    ///
+    /// - [`JoinError::Closed`] if the connection closes, also while it waits.
+    /// - [`JoinError::AlreadyJoined`] if this connection holds the key already.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after its first poll, the place is kept and the
+    /// predecessors are closed, but they may not have settled yet. Drop this
+    /// `Registering` too, or wait for them by hand.
+    pub async fn take_over<K, V>(
+        &mut self,
+        registry: &Registry<K, V>,
+        key: K,
+        value: V,
+    ) -> Result<(), JoinError>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        let predecessors = registry.seize(self.owner.handle(), key, value)?;
+        for predecessor in &predecessors {
+            // Whatever reason it had before ours, it is closed.
+            let _: Result<(), Closed> = predecessor.close(CloseReason::Superseded);
+        }
+        self.run(async {
+            for predecessor in predecessors {
+                predecessor.settled().await;
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Registers an undo, to run when the connection closes.
+    ///
+    /// Undos run exactly once each, newest first, on the thread that closes, with
+    /// no lock held: `undo` may use this crate in any way, but should not block.
+    /// If it panics, the others still run, and
+    /// [`Handle::settled`](crate::Handle::settled) reports it.
+    ///
+    /// If the connection has closed already, `undo` runs without delay: on this
+    /// thread, or where the other undos are running. So whatever was acquired
+    /// before this call is undone in any case.
+    pub fn on_close<F>(&mut self, undo: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.owner.push_undo(Box::new(undo));
+    }
+
+    /// Keeps `value` until the connection closes and drops it then, in its turn
+    /// among the undos: a permit, a guard, a gauge.
+    ///
+    /// If the connection has closed already, `value` is dropped without delay.
+    pub fn hold<T>(&mut self, value: T)
+    where
+        T: Send + 'static,
+    {
+        self.owner.push_undo(Box::new(move || drop(value)));
+    }
+
+    /// Runs a step of the set-up, racing with the close.
+    ///
+    /// When the connection closes, the step's task is woken, `step` is dropped,
+    /// and only then does the undo run.
+    ///
+    /// The output is handed out if the connection was open when `step` completed;
+    /// else it is dropped before the undo runs. If what `step` acquires is not
+    /// released by dropping its output, register the undo before.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the connection has closed. If it had before the first poll,
+    /// `step` is never polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops `step`. The connection stays open, so that a
+    /// step can be tried again or given a timeout.
+    pub fn run<F: Future>(&mut self, step: F) -> Step<'_, F> {
+        Step::new(&self.owner, step, OnClose::DropIt)
+    }
+
+    /// Runs a step of the set-up to its end, then looks whether the connection
+    /// has closed: for a step that must not be dropped half way.
+    ///
+    /// A close does not stop `step`; the undo waits until `step` is complete.
+    /// Only if this future itself is dropped, with the handler's future, is `step`
+    /// dropped half way. If not even that may be, run it on a task of its own and
+    /// let the step be to wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the connection has closed. If it had before the first poll,
+    /// `step` is never polled; else it is complete and its output dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops `step`. The connection stays open.
+    pub fn finish<F: Future>(&mut self, step: F) -> Step<'_, F> {
+        Step::new(&self.owner, step, OnClose::FinishIt)
+    }
+
+    /// Completes the set-up: from this instant on the connection is visible in
+    /// all its registries at once.
+    ///
+    /// If it replaces others, they are closed before this returns, and their undo
+    /// runs on this thread.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the connection was closed meanwhile.
+    pub fn go_live(self) -> Result<Live, Closed> {
+        let Self { owner, replacing } = self;
+        owner.go_live()?;
+        let live = Live::new(owner);
+        for seat in replacing {
+            seat.supersede();
+        }
+        Ok(live)
+    }
+}
+
+impl fmt::Debug for Registering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registering")
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
+    }
+}

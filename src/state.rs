@@ -1,0 +1,277 @@
+//! The state machine itself: pure values, no atomics, no allocation.
+//!
+//! [`State::apply`] is the single source of truth. The atomic word packs its
+//! states, the typed states are its arrows, and the tests check both against it.
+
+use core::fmt;
+
+use crate::error::TransitionError;
+
+/// Where a connection stands in its life.
+///
+/// ```text
+///            Register                 GoLive
+///   Pending ──────────▶ Registering ──────────▶ Live
+///      │                     │                    │
+///      └── Close(reason) ────┴── Close(reason) ───┴──▶ Closed { reason, from }
+/// ```
+///
+/// - `Pending`: admitted, nothing acquired yet.
+/// - `Registering`: acquiring what the connection needs; not visible to anyone.
+/// - `Live`: set up, visible in its registries, streaming.
+/// - `Closed`: terminal. The first reason wins and never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Admitted, nothing acquired yet.
+    Pending,
+    /// Acquiring; not visible to anyone.
+    Registering,
+    /// Set up, visible and streaming.
+    Live,
+    /// Ended, for a reason that never changes.
+    Closed(Closed),
+}
+
+/// A state that can still end: all of [`State`] but `Closed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// The phase of [`State::Pending`].
+    Pending,
+    /// The phase of [`State::Registering`].
+    Registering,
+    /// The phase of [`State::Live`].
+    Live,
+}
+
+/// What can happen to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// Set-up begins.
+    Register,
+    /// Set-up is complete.
+    GoLive,
+    /// The connection ends, whoever ends it.
+    Close(CloseReason),
+}
+
+/// Why a connection ended.
+///
+/// The first reason wins: a client that vanishes while the server shuts down
+/// is either `Dropped` or `Shutdown`, whichever came first, and stays that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The source ended by itself.
+    Completed,
+    /// The owner was dropped: the transport gave up on the body because the
+    /// client is gone, or the handler's future was dropped in mid set-up.
+    Dropped,
+    /// A signal that the connection was bound to has fired.
+    Aborted,
+    /// Set-up, the source or a write failed.
+    Failed,
+    /// A newer connection took over the key.
+    Superseded,
+    /// The server is shutting down.
+    Shutdown,
+    /// Nothing was heard from the peer for too long.
+    Idle,
+    /// The peer has stopped reading.
+    Stalled,
+    /// A set-up deadline or a maximum age has passed.
+    Expired,
+    /// The peer reads more slowly than it is sent to.
+    Overflow,
+    /// The application's own reason, under the application's own code.
+    App(u16),
+}
+
+/// How a connection ended: the reason, and the phase it was in.
+///
+/// As a value it is the last of the four states. As an error it is what every
+/// operation on a closed connection returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[error("connection closed while {from}: {reason}")]
+pub struct Closed {
+    /// Why it ended.
+    pub reason: CloseReason,
+    /// The phase in which it ended.
+    pub from: Phase,
+}
+
+impl State {
+    /// The state that `event` leads to from this one.
+    ///
+    /// Total and pure: every state takes every event and answers with the next
+    /// state or with the reason why there is none.
+    ///
+    /// # Errors
+    ///
+    /// - [`TransitionError::Closed`] if this is `Closed`: the state is terminal
+    ///   and the error carries the reason that won.
+    /// - [`TransitionError::OutOfOrder`] if the event has no arrow from here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hangup::{CloseReason, Event, Phase, State};
+    ///
+    /// const LIVE: State = match State::Registering.apply(Event::GoLive) {
+    ///     Ok(next) => next,
+    ///     Err(_) => panic!("registering goes live"),
+    /// };
+    /// assert_eq!(LIVE, State::Live);
+    ///
+    /// let closed = LIVE.apply(Event::Close(CloseReason::Idle)).unwrap();
+    /// assert_eq!(closed.closed().unwrap().from, Phase::Live);
+    /// assert!(closed.apply(Event::Close(CloseReason::Shutdown)).is_err());
+    /// ```
+    pub const fn apply(self, event: Event) -> Result<Self, TransitionError> {
+        match (self, event) {
+            (Self::Pending, Event::Register) => Ok(Self::Registering),
+            (Self::Registering, Event::GoLive) => Ok(Self::Live),
+            (Self::Pending, Event::Close(reason)) => Ok(closed(reason, Phase::Pending)),
+            (Self::Registering, Event::Close(reason)) => Ok(closed(reason, Phase::Registering)),
+            (Self::Live, Event::Close(reason)) => Ok(closed(reason, Phase::Live)),
+            // Terminal: nothing leaves `Closed`, and its first reason stays.
+            (Self::Closed(closed), Event::Register | Event::GoLive | Event::Close(_)) => {
+                Err(TransitionError::Closed(closed))
+            }
+            (state @ Self::Pending, Event::GoLive)
+            | (state @ Self::Registering, Event::Register)
+            | (state @ Self::Live, Event::Register | Event::GoLive) => {
+                Err(TransitionError::OutOfOrder { state, event })
+            }
+        }
+    }
+
+    /// How it ended, or `None` while it has not.
+    #[must_use]
+    pub const fn closed(self) -> Option<Closed> {
+        match self {
+            Self::Closed(closed) => Some(closed),
+            Self::Pending | Self::Registering | Self::Live => None,
+        }
+    }
+
+    /// Whether this is `Live`.
+    #[must_use]
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Live)
+    }
+
+    /// Whether this is `Closed`.
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+}
+
+const fn closed(reason: CloseReason, from: Phase) -> State {
+    State::Closed(Closed { reason, from })
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending => f.write_str("pending"),
+            Self::Registering => f.write_str("registering"),
+            Self::Live => f.write_str("live"),
+            Self::Closed(_) => f.write_str("closed"),
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Registering => "registering",
+            Self::Live => "live",
+        })
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Register => f.write_str("register"),
+            Self::GoLive => f.write_str("go live"),
+            Self::Close(reason) => write!(f, "close ({reason})"),
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed => f.write_str("completed"),
+            Self::Dropped => f.write_str("dropped"),
+            Self::Aborted => f.write_str("aborted"),
+            Self::Failed => f.write_str("failed"),
+            Self::Superseded => f.write_str("superseded"),
+            Self::Shutdown => f.write_str("shutdown"),
+            Self::Idle => f.write_str("idle"),
+            Self::Stalled => f.write_str("stalled"),
+            Self::Expired => f.write_str("expired"),
+            Self::Overflow => f.write_str("overflow"),
+            Self::App(code) => write!(f, "app({code})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CloseReason, Closed, Event, Phase, State};
+    use crate::error::TransitionError;
+
+    const IDLE: Closed = Closed {
+        reason: CloseReason::Idle,
+        from: Phase::Live,
+    };
+
+    /// Every state times every event, written out by hand.
+    #[test]
+    fn apply_is_the_table() {
+        use CloseReason::Aborted;
+        use Event::{Close, GoLive, Register};
+        use State::{Live, Pending, Registering};
+
+        let closes = |from| {
+            Ok(State::Closed(Closed {
+                reason: Aborted,
+                from,
+            }))
+        };
+        let refuses = |state, event| Err(TransitionError::OutOfOrder { state, event });
+        let over = Err(TransitionError::Closed(IDLE));
+        let ended = State::Closed(IDLE);
+
+        let table = [
+            (Pending, Register, Ok(Registering)),
+            (Pending, GoLive, refuses(Pending, GoLive)),
+            (Pending, Close(Aborted), closes(Phase::Pending)),
+            (Registering, Register, refuses(Registering, Register)),
+            (Registering, GoLive, Ok(Live)),
+            (Registering, Close(Aborted), closes(Phase::Registering)),
+            (Live, Register, refuses(Live, Register)),
+            (Live, GoLive, refuses(Live, GoLive)),
+            (Live, Close(Aborted), closes(Phase::Live)),
+            (ended, Register, over),
+            (ended, GoLive, over),
+            (ended, Close(Aborted), over),
+        ];
+        for (state, event, expected) in table {
+            assert_eq!(state.apply(event), expected, "{state} + {event}");
+        }
+    }
+
+    #[test]
+    fn errors_read_as_sentences() {
+        assert_eq!(IDLE.to_string(), "connection closed while live: idle");
+        let early = State::Pending.apply(Event::GoLive).unwrap_err();
+        assert_eq!(early.to_string(), "cannot go live while pending");
+        let late = State::Closed(IDLE).apply(Event::Register).unwrap_err();
+        assert_eq!(late.to_string(), IDLE.to_string());
+    }
+}

@@ -1,0 +1,159 @@
+//! One asynchronous step of a set-up, which no undo ever overlaps (I2).
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::lifecycle::Lifecycle;
+use crate::owner::{FailOnUnwind, Parking};
+use crate::state::Closed;
+
+pin_project! {
+    /// Future of [`Registering::run`](crate::Registering::run) and
+    /// [`Registering::finish`](crate::Registering::finish).
+    ///
+    /// From its first poll until it is complete or dropped, a close leaves the
+    /// undo to it. It drops the inner future first and runs the undo then.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Step<'a, F> {
+        lifecycle: &'a Lifecycle,
+        // Dropped as soon as it has ended: `None` in `Ended`.
+        #[pin]
+        future: Option<F>,
+        progress: Progress,
+        on_close: OnClose,
+        parking: Parking,
+    }
+
+    impl<F> PinnedDrop for Step<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if *this.progress == Progress::InFlight {
+                // First, and dropped last, also when the future's drop panics.
+                let _ending = Ending(this.lifecycle);
+                this.future.set(None);
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    NotStarted,
+    InFlight,
+    Ended,
+}
+
+/// What a close in mid step does to the inner future.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnClose {
+    DropIt,
+    FinishIt,
+}
+
+impl<'a, F> Step<'a, F> {
+    pub(crate) fn new(lifecycle: &'a Lifecycle, future: F, on_close: OnClose) -> Self {
+        Self {
+            lifecycle,
+            future: Some(future),
+            progress: Progress::NotStarted,
+            on_close,
+            parking: Parking::default(),
+        }
+    }
+}
+
+impl<F: Future> Future for Step<'_, F> {
+    type Output = Result<F::Output, Closed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let lifecycle = *this.lifecycle;
+
+        match *this.progress {
+            Progress::NotStarted => {
+                if let Err(closed) = lifecycle.begin_step() {
+                    *this.progress = Progress::Ended;
+                    this.future.set(None);
+                    return Poll::Ready(Err(closed));
+                }
+                *this.progress = Progress::InFlight;
+            }
+            Progress::InFlight => {
+                if let (OnClose::DropIt, Some(closed)) = (*this.on_close, lifecycle.closed()) {
+                    stop(this.future, this.progress, lifecycle);
+                    return Poll::Ready(Err(closed));
+                }
+            }
+            Progress::Ended => panic!("`Step` polled after completion"),
+        }
+
+        let failing = FailOnUnwind::new(lifecycle);
+        let polled = this
+            .future
+            .as_mut()
+            .as_pin_mut()
+            .expect("a step in flight has its future")
+            .poll(cx);
+        failing.disarm();
+
+        match polled {
+            Poll::Ready(output) => {
+                this.future.set(None);
+                *this.progress = Progress::Ended;
+                Poll::Ready(complete(lifecycle, output))
+            }
+            Poll::Pending if *this.on_close == OnClose::FinishIt => Poll::Pending,
+            Poll::Pending => {
+                let closed = ready!(this.parking.poll_closed(lifecycle, cx));
+                stop(this.future, this.progress, lifecycle);
+                Poll::Ready(Err(closed))
+            }
+        }
+    }
+}
+
+/// Drops the inner future, and only then lets the undo run.
+///
+/// Should the future's drop panic, the step is still in flight and ends when it
+/// is dropped itself.
+fn stop<F>(mut future: Pin<&mut Option<F>>, progress: &mut Progress, lifecycle: &Lifecycle) {
+    future.set(None);
+    *progress = Progress::Ended;
+    drop(lifecycle.end_step());
+}
+
+/// Hands out the output, unless the connection closed during the step.
+fn complete<T>(lifecycle: &Lifecycle, output: T) -> Result<T, Closed> {
+    match lifecycle.end_step() {
+        Ok(()) => Ok(output),
+        Err(unwind) => {
+            let closed = unwind.closed();
+            // Newest first: the output is newer than all that is on the stack,
+            // which `unwind` runs when it is dropped, even if this panics.
+            drop(output);
+            Err(closed)
+        }
+    }
+}
+
+/// Ends the step when it is dropped.
+struct Ending<'a>(&'a Lifecycle);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        drop(self.0.end_step());
+    }
+}
+
+impl<F> fmt::Debug for Step<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step")
+            .field("progress", &self.progress)
+            .field("on_close", &self.on_close)
+            .finish_non_exhaustive()
+    }
+}

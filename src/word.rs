@@ -1,0 +1,277 @@
+//! The one atomic word of a connection, and the legal moves on it (I1).
+//!
+//! ```text
+//!   bits   what
+//!   0-1    the state: 0 pending, 1 registering, 2 live, 3 closed
+//!   2-3    the phase it closed from, coded likewise; 0 while open
+//!   4-7    the close reason; 0 while open
+//!   8-23   the code of `App`; else 0
+//!   24     IN_STEP: the owner is in a set-up step
+//!   25     SETTLED: closed, and everything is undone
+//! ```
+//!
+//! Which bits go together:
+//!
+//! ```text
+//!   state          IN_STEP   SETTLED
+//!   pending, live  never     never
+//!   registering    maybe     never
+//!   closed         maybe     only without IN_STEP
+//! ```
+//!
+//! `IN_STEP` decides who runs the undo (I2): whoever closes a connection that is
+//! not in a step; else whoever ends the step. Both are read-modify-writes on this
+//! word, so exactly one of them sees the other and gets the duty.
+//!
+//! ORDERING: every move is one read-modify-write, `AcqRel`, and every load is
+//! `Acquire`. That pairs each observer of a state with whoever entered it: who
+//! sees `Live` sees the set-up, and who sees `SETTLED` sees every undo.
+
+use crate::state::{CloseReason, Closed, Event, Phase, State};
+use crate::sync::{AtomicU32, Ordering};
+
+const PENDING: u32 = 0;
+const REGISTERING: u32 = 1;
+const LIVE: u32 = 2;
+const CLOSED: u32 = 3;
+
+const STATE_MASK: u32 = 0b11;
+const FROM_SHIFT: u32 = 2;
+const REASON_SHIFT: u32 = 4;
+const REASON_MASK: u32 = 0b1111;
+const CODE_SHIFT: u32 = 8;
+const CODE_MASK: u32 = 0xffff;
+const IN_STEP: u32 = 1 << 24;
+const SETTLED: u32 = 1 << 25;
+
+pub(crate) struct Word(AtomicU32);
+
+/// A loaded word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Snapshot(u32);
+
+/// What the winner of a close must now do.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnClose {
+    /// Run the undo.
+    Unwind,
+    /// Nothing but wake: the owner is in a step, and stops it first.
+    LeaveToStep,
+}
+
+/// What the owner must do after its step.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnStepEnd {
+    /// Go on with the set-up.
+    GoOn,
+    /// Run the undo: the connection closed during the step.
+    Unwind(Closed),
+}
+
+/// What must be done for an owner that is gone.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnRelease {
+    /// It was still open and closed now: wake, and run the undo.
+    Close,
+    /// It had closed in a step that never ended: run the undo.
+    Unwind,
+    /// It had closed, and the undo is taken care of.
+    Nothing,
+}
+
+impl Word {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU32::new(PENDING))
+    }
+
+    pub(crate) fn load(&self) -> Snapshot {
+        Snapshot(self.0.load(Ordering::Acquire))
+    }
+
+    /// The only loop that writes the state: one read-modify-write, or none if
+    /// there is no such move. Returns what the word was before.
+    fn update(
+        &self,
+        next: impl Fn(Snapshot) -> Result<Snapshot, Closed>,
+    ) -> Result<Snapshot, Closed> {
+        let mut current = self.load();
+        loop {
+            let next = next(current)?;
+            match self.0.compare_exchange_weak(
+                current.0,
+                next.0,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Ok(current),
+                Err(seen) => current = Snapshot(seen),
+            }
+        }
+    }
+
+    pub(crate) fn register(&self) -> Result<(), Closed> {
+        self.update(|word| word.apply(Event::Register)).map(drop)
+    }
+
+    /// Clears `IN_STEP` as well: the owner stands here, so no step of it can be
+    /// in flight, only one that was forgotten.
+    pub(crate) fn go_live(&self) -> Result<(), Closed> {
+        self.update(|word| Ok(word.apply(Event::GoLive)?.without_step()))
+            .map(drop)
+    }
+
+    pub(crate) fn close(&self, reason: CloseReason) -> Result<OnClose, Closed> {
+        let before = self.update(|word| word.apply(Event::Close(reason)))?;
+        Ok(if before.in_step() {
+            OnClose::LeaveToStep
+        } else {
+            OnClose::Unwind
+        })
+    }
+
+    /// The owner starts a step, unless the connection has closed.
+    pub(crate) fn begin_step(&self) -> Result<(), Closed> {
+        self.update(|word| match word.closed() {
+            None => Ok(Snapshot(word.0 | IN_STEP)),
+            Some(closed) => Err(closed),
+        })
+        .map(drop)
+    }
+
+    /// The owner's step is over: completed, or stopped and dropped.
+    pub(crate) fn end_step(&self) -> OnStepEnd {
+        let before = Snapshot(self.0.fetch_and(!IN_STEP, Ordering::AcqRel));
+        match before.closed() {
+            None => OnStepEnd::GoOn,
+            Some(closed) => OnStepEnd::Unwind(closed),
+        }
+    }
+
+    /// The owner is gone, and with it any step that it forgot to end.
+    pub(crate) fn release(&self, reason: CloseReason) -> OnRelease {
+        let release = |word: Snapshot| match word.apply(Event::Close(reason)) {
+            Ok(closed) => Ok(closed.without_step()),
+            Err(_) if word.in_step() => Ok(word.without_step()),
+            Err(closed) => Err(closed),
+        };
+        match self.update(release) {
+            Ok(before) if before.closed().is_none() => OnRelease::Close,
+            Ok(_) => OnRelease::Unwind,
+            Err(_) => OnRelease::Nothing,
+        }
+    }
+
+    /// Everything is undone. Only whoever had the duty to unwind calls this.
+    pub(crate) fn settle(&self) {
+        let before = Snapshot(self.0.fetch_or(SETTLED, Ordering::AcqRel));
+        debug_assert!(before.closed().is_some() && !before.in_step() && !before.settled());
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn state(self) -> State {
+        match self.0 & STATE_MASK {
+            PENDING => State::Pending,
+            REGISTERING => State::Registering,
+            LIVE => State::Live,
+            _ => State::Closed(Closed {
+                reason: decode_reason(self.0),
+                from: match (self.0 >> FROM_SHIFT) & STATE_MASK {
+                    PENDING => Phase::Pending,
+                    REGISTERING => Phase::Registering,
+                    _ => Phase::Live,
+                },
+            }),
+        }
+    }
+
+    pub(crate) fn is_live(self) -> bool {
+        self.0 & STATE_MASK == LIVE
+    }
+
+    pub(crate) fn closed(self) -> Option<Closed> {
+        if self.0 & STATE_MASK == CLOSED {
+            self.state().closed()
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn settled(self) -> bool {
+        self.0 & SETTLED != 0
+    }
+
+    fn in_step(self) -> bool {
+        self.0 & IN_STEP != 0
+    }
+
+    fn without_step(self) -> Self {
+        Self(self.0 & !IN_STEP)
+    }
+
+    /// [`State::apply`] on the packed form; the flags stay. The typed states put
+    /// the events in order, so the only way to fail is to be closed.
+    fn apply(self, event: Event) -> Result<Self, Closed> {
+        let flags = self.0 & (IN_STEP | SETTLED);
+        match self.state().apply(event) {
+            Ok(next) => Ok(Self(encode(next) | flags)),
+            Err(error) => Err(error.in_order()),
+        }
+    }
+}
+
+fn encode(state: State) -> u32 {
+    match state {
+        State::Pending => PENDING,
+        State::Registering => REGISTERING,
+        State::Live => LIVE,
+        State::Closed(Closed { reason, from }) => {
+            let from = match from {
+                Phase::Pending => PENDING,
+                Phase::Registering => REGISTERING,
+                Phase::Live => LIVE,
+            };
+            CLOSED | from << FROM_SHIFT | encode_reason(reason)
+        }
+    }
+}
+
+fn encode_reason(reason: CloseReason) -> u32 {
+    let (kind, code) = match reason {
+        CloseReason::Completed => (0, 0),
+        CloseReason::Dropped => (1, 0),
+        CloseReason::Aborted => (2, 0),
+        CloseReason::Failed => (3, 0),
+        CloseReason::Superseded => (4, 0),
+        CloseReason::Shutdown => (5, 0),
+        CloseReason::Idle => (6, 0),
+        CloseReason::Stalled => (7, 0),
+        CloseReason::Expired => (8, 0),
+        CloseReason::Overflow => (9, 0),
+        CloseReason::App(code) => (10, code),
+    };
+    kind << REASON_SHIFT | u32::from(code) << CODE_SHIFT
+}
+
+fn decode_reason(bits: u32) -> CloseReason {
+    match (bits >> REASON_SHIFT) & REASON_MASK {
+        0 => CloseReason::Completed,
+        1 => CloseReason::Dropped,
+        2 => CloseReason::Aborted,
+        3 => CloseReason::Failed,
+        4 => CloseReason::Superseded,
+        5 => CloseReason::Shutdown,
+        6 => CloseReason::Idle,
+        7 => CloseReason::Stalled,
+        8 => CloseReason::Expired,
+        9 => CloseReason::Overflow,
+        10 => {
+            let code = (bits >> CODE_SHIFT) & CODE_MASK;
+            CloseReason::App(u16::try_from(code).expect("masked to 16 bits"))
+        }
+        kind => unreachable!("no close reason is coded as {kind}"),
+    }
+}
