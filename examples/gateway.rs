@@ -1,0 +1,312 @@
+//! A gateway whose streams run on `hangup`: workers, one stream each, and agents
+//! with several streams each.
+//!
+//! `cargo run --example gateway`, and try what the README lists. `--addr` or
+//! `ADDR` gives another address than 127.0.0.1:3000; port 0 takes a free one.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures::{Stream, StreamExt, stream};
+use hangup::{CloseReason, Closed, Conflict, JoinError, LiveStream, Refused, Registry, Scope};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+
+use job_router::JobRouter;
+
+#[path = "gateway/job_router.rs"]
+mod job_router;
+
+const USAGE: &str = "usage: gateway [--addr HOST:PORT]";
+const DEFAULT_ADDR: &str = "127.0.0.1:3000";
+const MAX_STREAMS_PER_AGENT: usize = 5;
+const MAX_SETUP_MS: u64 = 10_000;
+const QUEUE: usize = 64;
+/// What a client that does not read its farewell can cost a shutdown.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(800);
+
+/// Our own code for streams that `DELETE` ends.
+const DELETED: CloseReason = CloseReason::App(1);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let addr = match addr(std::env::args().skip(1), std::env::var("ADDR").ok()) {
+        Ok(addr) => addr,
+        Err(problem) => {
+            eprintln!("{problem}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let ctrl_c = async {
+        tokio::signal::ctrl_c()
+            .await
+            .expect("this process can listen for SIGINT");
+    };
+    let served = async {
+        let listener = TcpListener::bind(&addr).await?;
+        println!("listening on http://{}", listener.local_addr()?);
+        serve(listener, ctrl_c).await
+    };
+    match served.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{addr}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn addr(args: impl Iterator<Item = String>, env: Option<String>) -> Result<String, String> {
+    let mut args = args;
+    let mut addr = env.unwrap_or_else(|| DEFAULT_ADDR.to_owned());
+    while let Some(arg) = args.next() {
+        addr = match arg.split_once('=') {
+            Some(("--addr", value)) => value.to_owned(),
+            None if arg == "--addr" => args.next().ok_or("--addr takes an address")?,
+            Some(_) | None => return Err(format!("unknown argument `{arg}`")),
+        };
+    }
+    Ok(addr)
+}
+
+/// Serves until `shutdown`, then ends every stream with its farewell.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let gateway = Gateway::new();
+    let scope = gateway.scope.clone();
+    let (closed_all, draining) = oneshot::channel();
+    let drain = async move {
+        shutdown.await;
+        scope.begin_drain();
+        scope.close_all(CloseReason::Shutdown);
+        // Nobody listens if the server has failed meanwhile.
+        let _: Result<(), ()> = closed_all.send(());
+    };
+    let deadline = async {
+        // An error means that the server ended without a shutdown.
+        if draining.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
+    };
+    tokio::select! {
+        served = axum::serve(listener, routes(gateway)).with_graceful_shutdown(drain) => served,
+        () = deadline => Ok(()),
+    }
+}
+
+#[derive(Clone)]
+struct Gateway {
+    scope: Scope,
+    workers: Registry<String, ()>,
+    agents: Registry<String, mpsc::Sender<String>>,
+    router: Arc<JobRouter>,
+}
+
+impl Gateway {
+    fn new() -> Self {
+        Self {
+            scope: Scope::new(),
+            workers: Registry::new(Conflict::Replace),
+            agents: Registry::new(Conflict::Share {
+                max_per_key: MAX_STREAMS_PER_AGENT,
+            }),
+            router: Arc::default(),
+        }
+    }
+}
+
+fn routes(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/worker/stream", get(worker_stream))
+        .route("/agents/{id}/events", get(agent_events))
+        .route("/agents/{id}/messages", post(send_message))
+        .route("/agents/{id}", axum::routing::delete(delete_agent))
+        .route("/stats", get(stats))
+        .fallback(async |uri: Uri| Problem::NoRoute(uri.path().to_owned()))
+        .method_not_allowed_fallback(async || Problem::WrongMethod)
+        .with_state(gateway)
+}
+
+type Events = Sse<LiveStream<stream::BoxStream<'static, Result<Event, Infallible>>>>;
+
+#[derive(Deserialize)]
+struct WorkerQuery {
+    name: String,
+    #[serde(default)]
+    setup_ms: u64,
+}
+
+/// One connection per name: a reconnect replaces the old one, whose undo is over
+/// before the new set-up begins.
+async fn worker_stream(
+    State(gateway): State<Gateway>,
+    query: Result<Query<WorkerQuery>, QueryRejection>,
+) -> Result<Events, Problem> {
+    let Query(WorkerQuery { name, setup_ms }) = query?;
+    if name.is_empty() {
+        return Err(Problem::BadRequest("`name` is empty".to_owned()));
+    }
+    if setup_ms > MAX_SETUP_MS {
+        let problem = format!("`setup_ms` is over {MAX_SETUP_MS}");
+        return Err(Problem::BadRequest(problem));
+    }
+    let router = &gateway.router;
+    let latency = Duration::from_millis(setup_ms);
+
+    let mut setup = gateway.scope.open()?.register()?;
+    setup.take_over(&gateway.workers, name.clone(), ()).await?;
+
+    // Undo first, then acquire: the step may have had its effect when it is
+    // dropped half way.
+    setup.on_close(router.undo(&name, JobRouter::undo_pause));
+    setup.run(router.pause(&name, latency)).await?;
+    setup.on_close(router.undo(&name, JobRouter::undo_register));
+    setup.run(router.register(&name, latency)).await?;
+    setup.on_close(router.undo(&name, JobRouter::undo_resume));
+    setup.run(router.resume(&name, latency)).await?;
+
+    let live = setup.go_live()?;
+    Ok(events(live, stream::pending()))
+}
+
+async fn agent_events(
+    State(gateway): State<Gateway>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Events, Problem> {
+    let Path(agent) = id?;
+    let (messages, queued) = mpsc::channel(QUEUE);
+    let mut setup = gateway.scope.open()?.register()?;
+    setup.join(&gateway.agents, agent, messages)?;
+    let live = setup.go_live()?;
+    let output =
+        ReceiverStream::new(queued).map(|data| Event::default().event("output").data(data));
+    Ok(events(live, output))
+}
+
+/// First `connected`, then `source`, and `closed` in the end.
+fn events(live: hangup::Live, source: impl Stream<Item = Event> + Send + 'static) -> Events {
+    let connected = Event::default()
+        .event("connected")
+        .data(live.id().to_string());
+    let source = stream::once(async { connected }).chain(source).map(Ok);
+    Sse::new(live.stream(source.boxed()).farewell(|closed| {
+        let event = Event::default().event("closed");
+        Some(Ok(event.data(closed.reason.to_string())))
+    }))
+}
+
+async fn send_message(
+    State(gateway): State<Gateway>,
+    id: Result<Path<String>, PathRejection>,
+    data: Result<String, StringRejection>,
+) -> Result<Json<Value>, Problem> {
+    let (Path(agent), data) = (id?, data?);
+    let mut delivered = 0;
+    for member in gateway.agents.members(&agent) {
+        match member.try_send(data.clone()) {
+            Ok(()) => delivered += 1,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                // If it has closed meanwhile, it is gone all the same.
+                let _: Result<(), Closed> = member.handle().close(CloseReason::Overflow);
+            }
+            // It ended between the look-up and now.
+            Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
+    }
+    Ok(Json(json!({ "delivered": delivered })))
+}
+
+async fn delete_agent(
+    State(gateway): State<Gateway>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Path(agent) = id?;
+    let closed = gateway.agents.close(&agent, DELETED);
+    Ok(Json(json!({ "closed": closed })))
+}
+
+async fn stats(State(gateway): State<Gateway>) -> Json<Value> {
+    let stats = gateway.scope.stats();
+    let mut closed = BTreeMap::<String, u64>::new();
+    for (how, count) in &stats.closed {
+        *closed.entry(how.reason.to_string()).or_default() += count;
+    }
+    Json(json!({
+        "pending": stats.pending,
+        "registering": stats.registering,
+        "live": stats.live,
+        "settling": stats.settling,
+        "closed": closed,
+        "workers": gateway.workers.len(),
+        "agents": gateway.agents.len(),
+        "router": gateway.router.states(),
+        "undos_run": stats.undone,
+    }))
+}
+
+/// What goes wrong, and what the client is told.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    #[error(transparent)]
+    Query(#[from] QueryRejection),
+    #[error(transparent)]
+    Path(#[from] PathRejection),
+    #[error(transparent)]
+    Body(#[from] StringRejection),
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("no route {0}")]
+    NoRoute(String),
+    #[error("method not allowed")]
+    WrongMethod,
+}
+
+impl Problem {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Join(JoinError::KeyFull) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Join(JoinError::Closed(closed)) | Self::Closed(closed)
+                if closed.reason == CloseReason::Superseded =>
+            {
+                StatusCode::CONFLICT
+            }
+            Self::Refused(_) | Self::Join(_) | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Query(rejection) => rejection.status(),
+            Self::Path(rejection) => rejection.status(),
+            Self::Body(rejection) => rejection.status(),
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NoRoute(_) => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.status(), Json(json!({ "error": self.to_string() }))).into_response()
+    }
+}
