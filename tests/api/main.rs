@@ -1,0 +1,14 @@
+//! Behaviour through the public API, one module per piece.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod connection;
+mod handle;
+mod registry;
+mod run;
+mod scope;
+mod step;
+mod stream;
+mod typed_states;
+mod undo;

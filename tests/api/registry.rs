@@ -1,0 +1,345 @@
+use std::sync::Arc;
+
+use hangup::{CloseReason, Conflict, JoinError, Live, Registering, Registry, Scope};
+use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
+
+use crate::support::log::Log;
+use crate::support::registering;
+
+const SHARE_2: Conflict = Conflict::Share { max_per_key: 2 };
+
+fn join(registry: &Registry<&'static str, u32>, key: &'static str, value: u32) -> Registering {
+    let mut setup = registering();
+    setup.join(registry, key, value).unwrap();
+    setup
+}
+
+fn joined(registry: &Registry<&'static str, u32>, key: &'static str, value: u32) -> Live {
+    join(registry, key, value).go_live().unwrap()
+}
+
+fn values(registry: &Registry<&'static str, u32>, key: &'static str) -> Vec<u32> {
+    registry
+        .members(key)
+        .iter()
+        .map(|member| **member)
+        .collect()
+}
+
+fn reason(live: &Live) -> Option<CloseReason> {
+    live.handle().state().closed().map(|closed| closed.reason)
+}
+
+#[test]
+fn a_member_is_visible_from_go_live_to_the_close() {
+    for conflict in [Conflict::Replace, Conflict::Reject, SHARE_2] {
+        let registry = Registry::new(conflict);
+        let setup = join(&registry, "a", 1);
+        assert!(registry.get("a").is_none());
+        assert!(registry.is_empty());
+        assert_eq!(registry.count("a"), 0);
+        let live = setup.go_live().unwrap();
+        let member = registry.get("a").unwrap();
+        assert_eq!((*member, member.handle()), (1, &live.handle()));
+        assert_eq!((registry.len(), registry.count("a")), (1, 1));
+        live.handle().close(CloseReason::Idle).unwrap();
+        assert!(registry.get("a").is_none());
+        assert!(registry.members("a").is_empty());
+        assert_eq!((registry.len(), registry.count("a")), (0, 0));
+        // The member that was found before is there for who has it.
+        assert_eq!(*member, 1);
+    }
+}
+
+#[test]
+fn keys_are_looked_up_by_what_they_borrow() {
+    let registry = Registry::<String, u32>::new(Conflict::Replace);
+    let mut setup = registering();
+    setup.join(&registry, "a".to_owned(), 1).unwrap();
+    let _live = setup.go_live().unwrap();
+    assert_eq!(*registry.get("a").unwrap(), 1);
+    assert_eq!(registry.count("a"), 1);
+    assert_eq!(registry.members("b").len(), 0);
+    assert_eq!(registry.close("a", CloseReason::Idle), 1);
+}
+
+#[test]
+fn replace_switches_over_at_go_live_and_closes_the_old_one() {
+    let registry = Registry::new(Conflict::Replace);
+    let old = joined(&registry, "a", 1);
+    let setup = join(&registry, "a", 2);
+    assert_eq!(values(&registry, "a"), [1]);
+    assert_eq!(reason(&old), None);
+    let new = setup.go_live().unwrap();
+    assert_eq!(values(&registry, "a"), [2]);
+    assert_eq!(reason(&old), Some(CloseReason::Superseded));
+    assert_eq!(reason(&new), None);
+}
+
+#[test]
+fn under_replace_a_failed_newcomer_leaves_the_old_one_alone() {
+    let registry = Registry::new(Conflict::Replace);
+    let old = joined(&registry, "a", 1);
+    drop(join(&registry, "a", 2));
+    assert_eq!(values(&registry, "a"), [1]);
+    assert_eq!(reason(&old), None);
+}
+
+#[test]
+fn under_replace_the_later_reservation_wins() {
+    let registry = Registry::new(Conflict::Replace);
+    let earlier = join(&registry, "a", 1);
+    let later = join(&registry, "a", 2);
+
+    // The earlier one goes live first, and is replaced in its turn.
+    let earlier = earlier.go_live().unwrap();
+    assert_eq!(values(&registry, "a"), [1]);
+    let later = later.go_live().unwrap();
+    assert_eq!(values(&registry, "a"), [2]);
+    assert_eq!(reason(&earlier), Some(CloseReason::Superseded));
+    drop(later);
+
+    // The later one goes live first, and the earlier one never does.
+    let earlier = join(&registry, "a", 3);
+    let later = join(&registry, "a", 4).go_live().unwrap();
+    assert_eq!(
+        earlier.go_live().unwrap_err().reason,
+        CloseReason::Superseded
+    );
+    assert_eq!(values(&registry, "a"), [4]);
+    assert_eq!(reason(&later), None);
+}
+
+#[test]
+fn reject_refuses_while_the_key_is_held_even_by_one_in_set_up() {
+    let registry = Registry::new(Conflict::Reject);
+    let holder = join(&registry, "a", 1);
+    let mut newcomer = registering();
+    assert_eq!(newcomer.join(&registry, "a", 2), Err(JoinError::KeyTaken));
+    let holder = holder.go_live().unwrap();
+    assert_eq!(newcomer.join(&registry, "a", 2), Err(JoinError::KeyTaken));
+    drop(holder);
+    assert_eq!(newcomer.join(&registry, "a", 2), Ok(()));
+    drop(newcomer.go_live().unwrap());
+}
+
+#[test]
+fn share_refuses_beyond_the_cap_and_lists_in_the_order_of_joining() {
+    let registry = Registry::new(SHARE_2);
+    let first = join(&registry, "a", 1);
+    let second = joined(&registry, "a", 2);
+    let mut third = registering();
+    assert_eq!(third.join(&registry, "a", 3), Err(JoinError::KeyFull));
+    assert_eq!(third.join(&registry, "b", 3), Ok(()));
+    let first = first.go_live().unwrap();
+    assert_eq!(values(&registry, "a"), [1, 2]);
+    assert_eq!(*registry.get("a").unwrap(), 2);
+    assert_eq!((registry.len(), registry.count("a")), (2, 2));
+    drop(first);
+    assert_eq!(values(&registry, "a"), [2]);
+    third.join(&registry, "a", 4).unwrap();
+    let _third = third.go_live().unwrap();
+    assert_eq!(values(&registry, "a"), [2, 4]);
+    assert_eq!(registry.len(), 3);
+    drop(second);
+}
+
+#[test]
+fn a_cap_of_zero_admits_nobody() {
+    let registry = Registry::new(Conflict::Share { max_per_key: 0 });
+    assert_eq!(
+        registering().join(&registry, "a", 1),
+        Err(JoinError::KeyFull)
+    );
+}
+
+#[test]
+fn a_connection_holds_a_key_once() {
+    for conflict in [Conflict::Replace, Conflict::Reject, SHARE_2] {
+        let registry = Registry::new(conflict);
+        let mut setup = join(&registry, "a", 1);
+        assert_eq!(setup.join(&registry, "a", 2), Err(JoinError::AlreadyJoined));
+        let again = assert_ready!(task::spawn(setup.take_over(&registry, "a", 2)).poll());
+        assert_eq!(again, Err(JoinError::AlreadyJoined));
+        setup.join(&registry, "b", 3).unwrap();
+        let _live = setup.go_live().unwrap();
+        assert_eq!(values(&registry, "a"), [1]);
+        assert_eq!(values(&registry, "b"), [3]);
+    }
+}
+
+#[test]
+fn a_closed_connection_joins_nothing_and_holds_nothing() {
+    let log = Log::default();
+    let registry = Registry::new(Conflict::Reject);
+    let mut setup = registering();
+    setup.handle().close(CloseReason::Aborted).unwrap();
+    let refused = setup.join(&registry, "a", log.on_drop("value dropped"));
+    assert!(
+        matches!(refused, Err(JoinError::Closed(closed)) if closed.reason == CloseReason::Aborted)
+    );
+    assert_eq!(log.entries(), ["value dropped"]);
+    assert!(registry.get("a").is_none());
+    registering().join(&registry, "a", log.on_drop("")).unwrap();
+}
+
+#[test]
+fn close_ends_live_members_and_set_ups_under_the_key() {
+    let registry = Registry::new(Conflict::Share { max_per_key: 9 });
+    let live = joined(&registry, "a", 1);
+    let setup = join(&registry, "a", 2);
+    let other = joined(&registry, "b", 3);
+    assert_eq!(registry.close("a", CloseReason::App(9)), 2);
+    assert_eq!(registry.close("a", CloseReason::App(9)), 0);
+    assert_eq!(registry.close("none", CloseReason::App(9)), 0);
+    assert_eq!(reason(&live), Some(CloseReason::App(9)));
+    assert_eq!(setup.go_live().unwrap_err().reason, CloseReason::App(9));
+    assert_eq!(reason(&other), None);
+}
+
+#[test]
+fn take_over_returns_when_the_predecessor_has_settled() {
+    for conflict in [Conflict::Replace, Conflict::Reject, SHARE_2] {
+        let log = Log::default();
+        let registry = Registry::new(conflict);
+        let mut old = join(&registry, "a", 1);
+        old.on_close(log.adds("old undone"));
+        let old_handle = old.handle();
+        let mut old_step = task::spawn(old.run(std::future::pending::<()>()));
+        assert_pending!(old_step.poll());
+
+        let mut new = registering();
+        let mut taking = task::spawn(new.take_over(&registry, "a", 2));
+        // The old one is in a step: closed at once, undone when that stops.
+        assert_pending!(taking.poll());
+        assert_eq!(
+            old_handle.state().closed().unwrap().reason,
+            CloseReason::Superseded
+        );
+        assert!(log.entries().is_empty());
+        assert!(old_step.is_woken());
+        assert_ready!(old_step.poll()).unwrap_err();
+        assert_eq!(log.entries(), ["old undone"]);
+        assert!(taking.is_woken());
+        assert_ready_ok!(taking.poll());
+        drop(taking);
+        let _new = new.go_live().unwrap();
+        assert_eq!(values(&registry, "a"), [2]);
+    }
+}
+
+#[test]
+fn take_over_waits_also_for_one_that_had_closed_before() {
+    let registry = Registry::new(Conflict::Replace);
+    let mut old = join(&registry, "a", 1);
+    let old_handle = old.handle();
+    let mut old_step = task::spawn(old.run(std::future::pending::<()>()));
+    assert_pending!(old_step.poll());
+    old_handle.close(CloseReason::Aborted).unwrap();
+
+    let mut new = registering();
+    let mut taking = task::spawn(new.take_over(&registry, "a", 2));
+    assert_pending!(taking.poll());
+    drop(old_step);
+    assert!(taking.is_woken());
+    assert_ready_ok!(taking.poll());
+}
+
+#[test]
+fn of_two_take_overs_the_later_wins_and_the_earlier_is_superseded() {
+    let registry = Registry::new(Conflict::Replace);
+    let mut old = join(&registry, "a", 0);
+    let mut old_step = task::spawn(old.run(std::future::pending::<()>()));
+    assert_pending!(old_step.poll());
+
+    let mut earlier = registering();
+    let mut earlier_taking = task::spawn(earlier.take_over(&registry, "a", 1));
+    assert_pending!(earlier_taking.poll());
+    let mut later = registering();
+    let mut later_taking = task::spawn(later.take_over(&registry, "a", 2));
+    assert_pending!(later_taking.poll());
+
+    assert!(earlier_taking.is_woken());
+    let refused = assert_ready!(earlier_taking.poll()).unwrap_err();
+    assert!(
+        matches!(refused, JoinError::Closed(closed) if closed.reason == CloseReason::Superseded)
+    );
+    // The later one waits for both.
+    assert_pending!(later_taking.poll());
+    assert_ready!(old_step.poll()).unwrap_err();
+    assert_ready_ok!(later_taking.poll());
+    drop(later_taking);
+    let _later = later.go_live().unwrap();
+    assert_eq!(values(&registry, "a"), [2]);
+}
+
+#[test]
+fn a_take_over_that_fails_is_gone_and_the_next_one_gets_the_key() {
+    let registry = Registry::new(Conflict::Reject);
+    let mut failed = registering();
+    assert_ready_ok!(task::spawn(failed.take_over(&registry, "a", 1)).poll());
+    drop(failed);
+    let _next = joined(&registry, "a", 2);
+    assert_eq!(values(&registry, "a"), [2]);
+}
+
+#[test]
+fn a_registry_may_go_before_its_members() {
+    let registry = Registry::new(Conflict::Replace);
+    let live = joined(&registry, "a", 1);
+    let setup = join(&registry, "a", 2);
+    drop(registry);
+    drop(setup.go_live().unwrap());
+    drop(live);
+}
+
+#[test]
+fn values_are_dropped_when_the_connection_settles_or_the_last_member_goes() {
+    let registry = Registry::new(SHARE_2);
+    let value = Arc::new(());
+    let mut lives = Vec::new();
+    for _ in 0..2 {
+        let mut setup = registering();
+        setup.join(&registry, "a", Arc::clone(&value)).unwrap();
+        lives.push(setup.go_live().unwrap());
+    }
+    let kept = registry.get("a").unwrap();
+    drop(lives);
+    assert_eq!(Arc::strong_count(&value), 2);
+    drop(kept);
+    assert_eq!(Arc::strong_count(&value), 1);
+}
+
+#[test]
+fn a_connection_of_one_scope_may_join_registries_of_another() {
+    let registry = Registry::new(SHARE_2);
+    let (first, second) = (Scope::new(), Scope::new());
+    let mut lives = Vec::new();
+    for scope in [&first, &second] {
+        let mut setup = scope.open().unwrap().register().unwrap();
+        setup.join(&registry, "a", 1).unwrap();
+        lives.push(setup.go_live().unwrap());
+    }
+    assert_eq!(registry.count("a"), 2);
+    first.close_all(CloseReason::Shutdown);
+    assert_eq!(registry.count("a"), 1);
+}
+
+#[test]
+fn a_value_whose_drop_panics_is_reported_and_leaves_all_the_same() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("value");
+        }
+    }
+    let registry = Registry::new(Conflict::Reject);
+    let mut setup = registering();
+    setup.join(&registry, "a", Bomb).unwrap();
+    let live = setup.go_live().unwrap();
+    let handle = live.handle();
+    handle.close(CloseReason::Idle).unwrap();
+    assert!(registry.get("a").is_none());
+    let settled = assert_ready!(task::spawn(handle.settled()).poll());
+    assert_eq!(settled.panics, ["value"]);
+}

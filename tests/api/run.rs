@@ -1,0 +1,72 @@
+use std::future::{pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hangup::CloseReason;
+use tokio_test::{assert_pending, assert_ready, task};
+
+use crate::support::live;
+use crate::support::log::Log;
+
+#[test]
+fn a_loop_that_ends_completes_the_connection() {
+    let live = live();
+    let handle = live.handle();
+    let mut run = task::spawn(live.run(ready(7)));
+    assert_eq!(assert_ready!(run.poll()), Ok(7));
+    assert_eq!(
+        handle.state().closed().unwrap().reason,
+        CloseReason::Completed
+    );
+}
+
+#[test]
+fn a_loop_may_give_its_own_reason() {
+    let live = live();
+    let handle = live.handle();
+    let own = handle.clone();
+    let mut run = task::spawn(live.run(async move { own.close(CloseReason::Failed) }));
+    assert_eq!(assert_ready!(run.poll()), Ok(Ok(())));
+    assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
+}
+
+#[test]
+fn a_close_wakes_the_task_and_drops_the_loop() {
+    let log = Log::default();
+    let guard = log.on_drop("loop dropped");
+    let live = live();
+    let handle = live.handle();
+    let mut run = task::spawn(live.run(async move {
+        let _guard = guard;
+        pending::<()>().await;
+    }));
+    assert_pending!(run.poll());
+    handle.close(CloseReason::Shutdown).unwrap();
+    assert!(run.is_woken());
+    assert_eq!(
+        assert_ready!(run.poll()).unwrap_err().reason,
+        CloseReason::Shutdown
+    );
+    assert_eq!(log.entries(), ["loop dropped"]);
+}
+
+#[test]
+fn a_loop_is_not_polled_after_a_close() {
+    let live = live();
+    let handle = live.handle();
+    let mut run = task::spawn(live.run(async { unreachable!("closed before the first poll") }));
+    handle.close(CloseReason::Idle).unwrap();
+    let result: Result<(), _> = assert_ready!(run.poll());
+    assert!(result.is_err());
+}
+
+#[test]
+fn a_panicking_loop_fails_the_connection() {
+    let live = live();
+    let handle = live.handle();
+    let mut run = task::spawn(live.run(async { panic!("loop") }));
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        let _: std::task::Poll<Result<(), _>> = run.poll();
+    }));
+    assert!(polled.is_err());
+    assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
+}
