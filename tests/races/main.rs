@@ -1,0 +1,14 @@
+//! The races that servers with long-lived streams lose, by name: each one staged
+//! by hand, through the public API, without a sleep.
+//!
+//! What only real threads can show is here as a bounded stress; what needs every
+//! interleaving is in `tests/loom.rs`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod registry;
+mod server;
+mod setup;
+mod stream;
+mod undo;

@@ -1,0 +1,268 @@
+//! Two connections meet under one key, or one registry is used from within.
+
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Weak};
+use std::task::{Context, Wake, Waker};
+use std::thread;
+
+use hangup::{CloseReason, Conflict, JoinError, Registry};
+use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
+
+use crate::support::log::Log;
+use crate::support::registering;
+
+#[test]
+fn r8_stale_close_after_a_reconnect() {
+    let workers = Registry::new(Conflict::Replace);
+    let mut old = registering();
+    old.join(&workers, "ada", "old").unwrap();
+    let old = old.go_live().unwrap();
+    let stale = workers.get("ada").unwrap().handle().clone();
+
+    let mut new = registering();
+    new.join(&workers, "ada", "new").unwrap();
+    let new = new.go_live().unwrap();
+
+    // The old connection's end arrives late, from all sides.
+    assert_eq!(
+        stale.close(CloseReason::Dropped).unwrap_err().reason,
+        CloseReason::Superseded
+    );
+    drop(old);
+    assert_eq!(*workers.get("ada").unwrap(), "new");
+    assert!(new.handle().state().is_live());
+    assert_eq!(workers.len(), 1);
+}
+
+/// The same while the old one's undo is still to run.
+#[test]
+fn r8_stale_undo_after_a_reconnect() {
+    let workers = Registry::new(Conflict::Reject);
+    let mut old = registering();
+    old.join(&workers, "ada", "old").unwrap();
+    let old_handle = old.handle();
+    let mut step = task::spawn(old.run(std::future::pending::<()>()));
+    assert_pending!(step.poll());
+    old_handle.close(CloseReason::Aborted).unwrap();
+
+    // Closed is closed: the key is free, though the old seat is still there.
+    let mut new = registering();
+    new.join(&workers, "ada", "new").unwrap();
+    let new = new.go_live().unwrap();
+    assert_ready!(step.poll()).unwrap_err();
+    drop(step);
+    drop(old);
+    assert_eq!(*workers.get("ada").unwrap(), "new");
+    drop(new);
+    assert!(workers.is_empty());
+}
+
+#[test]
+fn r17_undo_re_enters_the_registry() {
+    let log = Log::default();
+    let workers = Registry::<&str, u32>::new(Conflict::Reject);
+    let mut other = registering();
+    other.join(&workers, "bob", 2).unwrap();
+    let other = other.go_live().unwrap();
+    let mut newcomer = registering();
+    let mut setup = registering();
+    setup.join(&workers, "ada", 1).unwrap();
+    setup.on_close({
+        let (workers, log) = (workers.clone(), log.clone());
+        move || {
+            assert!(workers.get("ada").is_none());
+            assert_eq!(workers.len(), 1);
+            newcomer.join(&workers, "ada", 3).unwrap();
+            let newcomer = newcomer.go_live().unwrap();
+            assert_eq!(*workers.get("ada").unwrap(), 3);
+            assert_eq!(workers.close("bob", CloseReason::Idle), 1);
+            drop(newcomer);
+            log.add("re-entered");
+        }
+    });
+    let live = setup.go_live().unwrap();
+    assert_eq!(workers.close("ada", CloseReason::App(1)), 1);
+    assert_eq!(log.entries(), ["re-entered"]);
+    assert!(other.handle().state().is_closed());
+    assert!(workers.is_empty());
+    let settled = assert_ready!(task::spawn(live.handle().settled()).poll());
+    assert!(settled.panics.is_empty(), "{settled:?}");
+}
+
+#[test]
+fn r17_waker_re_enters_the_registry() {
+    struct LooksUp(Registry<&'static str, u32>, Log);
+    impl Wake for LooksUp {
+        fn wake(self: Arc<Self>) {
+            assert!(self.0.get("ada").is_none());
+            self.0.close("ada", CloseReason::Idle);
+            self.1.add("woken");
+        }
+    }
+    let log = Log::default();
+    let workers = Registry::new(Conflict::Replace);
+    let mut setup = registering();
+    setup.join(&workers, "ada", 1).unwrap();
+    let live = setup.go_live().unwrap();
+    let handle = live.handle();
+    let waker = Waker::from(Arc::new(LooksUp(workers.clone(), log.clone())));
+    let mut cx = Context::from_waker(&waker);
+    let mut body = live.stream(futures::stream::pending::<u8>());
+    assert_pending!(futures::StreamExt::poll_next_unpin(&mut body, &mut cx));
+    let mut closed = Box::pin(handle.closed());
+    assert_pending!(Future::poll(closed.as_mut(), &mut cx));
+    assert_eq!(workers.close("ada", CloseReason::App(1)), 1);
+    assert_eq!(log.entries(), ["woken", "woken"]);
+}
+
+/// Keys and values are the user's, and so is what their `Drop` does.
+#[test]
+fn r17_dropped_keys_and_values_re_enter_the_registry() {
+    #[derive(Clone)]
+    struct ReEnters(&'static str, Weak<Registry<Self, Self>>, Log);
+    impl PartialEq for ReEnters {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+    impl Eq for ReEnters {}
+    impl Hash for ReEnters {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            self.0.hash(state);
+        }
+    }
+    impl Drop for ReEnters {
+        fn drop(&mut self) {
+            if let Some(registry) = self.1.upgrade() {
+                let _: usize = registry.len();
+                self.2.add(self.0);
+            }
+        }
+    }
+    for conflict in [Conflict::Replace, Conflict::Reject] {
+        let log = Log::default();
+        let registry = Arc::new(Registry::<ReEnters, ReEnters>::new(conflict));
+        let new = |name| ReEnters(name, Arc::downgrade(&registry), log.clone());
+        let mut setup = registering();
+        setup.join(&registry, new("key"), new("value")).unwrap();
+        // A second one under the key, admitted or refused.
+        let mut second = registering();
+        let admitted = second.join(&registry, new("key"), new("value 2")).is_ok();
+        assert_eq!(admitted, conflict == Conflict::Replace);
+        drop(second);
+        drop(setup.go_live().unwrap());
+        assert!(registry.is_empty());
+        // Each key was cloned once, into the map.
+        let dropped = |name| log.entries().iter().filter(|entry| *entry == name).count();
+        assert_eq!((dropped("value"), dropped("value 2")), (1, 1));
+        assert_eq!(dropped("key"), 4);
+    }
+}
+
+#[test]
+fn r20_cap_checked_first_added_later() {
+    // Whoever is still being set up holds its place already.
+    let agents = Registry::new(Conflict::Share { max_per_key: 2 });
+    let (mut first, mut second, mut third) = (registering(), registering(), registering());
+    first.join(&agents, "a", 1).unwrap();
+    second.join(&agents, "a", 2).unwrap();
+    assert_eq!(third.join(&agents, "a", 3), Err(JoinError::KeyFull));
+    drop(second);
+    third.join(&agents, "a", 3).unwrap();
+    drop((first, third));
+
+    // From real threads: never more than the cap, and none too few.
+    const ROUNDS: usize = 200;
+    const THREADS: usize = 4;
+    for _ in 0..ROUNDS {
+        let start = Barrier::new(THREADS);
+        let (admitted, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let lives: Vec<_> = thread::scope(|threads| {
+            let joiners: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    threads.spawn(|| {
+                        let mut setup = registering();
+                        start.wait();
+                        setup.join(&agents, "a", 1).ok()?;
+                        admitted.fetch_add(1, Ordering::Relaxed);
+                        let live = setup.go_live().unwrap();
+                        most.fetch_max(agents.count("a"), Ordering::Relaxed);
+                        Some(live)
+                    })
+                })
+                .collect();
+            joiners
+                .into_iter()
+                .filter_map(|j| j.join().unwrap())
+                .collect()
+        });
+        assert_eq!(admitted.into_inner(), 2);
+        assert!(most.into_inner() <= 2);
+        assert_eq!(agents.count("a"), 2);
+        drop(lives);
+        assert_eq!(agents.count("a"), 0);
+    }
+}
+
+#[test]
+fn r21_two_indexes_of_one_connection() {
+    const ROUNDS: usize = 300;
+    for _ in 0..ROUNDS {
+        let (by_name, by_id) = (
+            Registry::new(Conflict::Replace),
+            Registry::new(Conflict::Reject),
+        );
+        let mut setup = registering();
+        setup.join(&by_name, "ada", ()).unwrap();
+        setup.join(&by_id, 7, ()).unwrap();
+        let live = setup.go_live().unwrap();
+        let start = Barrier::new(2);
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                start.wait();
+                drop(live);
+            });
+            start.wait();
+            // Gone from one, so gone from the other, whichever is asked first.
+            if by_id.get(&7).is_none() {
+                assert!(by_name.get("ada").is_none());
+            }
+            if by_name.get("ada").is_none() {
+                assert!(by_id.get(&7).is_none());
+            }
+        });
+    }
+}
+
+#[test]
+fn r23_take_over_of_a_connection_that_is_itself_being_set_up() {
+    let log = Log::default();
+    let workers = Registry::new(Conflict::Replace);
+    let mut old = registering();
+    old.join(&workers, "ada", "old").unwrap();
+    old.on_close(log.adds("old undone"));
+    let guard = log.on_drop("old step stopped");
+    let mut old_step = task::spawn(old.run(async move {
+        let _guard = guard;
+        std::future::pending::<()>().await;
+    }));
+    assert_pending!(old_step.poll());
+
+    let mut new = registering();
+    let mut taking = task::spawn(new.take_over(&workers, "ada", "new"));
+    assert_pending!(taking.poll());
+    assert_ready!(old_step.poll()).unwrap_err();
+    drop(old_step);
+    assert_ready_ok!(taking.poll());
+    drop(taking);
+    log.add("new set-up");
+    assert_eq!(old.go_live().unwrap_err().reason, CloseReason::Superseded);
+    let new = new.go_live().unwrap();
+    assert_eq!(*workers.get("ada").unwrap(), "new");
+    assert_eq!(
+        log.entries(),
+        ["old step stopped", "old undone", "new set-up"]
+    );
+    drop(new);
+}
