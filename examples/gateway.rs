@@ -38,7 +38,7 @@ const MAX_STREAMS_PER_AGENT: usize = 5;
 const MAX_SETUP_MS: u64 = 10_000;
 const QUEUE: usize = 64;
 /// What a client that does not read its farewell can cost a shutdown.
-const SHUTDOWN_GRACE: Duration = Duration::from_millis(800);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// Our own code for streams that `DELETE` ends.
 const DELETED: CloseReason = CloseReason::App(1);

@@ -6,6 +6,8 @@ mod error;
 mod handle;
 mod lifecycle;
 mod live;
+#[cfg(doctest)]
+mod misuse;
 mod owner;
 mod panic;
 mod pending;

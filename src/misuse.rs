@@ -1,0 +1,180 @@
+//! What does not compile, each beside a twin that does and differs in one line.
+//!
+//! Only for the doctests: there is nothing here to see for a user.
+
+/// Streaming takes a `Live`. Not a `Pending`:
+///
+/// ```compile_fail,E0599
+/// # use futures::stream::empty;
+/// let pending = hangup::Scope::new().open()?;
+/// let body = pending.stream(empty::<u8>());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// # use futures::stream::empty;
+/// let pending = hangup::Scope::new().open()?;
+/// let body = pending.register()?.go_live()?.stream(empty::<u8>());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Nor a `Registering`:
+///
+/// ```compile_fail,E0599
+/// # use futures::stream::empty;
+/// let setup = hangup::Scope::new().open()?.register()?;
+/// let body = setup.stream(empty::<u8>());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// # use futures::stream::empty;
+/// let setup = hangup::Scope::new().open()?.register()?;
+/// let body = setup.go_live()?.stream(empty::<u8>());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+struct StreamingBeforeLive;
+
+/// Joining takes a `Registering`. Not a `Pending`:
+///
+/// ```compile_fail,E0599
+/// # let workers = hangup::Registry::new(hangup::Conflict::Replace);
+/// let mut connection = hangup::Scope::new().open()?;
+/// connection.join(&workers, "ada", ())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// # let workers = hangup::Registry::new(hangup::Conflict::Replace);
+/// let mut connection = hangup::Scope::new().open()?.register()?;
+/// connection.join(&workers, "ada", ())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Nor a `Live`:
+///
+/// ```compile_fail,E0599
+/// # let workers = hangup::Registry::new(hangup::Conflict::Replace);
+/// let mut connection = hangup::Scope::new().open()?.register()?.go_live()?;
+/// connection.join(&workers, "ada", ())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// # let workers = hangup::Registry::new(hangup::Conflict::Replace);
+/// let mut connection = hangup::Scope::new().open()?.register()?;
+/// connection.join(&workers, "ada", ())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The same goes for every way to acquire:
+///
+/// ```compile_fail,E0599
+/// let mut connection = hangup::Scope::new().open()?;
+/// connection.hold("a permit");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// let mut connection = hangup::Scope::new().open()?.register()?;
+/// connection.hold("a permit");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+struct AcquiringOutsideSetUp;
+
+/// A transition consumes its owner:
+///
+/// ```compile_fail,E0382
+/// let mut setup = hangup::Scope::new().open()?.register()?;
+/// let live = setup.go_live()?;
+/// setup.hold("a permit");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// let mut setup = hangup::Scope::new().open()?.register()?;
+/// let live = setup.handle();
+/// setup.hold("a permit");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// So does the stream:
+///
+/// ```compile_fail,E0382
+/// # use futures::stream::empty;
+/// let live = hangup::Scope::new().open()?.register()?.go_live()?;
+/// let first = live.stream(empty::<u8>());
+/// let second = live.stream(empty::<u8>());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// # use futures::stream::empty;
+/// let live = hangup::Scope::new().open()?.register()?.go_live()?;
+/// let first = live.handle();
+/// let second = live.stream(empty::<u8>());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// And nothing goes on while a step is in flight:
+///
+/// ```compile_fail,E0499
+/// let mut setup = hangup::Scope::new().open()?.register()?;
+/// let step = setup.run(async {});
+/// setup.hold("a permit");
+/// drop(step);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// let mut setup = hangup::Scope::new().open()?.register()?;
+/// let step = async {};
+/// setup.hold("a permit");
+/// drop(step);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+struct UsingAnOwnerAfterItsTransition;
+
+/// A `Live` comes from `go_live` alone:
+///
+/// ```compile_fail,E0451
+/// fn rebuild(live: hangup::Live) -> hangup::Live {
+///     hangup::Live { ..live }
+/// }
+/// ```
+/// ```
+/// fn rebuild(live: hangup::Live) -> hangup::Live {
+///     hangup::Live::from(live)
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn live() -> Result<hangup::Live, Box<dyn std::error::Error>> {
+///     Ok(hangup::Scope::new().open()?.register()?.into())
+/// }
+/// ```
+/// ```
+/// fn live() -> Result<hangup::Live, Box<dyn std::error::Error>> {
+///     Ok(hangup::Scope::new().open()?.register()?.go_live()?)
+/// }
+/// ```
+struct BuildingALiveByHand;
+
+/// A connection has one owner:
+///
+/// ```compile_fail,E0599
+/// let first = hangup::Scope::new().open()?.register()?.go_live()?;
+/// let second = first.clone();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// let first = hangup::Scope::new().open()?.register()?.go_live()?;
+/// let second = first.handle().clone();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// And a handle is none:
+///
+/// ```compile_fail,E0599
+/// let first = hangup::Scope::new().open()?;
+/// let second = first.handle().register()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// let first = hangup::Scope::new().open()?;
+/// let second = first.register()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+struct TwoOwnersOfOneConnection;

@@ -1,0 +1,378 @@
+//! The gateway end to end: real sockets, and clients that vanish at any moment.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+#[expect(dead_code, reason = "its `main` is for the command line")]
+#[path = "../examples/gateway.rs"]
+mod gateway;
+
+/// For what must happen soon: far more than it takes, far less than for ever.
+const SOON: Duration = Duration::from_secs(20);
+
+struct Gateway {
+    addr: SocketAddr,
+    interrupt: oneshot::Sender<()>,
+    served: JoinHandle<std::io::Result<()>>,
+}
+
+impl Gateway {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (interrupt, interrupted) = oneshot::channel::<()>();
+        let served = tokio::spawn(gateway::serve(listener, async {
+            // The end of the test interrupts as well.
+            drop(interrupted.await);
+        }));
+        Self {
+            addr,
+            interrupt,
+            served,
+        }
+    }
+
+    async fn request(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+        let mut client = Client::send(self.addr, method, path, body).await;
+        let response = timeout(SOON, client.rest()).await.unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap())
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        self.request("GET", path, b"").await
+    }
+
+    async fn stats(&self) -> Value {
+        self.get("/stats").await.1
+    }
+
+    async fn open(&self, path: &str) -> Client {
+        Client::send(self.addr, "GET", path, b"").await
+    }
+
+    /// Looks at the stats until they are as they should be.
+    async fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let stats = self.stats().await;
+            if holds(&stats) {
+                return stats;
+            }
+            assert!(Instant::now() < deadline, "not {what}: {stats:#}");
+            // Only to leave the processor to the server.
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn until_empty(&self) -> Value {
+        let none = [
+            "pending",
+            "registering",
+            "live",
+            "settling",
+            "workers",
+            "agents",
+        ];
+        self.until("empty", |stats| none.iter().all(|count| stats[count] == 0))
+            .await
+    }
+}
+
+/// A client with no manners.
+struct Client {
+    socket: TcpStream,
+    received: String,
+}
+
+impl Client {
+    async fn send(addr: SocketAddr, method: &str, path: &str, body: &[u8]) -> Self {
+        let mut socket = TcpStream::connect(addr).await.unwrap();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
+        write!(head, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket.write_all(body).await.unwrap();
+        Self {
+            socket,
+            received: String::new(),
+        }
+    }
+
+    /// Reads until `text` has arrived.
+    async fn expect(&mut self, text: &str) {
+        let reading = async {
+            while !self.received.contains(text) {
+                assert_ne!(self.read().await, 0, "no `{text}` in {}", self.received);
+            }
+        };
+        timeout(SOON, reading).await.unwrap();
+    }
+
+    async fn rest(&mut self) -> String {
+        while self.read().await > 0 {}
+        std::mem::take(&mut self.received)
+    }
+
+    async fn read(&mut self) -> usize {
+        let mut chunk = [0; 4096];
+        let n = self.socket.read(&mut chunk).await.unwrap();
+        self.received
+            .push_str(std::str::from_utf8(&chunk[..n]).unwrap());
+        n
+    }
+
+    /// Resets the connection: no FIN, pending data thrown away.
+    fn reset(self) {
+        self.socket.set_zero_linger().unwrap();
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Death {
+    Close,
+    Reset,
+}
+
+impl Death {
+    fn of(self, client: Client) {
+        match self {
+            Self::Close => drop(client),
+            Self::Reset => client.reset(),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_workers_that_vanish_at_any_moment() {
+    const CLIENTS: u64 = 200;
+    let gateway = Gateway::start().await;
+    let mut lives = tokio::task::JoinSet::new();
+    for i in 0..CLIENTS {
+        let setup_ms = i * 7 % 60;
+        // Three set-up steps: some die in each, some before, some after.
+        let age = Duration::from_millis(i * 13 % 200);
+        let death = if i % 2 == 0 {
+            Death::Close
+        } else {
+            Death::Reset
+        };
+        let path = format!("/worker/stream?name=w{}&setup_ms={setup_ms}", i % 20);
+        let client = gateway.open(&path).await;
+        lives.spawn(async move {
+            // The moment of death; nothing waits for it.
+            sleep(age).await;
+            death.of(client);
+        });
+    }
+    lives.join_all().await;
+    let stats = gateway.until_empty().await;
+    let router = stats["router"].as_object().unwrap();
+    assert!(router.values().all(|state| state == "paused"), "{stats:#}");
+    let closed = stats["closed"].as_object().unwrap();
+    let total: u64 = closed.values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(total, CLIENTS, "{stats:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_a_worker_that_vanishes_in_mid_set_up() {
+    for death in [Death::Close, Death::Reset] {
+        let gateway = Gateway::start().await;
+        let client = gateway.open("/worker/stream?name=ada&setup_ms=10000").await;
+        gateway
+            .until("in set-up", |stats| stats["registering"] == 1)
+            .await;
+        death.of(client);
+        let stats = gateway.until_empty().await;
+        assert_eq!(stats["closed"], json!({ "dropped": 1 }));
+        assert_eq!(stats["undos_run"], 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_a_live_worker_that_vanishes() {
+    for death in [Death::Close, Death::Reset] {
+        let gateway = Gateway::start().await;
+        let mut client = gateway.open("/worker/stream?name=ada").await;
+        client.expect("event: connected\n").await;
+        let stats = gateway.stats().await;
+        assert_eq!((&stats["live"], &stats["workers"]), (&json!(1), &json!(1)));
+        assert_eq!(stats["router"], json!({ "ada": "running" }));
+        death.of(client);
+        let stats = gateway.until_empty().await;
+        assert_eq!(stats["closed"], json!({ "dropped": 1 }));
+        assert_eq!(stats["router"], json!({ "ada": "paused" }));
+        assert_eq!(stats["undos_run"], 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reconnect_stays_live_in_any_overlap_with_the_end_of_the_old_one() {
+    const ROUNDS: u64 = 40;
+    let gateway = Gateway::start().await;
+    for round in 0..ROUNDS {
+        let path = format!("/worker/stream?name=ada&setup_ms={}", round % 4);
+        let mut old = gateway.open(&path).await;
+        if round % 3 > 0 {
+            old.expect("event: connected\n").await;
+        } else {
+            // Else the server may see the new one first.
+            let seen = |stats: &Value| stats["registering"] == 1 || stats["live"] == 1;
+            gateway.until("seen", seen).await;
+        }
+        let death = if round % 2 == 0 {
+            Death::Close
+        } else {
+            Death::Reset
+        };
+        let mut new = if round % 5 < 2 {
+            death.of(old);
+            gateway.open(&path).await
+        } else {
+            let new = gateway.open(&path).await;
+            // The moment of death; nothing waits for it.
+            sleep(Duration::from_millis(round % 16)).await;
+            death.of(old);
+            new
+        };
+        new.expect("event: connected\n").await;
+        let alone = |stats: &Value| {
+            stats["live"] == 1 && stats["registering"] == 0 && stats["settling"] == 0
+        };
+        let stats = gateway.until("alone", alone).await;
+        assert_eq!(stats["workers"], 1, "round {round}: {stats:#}");
+        assert_eq!(
+            stats["router"],
+            json!({ "ada": "running" }),
+            "round {round}"
+        );
+        assert!(!new.received.contains("closed"));
+        drop(new);
+        let stats = gateway.until_empty().await;
+        assert_eq!(stats["router"], json!({ "ada": "paused" }), "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_old_stream_of_a_name_ends_with_its_farewell() {
+    let gateway = Gateway::start().await;
+    let mut old = gateway.open("/worker/stream?name=ada").await;
+    old.expect("event: connected\n").await;
+    let mut new = gateway.open("/worker/stream?name=ada").await;
+    new.expect("event: connected\n").await;
+    old.expect("event: closed\ndata: superseded\n\n").await;
+    old.rest().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn agents_share_a_key_up_to_the_cap_and_get_every_message() {
+    let gateway = Gateway::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let mut client = gateway.open("/agents/7/events").await;
+        client.expect("event: connected\n").await;
+        clients.push(client);
+    }
+    let (status, error) = gateway.get("/agents/7/events").await;
+    assert_eq!(
+        (status, error),
+        (429, json!({ "error": "the key is full" }))
+    );
+    let mut other = gateway.open("/agents/8/events").await;
+    other.expect("event: connected\n").await;
+
+    let (status, sent) = gateway
+        .request("POST", "/agents/7/messages", b"one\r\ntwo")
+        .await;
+    assert_eq!((status, sent), (200, json!({ "delivered": 5 })));
+    for client in &mut clients {
+        client.expect("event: output\ndata: one\r").await;
+        client.expect("data: two\n\n").await;
+    }
+
+    let (status, closed) = gateway.request("DELETE", "/agents/7", b"").await;
+    assert_eq!((status, closed), (200, json!({ "closed": 5 })));
+    for client in &mut clients {
+        client.expect("event: closed\ndata: app(1)\n\n").await;
+        client.rest().await;
+    }
+    let (_, sent) = gateway.request("POST", "/agents/7/messages", b"late").await;
+    assert_eq!(sent, json!({ "delivered": 0 }));
+    assert!(!other.received.contains("output"));
+    let stats = gateway.stats().await;
+    assert_eq!((&stats["live"], &stats["agents"]), (&json!(1), &json!(1)));
+    drop(other);
+    gateway.until_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupt_ends_every_stream_with_its_farewell_and_every_set_up() {
+    let gateway = Gateway::start().await;
+    let mut worker = gateway.open("/worker/stream?name=ada").await;
+    worker.expect("event: connected\n").await;
+    let mut agent = gateway.open("/agents/7/events").await;
+    agent.expect("event: connected\n").await;
+    let mut setup = gateway.open("/worker/stream?name=bob&setup_ms=10000").await;
+    gateway
+        .until("in set-up", |stats| stats["registering"] == 1)
+        .await;
+
+    gateway.interrupt.send(()).unwrap();
+    let interrupted = Instant::now();
+    worker.expect("event: closed\ndata: shutdown\n\n").await;
+    agent.expect("event: closed\ndata: shutdown\n\n").await;
+    setup.expect("503 Service Unavailable").await;
+    gateway.served.await.unwrap().unwrap();
+    assert!(interrupted.elapsed() < Duration::from_secs(1));
+}
+
+/// It never reads, so its farewell never leaves; the server goes all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupt_does_not_wait_for_a_client_that_does_not_read() {
+    let gateway = Gateway::start().await;
+    let _deaf = gateway.open("/agents/7/events").await;
+    gateway.until("live", |stats| stats["agents"] == 1).await;
+    let big = vec![b'x'; 1 << 20];
+    while gateway.request("POST", "/agents/7/messages", &big).await.1["delivered"] == 1 {}
+    gateway.interrupt.send(()).unwrap();
+    let interrupted = Instant::now();
+    gateway.served.await.unwrap().unwrap();
+    assert!(interrupted.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_input_gets_a_json_error() {
+    let gateway = Gateway::start().await;
+    let cases: [(&str, &str, &[u8], u16); 12] = [
+        ("GET", "/", b"", 404),
+        ("GET", "/nope?x=1", b"", 404),
+        ("PUT", "/stats", b"", 405),
+        ("GET", "/agents/7", b"", 405),
+        ("GET", "/worker/stream", b"", 400),
+        ("GET", "/worker/stream?name=", b"", 400),
+        ("GET", "/worker/stream?name=a&name=b", b"", 400),
+        ("GET", "/worker/stream?name=a&setup_ms=10001", b"", 400),
+        ("GET", "/worker/stream?name=a&setup_ms=-1", b"", 400),
+        ("GET", "/worker/stream?name=a&setup_ms=x", b"", 400),
+        ("POST", "/agents/7/messages", b"\xff", 400),
+        ("DELETE", "/agents/%ff", b"", 400),
+    ];
+    for (method, path, body, expected) in cases {
+        let (status, answer) = gateway.request(method, path, body).await;
+        assert_eq!(status, expected, "{method} {path}: {answer}");
+        assert!(answer["error"].is_string(), "{method} {path}: {answer}");
+    }
+    let big = vec![b'x'; 3 << 20];
+    let (status, answer) = gateway.request("POST", "/agents/7/messages", &big).await;
+    assert_eq!(status, 413, "{answer}");
+    let stats = gateway.until_empty().await;
+    assert_eq!(stats["closed"], json!({}));
+}
