@@ -175,18 +175,38 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Stores the waker of the owner. The caller looks at the word afterwards: a
-    /// close either finds this waker or is seen there.
+    /// Stores the waker of the owner, unless it has closed: nobody would take it
+    /// out again (I7). The caller looks at the word afterwards: a close either
+    /// finds this waker or is seen there.
     pub(crate) fn park_owner(&self, waker: Waker) {
-        let replaced = lock(&self.parts).owner.replace(waker);
-        drop(replaced);
+        let mut parts = lock(&self.parts);
+        let unneeded = match self.closed() {
+            None => parts.owner.replace(waker),
+            Some(_) => Some(waker),
+        };
+        drop(parts);
+        drop(unneeded);
     }
 
     /// Stores the waker of someone who waits for `moment`; else as
     /// [`park_owner`](Self::park_owner).
     pub(crate) fn wait(&self, moment: Moment, key: &mut Option<WaiterKey>, waker: Waker) {
-        let replaced = lock(&self.parts).waiters(moment).insert(key, waker);
-        drop(replaced);
+        let mut parts = lock(&self.parts);
+        let unneeded = if self.is_past(moment) {
+            Some(waker)
+        } else {
+            parts.waiters(moment).insert(key, waker)
+        };
+        drop(parts);
+        drop(unneeded);
+    }
+
+    fn is_past(&self, moment: Moment) -> bool {
+        let word = self.word.load();
+        match moment {
+            Moment::Closed => word.closed().is_some(),
+            Moment::Settled => word.settled(),
+        }
     }
 
     pub(crate) fn stop_waiting(&self, moment: Moment, key: WaiterKey) {

@@ -128,12 +128,14 @@ fn a_panicking_source_fails_the_connection() {
     drop(stream);
 }
 
+struct Quiet;
+
+impl Wake for Quiet {
+    fn wake(self: Arc<Self>) {}
+}
+
 #[test]
 fn the_waker_is_cloned_for_the_first_pending_poll_of_a_task_alone() {
-    struct Quiet;
-    impl Wake for Quiet {
-        fn wake(self: Arc<Self>) {}
-    }
     let clones = |quiet: &Arc<Quiet>| Arc::strong_count(quiet) - 2;
 
     let quiet = Arc::new(Quiet);
@@ -182,4 +184,24 @@ fn hints_and_termination_tell_the_truth() {
     assert!(stream.is_terminated());
     assert_eq!(stream.size_hint(), (0, Some(0)));
     assert_eq!(live().stream(stream::repeat(1)).size_hint(), (0, None));
+}
+
+/// The close comes from within the source's poll, before the waker is left.
+#[test]
+fn a_stream_that_meets_the_close_leaves_no_waker_behind() {
+    let quiet = Arc::new(Quiet);
+    let waker = Waker::from(Arc::clone(&quiet));
+    let live = live();
+    let handle = live.handle();
+    let closer = live.handle();
+    let source = stream::poll_fn(move |_| {
+        closer.close(CloseReason::Aborted).unwrap();
+        Poll::<Option<u8>>::Pending
+    });
+    let mut stream = live.stream(source);
+    let mut cx = Context::from_waker(&waker);
+    assert_eq!(stream.poll_next_unpin(&mut cx), Poll::Ready(None));
+    drop(stream);
+    assert_eq!(Arc::strong_count(&quiet), 2);
+    drop(handle);
 }
