@@ -4,13 +4,12 @@
 //! what a state does not offer cannot be done in it: nothing is acquired before
 //! there is an owner that undoes it, and nothing streams that is not live.
 
-use crate::error::TransitionError;
 use crate::handle::Handle;
 use crate::lifecycle::Lifecycle;
 use crate::live::Live;
 use crate::pending::Pending;
 use crate::registering::Registering;
-use crate::state::{CloseReason, Closed, Event, Phase, State};
+use crate::state::{CloseReason, Closed, Event, Phase, State, TransitionError};
 
 /// A connection in whichever state it is: for code that keeps one in a field.
 ///

@@ -1,33 +1,6 @@
-//! The typed errors. How a connection ended is [`Closed`], beside the states.
+//! The errors of admission. Those of the state machine are beside it.
 
-use crate::state::{Closed, Event, State};
-
-/// An event that has no arrow from the state it met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum TransitionError {
-    /// The connection has ended already.
-    #[error(transparent)]
-    Closed(#[from] Closed),
-    /// The event does not belong to this state.
-    #[error("cannot {event} while {state}")]
-    OutOfOrder {
-        /// The state, which is unchanged.
-        state: State,
-        /// The event that it does not take.
-        event: Event,
-    },
-}
-
-impl TransitionError {
-    /// The one way to fail of an event that its caller's type puts in order.
-    pub(crate) fn in_order(self) -> Closed {
-        match self {
-            Self::Closed(closed) => closed,
-            Self::OutOfOrder { state, event } => unreachable!("{event} while {state}"),
-        }
-    }
-}
+use crate::state::Closed;
 
 /// Why a [`Scope`](crate::Scope) did not admit a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]

@@ -4,10 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use crate::lifecycle::{Lifecycle, Moment};
+use crate::id::ConnectionId;
+use crate::lifecycle::{Lifecycle, Moment, Settled};
 use crate::state::{CloseReason, Closed, State};
 use crate::waiters::WaiterKey;
 
@@ -129,37 +129,6 @@ impl fmt::Debug for Handle {
             .field("state", &self.state())
             .finish()
     }
-}
-
-/// The identity of a connection, unique in this process and never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(u64);
-
-impl ConnectionId {
-    pub(crate) fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        // ORDERING: Relaxed, because the number is only compared.
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// What a connection left behind: how it closed, and how its undo went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Settled {
-    /// How the connection closed.
-    pub closed: Closed,
-    /// How many undos ran, those that panicked included.
-    pub undone: usize,
-    /// The message of every panic, in the order in which they happened. Each one
-    /// cost the others nothing.
-    pub panics: Vec<String>,
 }
 
 /// Future of [`Handle::closed`].

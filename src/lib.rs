@@ -112,6 +112,7 @@
 mod connection;
 mod error;
 mod handle;
+mod id;
 mod lifecycle;
 mod live;
 #[cfg(doctest)]
@@ -131,15 +132,17 @@ mod waiters;
 mod word;
 
 pub use connection::Connection;
-pub use error::{JoinError, Refused, TransitionError};
-pub use handle::{ConnectionId, Handle, Settled, WaitForClosed, WaitForSettled};
+pub use error::{JoinError, Refused};
+pub use handle::{Handle, WaitForClosed, WaitForSettled};
+pub use id::ConnectionId;
+pub use lifecycle::Settled;
 pub use live::Live;
 pub use pending::Pending;
 pub use registering::Registering;
 pub use registry::{Conflict, Member, Registry};
 pub use run::Run;
 pub use scope::{Scope, Stats};
-pub use state::{CloseReason, Closed, Event, Phase, State};
+pub use state::{CloseReason, Closed, Event, Phase, State, TransitionError};
 pub use step::Step;
 pub use stream::LiveStream;
 

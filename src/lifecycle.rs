@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::handle::{ConnectionId, Settled};
+use crate::id::ConnectionId;
 use crate::panic::contain;
 use crate::scope;
 use crate::state::{CloseReason, Closed, State};
@@ -56,6 +56,19 @@ struct Parts {
     owner: Option<Waker>,
     closed: Waiters,
     settled: Waiters,
+}
+
+/// What a connection left behind: how it closed, and how its undo went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// How the connection closed.
+    pub closed: Closed,
+    /// How many undos ran, those that panicked included.
+    pub undone: usize,
+    /// The message of every panic, in the order in which they happened. Each one
+    /// cost the others nothing.
+    pub panics: Vec<String>,
 }
 
 /// The two moments that can be waited for.

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Refused;
-use crate::handle::{ConnectionId, Handle};
+use crate::handle::Handle;
+use crate::id::ConnectionId;
 use crate::lifecycle::Lifecycle;
 use crate::owner::Owner;
 use crate::pending::Pending;

@@ -5,8 +5,6 @@
 
 use core::fmt;
 
-use crate::error::TransitionError;
-
 /// Where a connection stands in its life.
 ///
 /// ```text
@@ -97,6 +95,33 @@ pub struct Closed {
     pub reason: CloseReason,
     /// The phase in which it ended.
     pub from: Phase,
+}
+
+/// An event that has no arrow from the state it met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransitionError {
+    /// The connection has ended already.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    /// The event does not belong to this state.
+    #[error("cannot {event} while {state}")]
+    OutOfOrder {
+        /// The state, which is unchanged.
+        state: State,
+        /// The event that it does not take.
+        event: Event,
+    },
+}
+
+impl TransitionError {
+    /// The one way to fail of an event that its caller's type puts in order.
+    pub(crate) fn in_order(self) -> Closed {
+        match self {
+            Self::Closed(closed) => closed,
+            Self::OutOfOrder { state, event } => unreachable!("{event} while {state}"),
+        }
+    }
 }
 
 impl State {
@@ -222,8 +247,7 @@ impl fmt::Display for CloseReason {
 
 #[cfg(test)]
 mod tests {
-    use super::{CloseReason, Closed, Event, Phase, State};
-    use crate::error::TransitionError;
+    use super::{CloseReason, Closed, Event, Phase, State, TransitionError};
 
     const IDLE: Closed = Closed {
         reason: CloseReason::Idle,
