@@ -114,32 +114,35 @@ impl Lifecycle {
 
     /// Closes from anywhere. `Ok` if this call won.
     pub(crate) fn close(&self, reason: CloseReason) -> Result<(), Closed> {
+        self.begin_close(reason).map(drop)
+    }
+
+    /// Closes and wakes. `Ok` if this call won, with the duty to unwind if that
+    /// is not left to a step.
+    pub(crate) fn begin_close(&self, reason: CloseReason) -> Result<Option<Unwind<'_>>, Closed> {
         let duty = self.word.close(reason)?;
         self.wake_closed();
-        match duty {
-            OnClose::Unwind => self.unwind(),
-            OnClose::LeaveToStep => {}
-        }
-        Ok(())
+        Ok(match duty {
+            OnClose::Unwind => Some(Unwind(self)),
+            OnClose::LeaveToStep => None,
+        })
     }
 
     /// The owner is gone.
     pub(crate) fn release(&self, reason: CloseReason) {
+        drop(self.begin_release(reason));
+    }
+
+    /// The owner is going: closes and wakes, if nobody has, and returns the duty to
+    /// unwind if there is one.
+    pub(crate) fn begin_release(&self, reason: CloseReason) -> Option<Unwind<'_>> {
         match self.word.release(reason) {
             OnRelease::Close => {
                 self.wake_closed();
-                self.unwind();
+                Some(Unwind(self))
             }
-            OnRelease::Unwind => self.unwind(),
-            OnRelease::Nothing => {}
-        }
-    }
-
-    /// Closes if nobody has, and says how it is closed.
-    pub(crate) fn end(&self, reason: CloseReason) -> Closed {
-        match self.close(reason) {
-            Ok(()) => self.closed().expect("just closed"),
-            Err(closed) => closed,
+            OnRelease::Unwind => Some(Unwind(self)),
+            OnRelease::Nothing => None,
         }
     }
 
@@ -148,14 +151,11 @@ impl Lifecycle {
     }
 
     /// Ends the owner's step, which must be complete or dropped by now (I2).
-    /// `Err` if the connection closed during the step.
-    pub(crate) fn end_step(&self) -> Result<(), Unwind<'_>> {
+    /// `Err` if the connection closed during the step, with the duty to unwind.
+    pub(crate) fn end_step(&self) -> Result<(), (Closed, Unwind<'_>)> {
         match self.word.end_step() {
             OnStepEnd::GoOn => Ok(()),
-            OnStepEnd::Unwind(closed) => Err(Unwind {
-                lifecycle: self,
-                closed,
-            }),
+            OnStepEnd::Unwind(closed) => Err((closed, Unwind(self))),
         }
     }
 
@@ -265,8 +265,11 @@ impl Lifecycle {
             self.run(undo);
         };
         for membership in memberships.into_iter().rev() {
-            // To leave is to hash and drop what the user brought.
-            if let Err(message) = contain(move || membership.leave()) {
+            // To leave is to hash and drop what the user brought. One after the
+            // other, since two panics at once are an abort.
+            let left = contain(|| membership.leave());
+            let dropped = contain(move || drop(membership));
+            for message in [left.err(), dropped.err()].into_iter().flatten() {
                 lock(&self.parts).panics.push(message);
                 panicked += 1;
             }
@@ -292,22 +295,14 @@ impl Lifecycle {
 }
 
 /// The duty to unwind, discharged when it is dropped, so that no panic on the
-/// way can lose it. Whoever holds it first drops what is newer than the stack.
+/// way can lose it. Whoever holds it first drops what is newer than the stack:
+/// the output of a step, the source of a stream.
 #[must_use]
-pub(crate) struct Unwind<'a> {
-    lifecycle: &'a Lifecycle,
-    closed: Closed,
-}
-
-impl Unwind<'_> {
-    pub(crate) fn closed(&self) -> Closed {
-        self.closed
-    }
-}
+pub(crate) struct Unwind<'a>(&'a Lifecycle);
 
 impl Drop for Unwind<'_> {
     fn drop(&mut self) {
-        self.lifecycle.unwind();
+        self.0.unwind();
     }
 }
 

@@ -14,8 +14,9 @@ use crate::step::{OnClose, Step};
 /// A connection that is being set up: the only state that can acquire.
 ///
 /// Whatever is acquired here is undone exactly once, newest first, whichever
-/// way the connection ends: closed by a [`Handle`](crate::Handle), at any await of the set-up or
-/// later; dropped, with the handler's future or by the transport; panicked.
+/// way the connection ends: closed by a [`Handle`](crate::Handle), at any await of
+/// the set-up or later; dropped, with the handler's future or by the transport;
+/// panicked.
 ///
 /// There are two safe orders, one for each kind of acquiring:
 ///
@@ -24,7 +25,9 @@ use crate::step::{OnClose, Step};
 ///   the undo runs, so an undo never overlaps the step that it undoes.
 /// - **Synchronous**: acquire first, then [`hold`](Self::hold) it, or
 ///   [`on_close`](Self::on_close). If the connection has closed meanwhile, the
-///   undo runs at once.
+///   undo runs at once. That is after it has settled, when a successor under the
+///   same key may be there already; if the two could meet, make it a step:
+///   `setup.run(async { acquire() })`, with the undo first.
 ///
 /// Dropping it closes the connection as [`Dropped`](crate::CloseReason::Dropped).
 ///
@@ -59,7 +62,7 @@ use crate::step::{OnClose, Step};
 #[must_use = "dropping it closes the connection"]
 pub struct Registering {
     owner: Owner,
-    /// The places that replace others when this goes live.
+    /// Whom this replaces when it goes live.
     replacing: Vec<Box<dyn Supersede>>,
 }
 
@@ -103,8 +106,8 @@ impl Registering {
         K: Hash + Eq + Clone + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
-        let seat = registry.reserve(self.owner.handle(), key, value)?;
-        self.replacing.extend(seat);
+        let replaced = registry.reserve(self.owner.handle(), key, value)?;
+        self.replacing.extend(replaced);
         Ok(())
     }
 
@@ -113,10 +116,10 @@ impl Registering {
     /// [`Superseded`](CloseReason::Superseded), and waits until all of them have
     /// settled.
     ///
-    /// When this returns `Ok`, everything that was done for the predecessors is
-    /// undone, so nothing of it can touch what this set-up does next. There are
-    /// never two owners at once. Of two newcomers the later one wins, and the
-    /// earlier one ends `Superseded`.
+    /// When this returns `Ok`, none of the predecessors is in a step any more, and all
+    /// that they registered to be undone is undone: nothing of that can touch what
+    /// this set-up does next. There are never two owners at once. Of two newcomers
+    /// the later one wins, and the earlier one ends `Superseded`.
     ///
     /// It applies whatever the registry's policy is. It waits without a limit:
     /// bound it by a timeout if an undo may hang.
@@ -192,6 +195,9 @@ impl Registering {
     /// else it is dropped before the undo runs. If what `step` acquires is not
     /// released by dropping its output, register the undo before.
     ///
+    /// `step` is best given by value: of a reference to a future, only the reference
+    /// is dropped.
+    ///
     /// # Errors
     ///
     /// [`Closed`] if the connection has closed. If it had before the first poll,
@@ -238,8 +244,8 @@ impl Registering {
         let Self { owner, replacing } = self;
         owner.go_live()?;
         let live = Live::new(owner);
-        for seat in replacing {
-            seat.supersede();
+        for replaced in replacing {
+            replaced.supersede();
         }
         Ok(live)
     }

@@ -24,6 +24,9 @@ use crate::sync::{Mutex, lock};
 /// the instant in which its connection closes. Nothing that is done for one
 /// connection touches another under the same key.
 ///
+/// `Hash` and `Eq` of keys run under a lock, and must not use the registry.
+/// Nothing else of the user's does.
+///
 /// Cheap to clone; all clones are the same registry. A registry keeps no
 /// connection open, and dropping it harms none.
 ///
@@ -100,7 +103,14 @@ trait Seated<V>: Send + Sync {
     fn handle(&self) -> &Handle;
 }
 
-/// A seat that replaces others once it is live.
+/// Whom a newcomer closes once it is live: those who held the key when it joined,
+/// and nobody who came later (I5).
+struct Replaced<K, V> {
+    registry: Weak<Shared<K, V>>,
+    older: Vec<Handle>,
+}
+
+/// [`Replaced`], seen by those who do not know its key.
 pub(crate) trait Supersede: Send + Sync {
     fn supersede(&self);
 }
@@ -184,15 +194,10 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let seats = lock(&self.shared.seats);
-        let handles: Vec<Handle> = seats
+        let holders = lock(&self.shared.seats)
             .get(key)
-            .into_iter()
-            .flatten()
-            .map(|seat| seat.handle.clone())
-            .collect();
-        drop(seats);
-        handles
+            .map_or_else(Vec::new, |held| handles(held));
+        holders
             .iter()
             .filter(|handle| handle.close(reason).is_ok())
             .count()
@@ -204,8 +209,8 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Takes a seat as the policy admits, and returns it if it replaces others
-    /// when it goes live.
+    /// Takes a seat as the policy admits, and returns whom it replaces when it
+    /// goes live.
     pub(crate) fn reserve(
         &self,
         handle: Handle,
@@ -213,36 +218,40 @@ where
         value: V,
     ) -> Result<Option<Box<dyn Supersede>>, JoinError> {
         let conflict = self.shared.conflict;
-        let (seat, ()) = self.sit(handle, key, value, |held| {
+        let older = self.sit(handle, key, value, |held| {
             let open = || held.iter().filter(|seat| seat.is_open()).count();
             match conflict {
+                Conflict::Replace => Ok(handles(held)),
                 Conflict::Reject if open() > 0 => Err(JoinError::KeyTaken),
                 Conflict::Share { max_per_key } if open() >= max_per_key => Err(JoinError::KeyFull),
-                Conflict::Replace | Conflict::Reject | Conflict::Share { .. } => Ok(()),
+                Conflict::Reject | Conflict::Share { .. } => Ok(Vec::new()),
             }
         })?;
-        Ok((conflict == Conflict::Replace).then(|| Box::new(seat) as Box<dyn Supersede>))
+        if older.is_empty() {
+            return Ok(None);
+        }
+        let registry = Arc::downgrade(&self.shared);
+        Ok(Some(Box::new(Replaced { registry, older })))
     }
 
     /// Takes a seat whatever the policy is, and returns all that held the key and
     /// have not settled.
     pub(crate) fn seize(&self, handle: Handle, key: K, value: V) -> Result<Vec<Handle>, JoinError> {
-        let (_, predecessors) = self.sit(handle, key, value, |held| {
-            Ok(held.iter().map(|seat| seat.handle.clone()).collect())
-        })?;
-        Ok(predecessors)
+        self.sit(handle, key, value, |held| Ok(handles(held)))
     }
 
     /// The one place where a seat is taken. Decided and inserted under one lock
     /// (I6), so of two newcomers one is the later.
-    fn sit<T>(
+    fn sit(
         &self,
         handle: Handle,
         key: K,
         value: V,
-        admit: impl FnOnce(&[Arc<Seat<K, V>>]) -> Result<T, JoinError>,
-    ) -> Result<(Arc<Seat<K, V>>, T), JoinError> {
-        let map_key = key.clone();
+        admit: impl FnOnce(&[Arc<Seat<K, V>>]) -> Result<Vec<Handle>, JoinError>,
+    ) -> Result<Vec<Handle>, JoinError> {
+        // In an option, so that a key that is not used is dropped at the end, and
+        // not under the lock (I8). For the same reason this is not `entry`.
+        let mut map_key = Some(key.clone());
         let seat = Arc::new(Seat {
             registry: Arc::downgrade(&self.shared),
             key,
@@ -256,9 +265,8 @@ where
                 Err(JoinError::AlreadyJoined)
             }
             Some(held) => admit(held).inspect(|_| held.push(Arc::clone(&seat))),
-            // Not `entry`, which would drop a key that is there already under
-            // the lock (I8).
             None => admit(&[]).inspect(|_| {
+                let map_key = map_key.take().expect("taken here alone");
                 seats.insert(map_key, vec![Arc::clone(&seat)]);
             }),
         };
@@ -267,16 +275,20 @@ where
 
         // After the seat is in the map, so that whoever unwinds finds what it
         // has to remove.
-        let lifecycle = seat.handle.lifecycle();
         let membership: Arc<dyn Membership> = Arc::clone(&seat) as Arc<dyn Membership>;
+        let lifecycle = seat.handle.lifecycle();
         if let Err(late) = lifecycle.add_membership(membership) {
             late.leave();
         }
         match lifecycle.closed() {
             Some(closed) => Err(JoinError::Closed(closed)),
-            None => Ok((seat, admitted)),
+            None => Ok(admitted),
         }
     }
+}
+
+fn handles<K, V>(held: &[Arc<Seat<K, V>>]) -> Vec<Handle> {
+    held.iter().map(|seat| seat.handle.clone()).collect()
 }
 
 impl<K, V> Shared<K, V> {
@@ -332,25 +344,18 @@ where
     }
 }
 
-impl<K, V> Supersede for Arc<Seat<K, V>>
+impl<K, V> Supersede for Replaced<K, V>
 where
-    K: Hash + Eq + Send + Sync,
+    K: Send + Sync,
     V: Send + Sync,
 {
     fn supersede(&self) {
-        let Some(shared) = self.registry.upgrade() else {
-            return;
-        };
-        let seats = lock(&shared.seats);
-        let older: Vec<Handle> = seats
-            .get(&self.key)
-            .into_iter()
-            .flatten()
-            .take_while(|held| held.handle != self.handle)
-            .map(|held| held.handle.clone())
-            .collect();
-        drop(seats);
-        for handle in older {
+        // I3: a lookup that is under way may have passed the newcomer while it was
+        // not live. It must still find the old one live, so it is waited for.
+        if let Some(shared) = self.registry.upgrade() {
+            drop(lock(&shared.seats));
+        }
+        for handle in &self.older {
             // Whatever reason it had before ours, it is closed.
             let _: Result<(), Closed> = handle.close(CloseReason::Superseded);
         }

@@ -15,12 +15,21 @@ pin_project! {
     /// Future of [`Live::run`].
     #[must_use = "futures do nothing unless polled"]
     pub struct Run<F> {
-        // Before the future, so that a dropped `Run` closes first.
         live: Live,
         // Dropped as soon as it has ended.
         #[pin]
         future: Option<F>,
         parking: Parking,
+    }
+
+    impl<F> PinnedDrop for Run<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // Newest first: the future goes after the close and before the undo.
+            let unwind = this.live.lifecycle().begin_release(CloseReason::Dropped);
+            this.future.set(None);
+            drop(unwind);
+        }
     }
 }
 
@@ -58,8 +67,9 @@ impl<F: Future> Future for Run<F> {
             Poll::Ready(output) => {
                 // Whoever closed it during this last poll had a reason, and the
                 // output is there all the same.
-                let _: Result<(), Closed> = lifecycle.close(CloseReason::Completed);
+                let ended = lifecycle.begin_close(CloseReason::Completed);
                 this.future.set(None);
+                drop(ended);
                 Poll::Ready(Ok(output))
             }
             Poll::Pending => {

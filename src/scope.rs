@@ -1,6 +1,6 @@
 //! A group of connections: admits them, counts them, closes all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,14 +49,15 @@ pub(crate) struct Shared {
 struct Members {
     draining: bool,
     /// From `open` until settled.
-    unsettled: HashMap<ConnectionId, Arc<Lifecycle>>,
+    unsettled: BTreeMap<ConnectionId, Arc<Lifecycle>>,
     closed: BTreeMap<Closed, u64>,
     undone: u64,
     panicked: u64,
 }
 
 /// The connections of a [`Scope`] by state, and the totals of those that have
-/// settled. All of one instant: together they are all that were ever opened.
+/// settled. Together they are all that were ever opened, each counted once, while
+/// a state may have moved on since it was looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -108,7 +109,8 @@ impl Scope {
         lock(&self.shared.members).draining = true;
     }
 
-    /// Closes all that are open now, and returns how many this call closed.
+    /// Closes all that are open now, the oldest first, and returns how many this call
+    /// closed.
     ///
     /// A connection that is admitted meanwhile may stay open, unless a drain
     /// [has begun](Self::begin_drain).
@@ -119,7 +121,7 @@ impl Scope {
             .count()
     }
 
-    /// Handles to all that have not settled yet, in no order.
+    /// Handles to all that have not settled yet, in the order of opening.
     #[must_use]
     pub fn handles(&self) -> Vec<Handle> {
         let members = lock(&self.shared.members);

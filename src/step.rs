@@ -92,17 +92,15 @@ impl<F: Future> Future for Step<'_, F> {
         }
 
         let failing = FailOnUnwind::new(lifecycle);
-        let polled = this
-            .future
-            .as_mut()
-            .as_pin_mut()
-            .expect("a step in flight has its future")
-            .poll(cx);
+        let future = this.future.as_mut().as_pin_mut();
+        let polled = future.expect("a step in flight has its future").poll(cx);
+        if polled.is_ready() {
+            this.future.set(None);
+        }
         failing.disarm();
 
         match polled {
             Poll::Ready(output) => {
-                this.future.set(None);
                 *this.progress = Progress::Ended;
                 Poll::Ready(complete(lifecycle, output))
             }
@@ -130,11 +128,10 @@ fn stop<F>(mut future: Pin<&mut Option<F>>, progress: &mut Progress, lifecycle: 
 fn complete<T>(lifecycle: &Lifecycle, output: T) -> Result<T, Closed> {
     match lifecycle.end_step() {
         Ok(()) => Ok(output),
-        Err(unwind) => {
-            let closed = unwind.closed();
-            // Newest first: the output is newer than all that is on the stack,
-            // which `unwind` runs when it is dropped, even if this panics.
+        Err((closed, unwind)) => {
+            // Newest first: the output is newer than all that is on the stack.
             drop(output);
+            drop(unwind);
             Err(closed)
         }
     }

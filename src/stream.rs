@@ -39,13 +39,22 @@ pin_project! {
     /// returns `Pending` has taken nothing.
     #[must_use = "streams do nothing unless polled"]
     pub struct LiveStream<S: Stream> {
-        // Before the source, so that a dropped stream closes first.
         live: Live,
         // Dropped as soon as the connection has closed.
         #[pin]
         source: Option<S>,
         farewell: Option<Farewell<S::Item>>,
         parking: Parking,
+    }
+
+    impl<S: Stream> PinnedDrop for LiveStream<S> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // Newest first: the source goes after the close and before the undo.
+            let unwind = this.live.lifecycle().begin_release(CloseReason::Dropped);
+            this.source.set(None);
+            drop(unwind);
+        }
     }
 }
 
@@ -115,7 +124,13 @@ impl<S: Stream> Stream for LiveStream<S> {
                 failing.disarm();
                 match polled {
                     Poll::Ready(Some(item)) => return Poll::Ready(Some(item)),
-                    Poll::Ready(None) => lifecycle.end(CloseReason::Completed),
+                    Poll::Ready(None) => {
+                        let ended = lifecycle.begin_close(CloseReason::Completed);
+                        // Newest first: before the undo, if that is ours to run.
+                        this.source.set(None);
+                        drop(ended);
+                        lifecycle.closed().expect("just closed, or before")
+                    }
                     Poll::Pending => ready!(this.parking.poll_closed(lifecycle, cx)),
                 }
             }

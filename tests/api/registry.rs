@@ -326,20 +326,41 @@ fn a_connection_of_one_scope_may_join_registries_of_another() {
 }
 
 #[test]
-fn a_value_whose_drop_panics_is_reported_and_leaves_all_the_same() {
-    struct Bomb;
+fn values_are_gone_once_settled_while_the_owner_stands() {
+    for conflict in [Conflict::Replace, Conflict::Reject, SHARE_2] {
+        let registry = Registry::new(conflict);
+        let value = Arc::new(());
+        let mut setup = registering();
+        setup.join(&registry, "a", Arc::clone(&value)).unwrap();
+        setup.handle().close(CloseReason::Aborted).unwrap();
+        assert_ready!(task::spawn(setup.handle().settled()).poll());
+        assert_eq!(Arc::strong_count(&value), 1, "{conflict:?}");
+        drop(setup);
+    }
+}
+
+#[test]
+fn keys_and_values_whose_drop_panics_are_reported_and_leave_all_the_same() {
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Bomb(&'static str);
     impl Drop for Bomb {
         fn drop(&mut self) {
-            panic!("value");
+            if !std::thread::panicking() {
+                panic!("{}", self.0);
+            }
         }
     }
-    let registry = Registry::new(Conflict::Reject);
-    let mut setup = registering();
-    setup.join(&registry, "a", Bomb).unwrap();
-    let live = setup.go_live().unwrap();
-    let handle = live.handle();
-    handle.close(CloseReason::Idle).unwrap();
-    assert!(registry.get("a").is_none());
-    let settled = assert_ready!(task::spawn(handle.settled()).poll());
-    assert_eq!(settled.panics, ["value"]);
+    for conflict in [Conflict::Replace, Conflict::Reject, SHARE_2] {
+        let registry = Registry::new(conflict);
+        let mut setup = registering();
+        setup.join(&registry, Bomb("key"), Bomb("value")).unwrap();
+        let live = setup.go_live().unwrap();
+        let handle = live.handle();
+        handle.close(CloseReason::Idle).unwrap();
+        assert!(registry.is_empty());
+        let settled = assert_ready!(task::spawn(handle.settled()).poll());
+        // The map's clone of the key, and the seat with both.
+        assert_eq!(settled.panics, ["key", "key"], "{conflict:?}");
+        drop(live);
+    }
 }

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use hangup::CloseReason;
 use tokio_test::{assert_pending, assert_ready, task};
 
-use crate::support::live;
 use crate::support::log::Log;
+use crate::support::{live, registering};
 
 #[test]
 fn a_loop_that_ends_completes_the_connection() {
@@ -69,4 +69,25 @@ fn a_panicking_loop_fails_the_connection() {
     }));
     assert!(polled.is_err());
     assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
+}
+
+#[test]
+fn the_loop_goes_before_the_undo() {
+    for completes in [false, true] {
+        let log = Log::default();
+        let mut setup = registering();
+        setup.hold(log.on_drop("permit given back"));
+        let guard = log.on_drop("loop gone");
+        let mut run = task::spawn(setup.go_live().unwrap().run(std::future::poll_fn(move |_| {
+            let _guard = &guard;
+            if completes {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        })));
+        assert_eq!(run.poll().is_ready(), completes);
+        drop(run);
+        assert_eq!(log.entries(), ["loop gone", "permit given back"]);
+    }
 }

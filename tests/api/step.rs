@@ -1,5 +1,8 @@
 use std::cell::Cell;
 use std::future::{Future, pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use futures::channel::oneshot;
 use hangup::CloseReason;
@@ -149,4 +152,29 @@ fn a_step_polled_after_completion_panics() {
     let mut step = task::spawn(setup.run(ready(())));
     assert_ready_ok!(step.poll());
     let _ = step.poll();
+}
+
+#[test]
+fn a_panic_in_the_drop_of_a_completed_step_fails_the_connection() {
+    struct Bomb;
+    impl Future for Bomb {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("step");
+        }
+    }
+    let log = Log::default();
+    let mut setup = registering();
+    setup.on_close(log.adds("undone"));
+    let handle = setup.handle();
+    let mut step = task::spawn(setup.run(Bomb));
+    assert!(catch_unwind(AssertUnwindSafe(|| step.poll())).is_err());
+    drop(step);
+    assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
+    assert_eq!(log.entries(), ["undone"]);
 }

@@ -9,8 +9,8 @@ use futures::{Stream, StreamExt, stream};
 use hangup::{CloseReason, Phase};
 use tokio_test::{assert_pending, assert_ready_eq, task};
 
-use crate::support::live;
 use crate::support::log::Log;
+use crate::support::{live, registering};
 
 #[test]
 fn items_pass_through_and_the_end_completes_the_connection() {
@@ -93,24 +93,32 @@ fn the_source_is_dropped_when_the_stream_ends_not_when_it_is_dropped() {
 }
 
 #[test]
-fn a_dropped_stream_closes_before_its_source_is_dropped() {
+fn the_source_goes_after_the_close_and_before_the_undo() {
     struct LooksAround(hangup::Handle, Log);
     impl Stream for LooksAround {
         type Item = ();
         fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<()>> {
-            Poll::Pending
+            Poll::Ready(None)
         }
     }
     impl Drop for LooksAround {
         fn drop(&mut self) {
-            self.1.add(self.0.state().to_string());
+            self.1.add(format!("source gone, {}", self.0.state()));
         }
     }
-    let log = Log::default();
-    let live = live();
-    let source = LooksAround(live.handle(), log.clone());
-    drop(live.stream(source));
-    assert_eq!(log.entries(), ["closed"]);
+    for completes in [false, true] {
+        let log = Log::default();
+        let mut setup = registering();
+        setup.hold(log.on_drop("permit given back"));
+        let live = setup.go_live().unwrap();
+        let source = LooksAround(live.handle(), log.clone());
+        let mut stream = task::spawn(live.stream(source));
+        if completes {
+            assert_ready_eq!(stream.poll_next(), None);
+        }
+        drop(stream);
+        assert_eq!(log.entries(), ["source gone, closed", "permit given back"]);
+    }
 }
 
 #[test]

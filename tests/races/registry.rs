@@ -2,11 +2,11 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Weak};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
-use hangup::{CloseReason, Conflict, JoinError, Registry};
+use hangup::{CloseReason, Conflict, Handle, JoinError, Registry};
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 
 use crate::support::log::Log;
@@ -56,6 +56,61 @@ fn r8_stale_undo_after_a_reconnect() {
     assert_eq!(*workers.get("ada").unwrap(), "new");
     drop(new);
     assert!(workers.is_empty());
+}
+
+/// A newcomer that ends before it has replaced the old one replaces nobody who
+/// came after it.
+#[test]
+fn r8_stale_replacement_after_a_reconnect() {
+    let by_name = Registry::new(Conflict::Replace);
+    let by_id = Registry::new(Conflict::Replace);
+    let newcomer = Arc::new(OnceLock::<Handle>::new());
+    let successor = Arc::new(Mutex::new(None));
+    let mut old = registering();
+    old.join(&by_name, "ada", 0).unwrap();
+    old.on_close({
+        let (by_id, newcomer, successor) = (by_id.clone(), newcomer.clone(), successor.clone());
+        move || {
+            // In the middle of being replaced, the newcomer ends and reconnects.
+            newcomer.get().unwrap().close(CloseReason::Aborted).unwrap();
+            let mut again = registering();
+            again.join(&by_id, 7, 2).unwrap();
+            *successor.lock().unwrap() = Some(again.go_live().unwrap());
+        }
+    });
+    let _old = old.go_live().unwrap();
+
+    let mut new = registering();
+    newcomer.set(new.handle()).unwrap();
+    new.join(&by_name, "ada", 1).unwrap();
+    new.join(&by_id, 7, 1).unwrap();
+    drop(new.go_live());
+    assert_eq!(by_id.get(&7).as_deref(), Some(&2));
+}
+
+/// Two newcomers go live at once, and the later one stays.
+#[test]
+fn r8_two_replacements_at_once() {
+    const ROUNDS: usize = 300;
+    let workers = Registry::new(Conflict::Replace);
+    for _ in 0..ROUNDS {
+        let (mut earlier, mut later) = (registering(), registering());
+        earlier.join(&workers, "ada", 1).unwrap();
+        later.join(&workers, "ada", 2).unwrap();
+        let start = Barrier::new(2);
+        thread::scope(|threads| {
+            let earlier = threads.spawn(|| {
+                start.wait();
+                earlier.go_live()
+            });
+            start.wait();
+            let later = later.go_live().unwrap();
+            // Live or refused, it is over.
+            drop(earlier.join().unwrap());
+            assert_eq!(workers.get("ada").as_deref(), Some(&2));
+            drop(later);
+        });
+    }
 }
 
 #[test]
@@ -140,12 +195,15 @@ fn r17_dropped_keys_and_values_re_enter_the_registry() {
             }
         }
     }
-    for conflict in [Conflict::Replace, Conflict::Reject] {
+    // The last one admits nobody.
+    let full = Conflict::Share { max_per_key: 0 };
+    for conflict in [Conflict::Replace, Conflict::Reject, full] {
         let log = Log::default();
         let registry = Arc::new(Registry::<ReEnters, ReEnters>::new(conflict));
         let new = |name| ReEnters(name, Arc::downgrade(&registry), log.clone());
         let mut setup = registering();
-        setup.join(&registry, new("key"), new("value")).unwrap();
+        let joined = setup.join(&registry, new("key"), new("value")).is_ok();
+        assert_eq!(joined, conflict != full);
         // A second one under the key, admitted or refused.
         let mut second = registering();
         let admitted = second.join(&registry, new("key"), new("value 2")).is_ok();
@@ -153,7 +211,7 @@ fn r17_dropped_keys_and_values_re_enter_the_registry() {
         drop(second);
         drop(setup.go_live().unwrap());
         assert!(registry.is_empty());
-        // Each key was cloned once, into the map.
+        // Each key was cloned once, for the map.
         let dropped = |name| log.entries().iter().filter(|entry| *entry == name).count();
         assert_eq!((dropped("value"), dropped("value 2")), (1, 1));
         assert_eq!(dropped("key"), 4);
