@@ -2,7 +2,7 @@
 //! by hand, through the public API, without a sleep.
 //!
 //! What only real threads can show is here as a bounded stress; what needs every
-//! interleaving is in `tests/loom.rs`.
+//! interleaving is in `tests/loom`.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,37 @@
+//! Every interleaving of the small races, by name and by invariant.
+//!
+//! ```text
+//! ci/loom                          all of them, in seconds
+//! ci/loom r24                      those whose names match
+//! LOOM_MAX_PREEMPTIONS= ci/loom    without a bound, in minutes
+//! ```
+//!
+//! `LOOM_MAX_PREEMPTIONS` bounds how often a thread is preempted; it is 3 unless it is
+//! given. Without a bound, the models of two threads are exhaustive; those of three
+//! (their names end in `_3`) bound themselves. Each model prints how many executions
+//! it took.
+//!
+//! How they are written: what the test itself notes down is kept in std atomics,
+//! which loom does not reorder, so they tell what happened when. Where a model
+//! asserts that one thread *sees* what another did, that is a loom atomic, stored
+//! and loaded `Relaxed`: only the crate's own orderings can make it visible. A lost
+//! wake-up is a deadlock of `block_on`, which loom reports.
+
+#[cfg(hangup_loom)]
+mod close;
+#[cfg(hangup_loom)]
+mod model;
+#[cfg(hangup_loom)]
+mod overlap;
+#[cfg(hangup_loom)]
+mod registry;
+#[cfg(hangup_loom)]
+mod scope;
+#[cfg(hangup_loom)]
+mod step;
+#[cfg(hangup_loom)]
+mod stream;
+#[cfg(hangup_loom)]
+mod take_over;
+#[cfg(hangup_loom)]
+mod wait;

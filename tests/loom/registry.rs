@@ -1,0 +1,300 @@
+//! Look-ups, joins and closes under one key.
+
+use std::sync::Arc;
+
+use hangup::{CloseReason, Conflict, JoinError, Registry};
+use loom::thread::spawn;
+
+use crate::model::{Fact, Signal, counted, model, model_3, settled, setup};
+
+/// I3, R1, R5: a lookup that finds a member sees its whole set-up; one that is
+/// known to come after the close finds nothing.
+#[test]
+fn i3_lookup_vs_go_live_and_close() {
+    model(|| {
+        let registry: Registry<u8, Fact> = Registry::new(Conflict::Reject);
+        let mut setup = setup();
+        let ready = Fact::new();
+        setup.join(&registry, 1, ready.clone()).unwrap();
+        let (went_live, closed) = (Signal::new(), Signal::new());
+
+        let owner = spawn({
+            let (went_live, closed) = (went_live.clone(), closed.clone());
+            move || {
+                ready.state();
+                let live = setup.go_live().unwrap();
+                went_live.send();
+                live.close(CloseReason::Idle).unwrap();
+                closed.send();
+            }
+        });
+        let gone = closed.is_sent();
+        let found = registry.get(&1);
+        if let Some(member) = &found {
+            assert!(member.is_seen(), "visible before its set-up");
+            assert!(!gone, "visible after its close");
+        }
+        drop(found);
+        owner.join().unwrap();
+        assert!(registry.get(&1).is_none());
+    });
+}
+
+/// I3, R21: a connection in two registries appears and vanishes in both at once.
+#[test]
+fn i3_r21_two_registries() {
+    model(|| {
+        let one: Registry<u8, ()> = Registry::new(Conflict::Reject);
+        let two: Registry<u8, ()> = Registry::new(Conflict::Share { max_per_key: 2 });
+        let mut setup = setup();
+        setup.join(&one, 1, ()).unwrap();
+        setup.join(&two, 2, ()).unwrap();
+        let owner = spawn(move || setup.go_live().unwrap());
+        let first = one.count(&1);
+        let second = two.count(&2);
+        assert!(first <= second, "in one, not yet in the other");
+        let live = owner.join().unwrap();
+
+        let handle = live.handle();
+        let closer = spawn(move || handle.close(CloseReason::Idle).unwrap());
+        let first = one.members(&1).len();
+        let second = two.len();
+        assert!(first >= second, "gone from one, still in the other");
+        closer.join().unwrap();
+        assert!(one.is_empty() && two.is_empty());
+    });
+}
+
+/// R2, R5: a join while somebody closes leaks no seat.
+#[test]
+fn r2_r5_join_vs_close() {
+    model(|| {
+        let registry: Registry<u8, Arc<()>> = Registry::new(Conflict::Reject);
+        let value = Arc::new(());
+        let mut setup = setup();
+        let handle = setup.handle();
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).unwrap()
+        });
+        let joined = setup.join(&registry, 1, Arc::clone(&value));
+        closer.join().unwrap();
+        settled(&handle);
+
+        if let Err(error) = joined {
+            assert!(matches!(error, JoinError::Closed(_)), "{error}");
+        }
+        assert_eq!(Arc::strong_count(&value), 1, "a seat is left behind");
+        assert_eq!(registry.len(), 0);
+        drop(setup);
+        let mut newcomer = self::setup();
+        newcomer.join(&registry, 1, value).unwrap();
+    });
+}
+
+/// I6, R20: of two who want the last place one gets it.
+#[test]
+fn i6_r20_join_vs_join() {
+    for conflict in [Conflict::Share { max_per_key: 1 }, Conflict::Reject] {
+        model(move || {
+            let registry: Registry<u8, u8> = Registry::new(conflict);
+            let (mut one, mut two) = (setup(), setup());
+            let other = spawn({
+                let registry = registry.clone();
+                move || {
+                    let joined = two.join(&registry, 1, 2);
+                    (joined, two.go_live().unwrap())
+                }
+            });
+            let mine = one.join(&registry, 1, 1);
+            let one = one.go_live().unwrap();
+            let (others, two) = other.join().unwrap();
+            assert!(mine.is_ok() != others.is_ok(), "{mine:?} {others:?}");
+            assert_eq!(registry.count(&1), 1);
+            drop((one, two));
+            assert_eq!(registry.count(&1), 0);
+        });
+    }
+}
+
+/// I6, R20: of three who want the last two places two get them.
+#[test]
+fn i6_r20_three_joins_3() {
+    model_3(3, || {
+        let registry: Registry<u8, ()> = Registry::new(Conflict::Share { max_per_key: 2 });
+        let join = || {
+            let registry = registry.clone();
+            move || {
+                let mut setup = setup();
+                (setup.join(&registry, 1, ()), setup.go_live())
+            }
+        };
+        let others = [spawn(join()), spawn(join())];
+        let mine = join()();
+        let [one, two] = others.map(|other| other.join().unwrap());
+        let joined = [&mine.0, &one.0, &two.0]
+            .iter()
+            .filter(|joined| joined.is_ok())
+            .count();
+        assert_eq!((joined, registry.count(&1)), (2, 2));
+        drop((mine, one, two));
+    });
+}
+
+/// I6: a place that is given up can be taken, and never by two.
+#[test]
+fn i6_r20_join_vs_close_of_the_holder() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Reject);
+        let mut holder = setup();
+        holder.join(&registry, 1, 1).unwrap();
+        let holder = holder.go_live().unwrap();
+        let closing = spawn(move || holder.close(CloseReason::Idle).unwrap());
+        let mut newcomer = setup();
+        let joined = newcomer.join(&registry, 1, 2);
+        let live = newcomer.go_live().unwrap();
+        assert!(registry.count(&1) <= 1);
+        closing.join().unwrap();
+        match joined {
+            Ok(()) => assert_eq!(registry.get(&1).as_deref(), Some(&2)),
+            Err(error) => assert_eq!(error, JoinError::KeyTaken),
+        }
+        drop(live);
+    });
+}
+
+/// I3: replacing leaves no gap and never shows two.
+#[test]
+fn i3_replace_vs_lookup() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Replace);
+        let mut old = setup();
+        old.join(&registry, 1, 1).unwrap();
+        let old = old.go_live().unwrap();
+        let mut new = setup();
+        new.join(&registry, 1, 2).unwrap();
+
+        let switching = spawn(move || new.go_live().unwrap());
+        let first = *registry.get(&1).expect("a gap");
+        let second = *registry.members(&1)[0];
+        let third = *registry.get(&1).expect("a gap");
+        assert!(first <= second && second <= third, "the old one is back");
+        assert_eq!(registry.count(&1), 1);
+        let new = switching.join().unwrap();
+        assert_eq!(registry.get(&1).as_deref(), Some(&2));
+        let closed = settled(&old.handle()).closed;
+        assert_eq!(closed.reason, CloseReason::Superseded);
+        drop((old, new));
+    });
+}
+
+/// I3: the same with two who replace: no gap, and nobody comes back.
+#[test]
+fn i3_replace_vs_replace_vs_lookup_3() {
+    model_3(2, || {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Replace);
+        let mut old = setup();
+        old.join(&registry, 1, 0).unwrap();
+        let old = old.go_live().unwrap();
+        let newcomers = [1, 2].map(|n| {
+            let mut setup = setup();
+            setup.join(&registry, 1, n).unwrap();
+            setup
+        });
+        let switching = newcomers.map(|new| spawn(move || new.go_live()));
+        let first = *registry.get(&1).expect("a gap");
+        let second = *registry.get(&1).expect("a gap");
+        assert!(first <= second, "{first} is back");
+        let live = switching.map(|new| new.join().unwrap());
+        assert_eq!(registry.get(&1).as_deref(), Some(&2));
+        drop((old, live));
+    });
+}
+
+/// I5, R8: a newcomer under `Replace` that fails leaves the holder alone.
+#[test]
+fn i5_r8_replace_vs_close_of_the_newcomer() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Replace);
+        let mut old = setup();
+        old.join(&registry, 1, 1).unwrap();
+        let old = old.go_live().unwrap();
+        let mut new = setup();
+        new.join(&registry, 1, 2).unwrap();
+        let handle = new.handle();
+        let closer = spawn(move || handle.close(CloseReason::Aborted).unwrap());
+        let new = new.go_live();
+        closer.join().unwrap();
+        match new {
+            Ok(_) => assert!(old.handle().state().is_closed()),
+            Err(_) => assert_eq!(registry.get(&1).as_deref(), Some(&1)),
+        }
+    });
+}
+
+/// I5, R8: a connection that replaces others, is closed at once and whose key is
+/// taken again does not touch its successor.
+#[test]
+fn i5_r8_replace_vs_successor() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Replace);
+        let mut one = setup();
+        one.join(&registry, 1, 1).unwrap();
+        let handle = one.handle();
+        let other = spawn({
+            let registry = registry.clone();
+            move || {
+                _ = handle.close(CloseReason::Aborted);
+                let mut successor = setup();
+                successor.join(&registry, 1, 2).unwrap();
+                successor
+            }
+        });
+        drop(one.go_live());
+        let successor = other.join().unwrap();
+        let live = successor.go_live().expect("nobody closes the successor");
+        assert_eq!(registry.get(&1).as_deref(), Some(&2));
+        drop(live);
+    });
+}
+
+/// Of two who replace the later reservation wins, whoever goes live first.
+#[test]
+fn i5_replace_vs_replace() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Replace);
+        let (mut one, mut two) = (setup(), setup());
+        one.join(&registry, 1, 1).unwrap();
+        two.join(&registry, 1, 2).unwrap();
+        let earlier = one.handle();
+        let other = spawn(move || one.go_live());
+        let two = two.go_live().expect("nobody closes the later one");
+        let one = other.join().unwrap();
+        assert_eq!(
+            settled(&earlier).closed.reason,
+            CloseReason::Superseded,
+            "the earlier one ends"
+        );
+        assert_eq!(registry.get(&1).as_deref(), Some(&2));
+        drop((one, two));
+    });
+}
+
+/// I3, R14: closing by key while its holder goes live.
+#[test]
+fn i3_close_by_key_vs_go_live() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Reject);
+        let (mut setup, undone) = counted();
+        setup.join(&registry, 1, 1).unwrap();
+        let other = spawn({
+            let registry = registry.clone();
+            move || registry.close(&1, CloseReason::Shutdown)
+        });
+        let live = setup.go_live();
+        assert_eq!(other.join().unwrap(), 1);
+        assert!(registry.is_empty());
+        drop(live);
+        assert_eq!(undone.get(), 1);
+    });
+}

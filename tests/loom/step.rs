@@ -1,0 +1,231 @@
+//! A close meets a step of the set-up.
+
+use std::future::{pending, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Poll, Waker};
+
+use hangup::CloseReason;
+use loom::future::block_on;
+use loom::thread::spawn;
+
+use crate::model::{
+    Count, Dropped, Fact, Woken, counted, model, model_3, poll_once, settled, setup,
+};
+use crate::overlap::Overlap;
+
+/// R24, R1: a close stops the step, drops it, and only then is it undone; the
+/// owner is woken for it.
+#[test]
+fn r24_r1_close_vs_step_in_flight() {
+    model(|| {
+        let mut setup = setup();
+        let handle = setup.handle();
+        let (overlap, step) = Overlap::new(&mut setup);
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).unwrap()
+        });
+        // Before it began, before its first poll was over, or while it slept.
+        let result = block_on(setup.run(step));
+        assert_eq!(result.unwrap_err().reason, CloseReason::Aborted);
+        closer.join().unwrap();
+        overlap.check(&handle);
+        drop(setup);
+        overlap.check(&handle);
+    });
+}
+
+/// R24: after a poll that returned `Pending`, the waker is woken.
+#[test]
+fn r24_close_vs_step_polled_by_hand() {
+    model(|| {
+        let mut setup = setup();
+        let handle = setup.handle();
+        let (overlap, step) = Overlap::new(&mut setup);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).unwrap()
+        });
+        let mut step = Box::pin(setup.run(step));
+        // Twice: the second one finds the waker in its place.
+        let mut polled = poll_once(step.as_mut(), &waker);
+        if polled.is_pending() {
+            polled = poll_once(step.as_mut(), &waker);
+        }
+        closer.join().unwrap();
+        if polled.is_pending() {
+            assert_eq!(woken.count(), 1, "lost wake-up");
+            polled = poll_once(step.as_mut(), &waker);
+        }
+        assert!(matches!(polled, Poll::Ready(Err(_))));
+        drop(step);
+        overlap.check(&handle);
+    });
+}
+
+/// R13, R24: the step is given up in mid flight, or with it the handler's future,
+/// while somebody closes.
+#[test]
+fn r13_r24_close_vs_step_dropped() {
+    for with_owner in [false, true] {
+        model(move || {
+            let mut setup = setup();
+            let handle = setup.handle();
+            let (overlap, step) = Overlap::new(&mut setup);
+            let closer = spawn({
+                let handle = handle.clone();
+                move || handle.close(CloseReason::Aborted)
+            });
+            let mut step = Box::pin(setup.run(step));
+            _ = poll_once(step.as_mut(), Waker::noop());
+            drop(step);
+            let owner = (!with_owner).then_some(setup);
+            let closed = closer.join().unwrap();
+            // The owner that stays delays nothing.
+            assert!(with_owner || closed.is_ok());
+            overlap.check(&handle);
+            drop(owner);
+            overlap.check(&handle);
+        });
+    }
+}
+
+/// R24: a forgotten step costs nobody the undo: once live, the closer runs it; else
+/// the owner when it goes.
+#[test]
+fn r24_close_vs_step_forgotten() {
+    model(|| {
+        let (mut setup, undone) = counted();
+        let handle = setup.handle();
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).unwrap()
+        });
+        let mut step = Box::pin(setup.run(pending::<()>()));
+        _ = poll_once(step.as_mut(), Waker::noop());
+        std::mem::forget(step);
+        let live = setup.go_live();
+        closer.join().unwrap();
+        assert_eq!(undone.get(), 1);
+        settled(&handle);
+        drop(live);
+        assert_eq!(undone.get(), 1);
+    });
+}
+
+/// R6, R24: the step completes while somebody closes. Either the owner gets the
+/// output and the closer undoes, or the output is dropped and then the step undoes.
+/// Either way the undo sees all that the step did.
+#[test]
+fn r6_r24_close_vs_step_completing() {
+    model(|| {
+        let mut setup = setup();
+        let handle = setup.handle();
+        let acquired = Fact::new();
+        let (ran, undone) = (Count::default(), Count::default());
+        let dropped_first = Arc::new(AtomicBool::new(false));
+        let undone_by_owner = Arc::new(AtomicBool::new(false));
+        let output_dropped = Arc::new(AtomicBool::new(false));
+        setup.on_close({
+            let (ran, undone, acquired) = (ran.clone(), undone.clone(), acquired.clone());
+            let first = Arc::clone(&dropped_first);
+            let on_owner = Arc::clone(&undone_by_owner);
+            let owner = loom::thread::current().id();
+            let dropped = Arc::clone(&output_dropped);
+            move || {
+                undone.add();
+                first.store(dropped.load(SeqCst), SeqCst);
+                on_owner.store(loom::thread::current().id() == owner, SeqCst);
+                assert!(ran.get() == 0 || acquired.is_seen());
+            }
+        });
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).unwrap()
+        });
+        let output = Dropped(Arc::clone(&output_dropped));
+        let result = block_on(setup.run({
+            let (ran, undone) = (ran.clone(), undone.clone());
+            async move {
+                assert_eq!(undone.get(), 0, "the step runs after its undo");
+                ran.add();
+                acquired.state();
+                output
+            }
+        }));
+        closer.join().unwrap();
+        if result.is_ok() {
+            assert!(!output_dropped.load(SeqCst));
+            assert!(!undone_by_owner.load(SeqCst), "undone, and then handed out");
+        } else {
+            assert!(output_dropped.load(SeqCst));
+            // Newest first, if there was an output at all.
+            assert!(dropped_first.load(SeqCst) || ran.get() == 0);
+        }
+        assert_eq!(undone.get(), 1);
+        assert_eq!(settled(&handle).panics, Vec::<String>::new());
+    });
+}
+
+/// R24: `finish` is never dropped half way, and is not undone before its end.
+#[test]
+fn r24_close_vs_finish() {
+    model(|| {
+        let mut setup = setup();
+        let handle = setup.handle();
+        let (begun, finished, undone) = (Count::default(), Count::default(), Count::default());
+        setup.on_close({
+            let (begun, finished, undone) = (begun.clone(), finished.clone(), undone.clone());
+            move || {
+                undone.add();
+                assert_eq!(begun.get(), finished.get(), "undone half way");
+            }
+        });
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).unwrap()
+        });
+        let mut first = true;
+        let (began, ended) = (begun.clone(), finished.clone());
+        let result = block_on(setup.finish(poll_fn(move |cx| {
+            if first {
+                first = false;
+                began.add();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            ended.add();
+            Poll::Ready(())
+        })));
+        assert_eq!(begun.get(), finished.get());
+        if result.is_ok() {
+            assert_eq!(begun.get(), 1);
+        }
+        closer.join().unwrap();
+        assert_eq!(undone.get(), 1);
+        assert_eq!(settled(&handle).panics, Vec::<String>::new());
+    });
+}
+
+/// R24, R7: two closers and a step.
+#[test]
+fn r24_r7_two_closers_vs_step_3() {
+    model_3(3, || {
+        let mut setup = setup();
+        let handle = setup.handle();
+        let (overlap, step) = Overlap::new(&mut setup);
+        let closers = [CloseReason::Idle, CloseReason::Shutdown].map(|reason| {
+            let handle = handle.clone();
+            spawn(move || handle.close(reason).is_ok())
+        });
+        let closed = block_on(setup.run(step)).unwrap_err();
+        let [idle, shutdown] = closers.map(|closer| closer.join().unwrap());
+        assert!(idle != shutdown);
+        assert_eq!(closed.reason == CloseReason::Idle, idle);
+        overlap.check(&handle);
+    });
+}

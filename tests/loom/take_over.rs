@@ -1,0 +1,211 @@
+//! Two owners of one key, and never both.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::Waker;
+
+use hangup::{CloseReason, Closed, Conflict, JoinError, Registry};
+use loom::future::block_on;
+use loom::thread::spawn;
+
+use crate::model::{Count, Fact, counted, model, model_3, poll_once, settled, setup};
+use crate::overlap::Overlap;
+
+/// One owner at a time: acquired after the take-over, given back by the undo.
+#[derive(Clone, Default)]
+struct Sole(Count, Arc<AtomicBool>);
+
+impl Sole {
+    fn undo(&self) -> impl FnOnce() + Send + use<> {
+        let Self(undone, held) = self.clone();
+        move || {
+            held.store(false, SeqCst);
+            undone.add();
+        }
+    }
+
+    fn acquire(&self) {
+        assert!(!self.1.swap(true, SeqCst), "two owners");
+    }
+}
+
+/// I5, R9: a take-over while the predecessor is closed by somebody else waits for
+/// that one's undo.
+#[test]
+fn i5_r9_take_over_vs_close_of_the_predecessor() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Reject);
+        let undone = Fact::new();
+        let mut old = setup();
+        old.join(&registry, 1, 1).unwrap();
+        old.on_close({
+            let undone = undone.clone();
+            move || undone.state()
+        });
+        let old = old.go_live().unwrap();
+        let handle = old.handle();
+        let closer = spawn(move || handle.close(CloseReason::Idle).is_ok());
+
+        let mut new = setup();
+        block_on(new.take_over(&registry, 1, 2)).unwrap();
+        assert!(undone.is_seen(), "the undo overlaps the successor's set-up");
+        let new = new.go_live().unwrap();
+        let reason = match closer.join().unwrap() {
+            true => CloseReason::Idle,
+            false => CloseReason::Superseded,
+        };
+        assert_eq!(settled(&old.handle()).closed.reason, reason);
+        assert_eq!(registry.get(&1).as_deref(), Some(&2));
+        drop((old, new));
+    });
+}
+
+/// I5, R9, R24: the predecessor is in a step: that one stops, is undone, and then
+/// the take-over is done.
+#[test]
+fn i5_r9_r24_take_over_vs_step_of_the_predecessor() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Reject);
+        let mut old = setup();
+        old.join(&registry, 1, 1).unwrap();
+        let handle = old.handle();
+        let (overlap, step) = Overlap::new(&mut old);
+        let predecessor = spawn(move || {
+            let closed = block_on(old.run(step)).unwrap_err();
+            assert_eq!(closed.reason, CloseReason::Superseded);
+        });
+        let mut new = setup();
+        block_on(new.take_over(&registry, 1, 2)).unwrap();
+        assert_eq!(overlap.undone.get(), 1, "not undone yet");
+        let live = new.go_live().unwrap();
+        assert_eq!(registry.get(&1).as_deref(), Some(&2));
+        predecessor.join().unwrap();
+        overlap.check(&handle);
+        drop(live);
+    });
+}
+
+/// R23: two take-overs of one key: never two owners, and in the end exactly one.
+#[test]
+fn r23_take_over_vs_take_over() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Reject);
+        let sole = Sole::default();
+        let contend = |n: u8| {
+            let (registry, sole) = (registry.clone(), sole.clone());
+            move || -> Result<hangup::Live, Closed> {
+                let mut setup = setup();
+                match block_on(setup.take_over(&registry, 1, n)) {
+                    Ok(()) => {}
+                    Err(JoinError::Closed(closed)) => return Err(closed),
+                    Err(error) => panic!("{error}"),
+                }
+                setup.on_close(sole.undo());
+                block_on(setup.run(async { sole.acquire() }))?;
+                setup.go_live()
+            }
+        };
+        let other = spawn(contend(2));
+        let one = contend(1)();
+        let two = other.join().unwrap();
+
+        let outcomes = [&one, &two].map(|outcome| match outcome {
+            Ok(live) => live.handle().state().closed(),
+            Err(closed) => Some(*closed),
+        });
+        let live = outcomes.iter().filter(|closed| closed.is_none()).count();
+        assert_eq!(live, 1, "exactly one: {outcomes:?}");
+        for closed in outcomes.into_iter().flatten() {
+            assert_eq!(closed.reason, CloseReason::Superseded);
+        }
+        let expected = if outcomes[0].is_none() { 1 } else { 2 };
+        assert_eq!(registry.get(&1).as_deref(), Some(&expected));
+        drop((one, two));
+        assert!(!sole.1.load(SeqCst), "not given back");
+    });
+}
+
+/// R23: a predecessor that is being set up itself, on a third thread's live one.
+#[test]
+fn r23_take_over_vs_take_over_of_a_live_one_3() {
+    model_3(2, || {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Replace);
+        let undone = Count::default();
+        let mut old = setup();
+        old.join(&registry, 1, 0).unwrap();
+        let count = undone.clone();
+        old.on_close(move || count.add());
+        let old = old.go_live().unwrap();
+        let handle = old.handle();
+
+        let contend = |n: u8| {
+            let (registry, undone) = (registry.clone(), undone.clone());
+            move || {
+                let mut setup = setup();
+                block_on(setup.take_over(&registry, 1, n)).ok()?;
+                assert_eq!(undone.get(), 1, "the old one's undo has run");
+                setup.go_live().ok()
+            }
+        };
+        let others = [spawn(contend(1)), spawn(contend(2))];
+        _ = handle.close(CloseReason::Idle);
+        let ended = others.map(|other| other.join().unwrap());
+        let live = ended
+            .iter()
+            .flatten()
+            .filter(|live| live.handle().state().is_live())
+            .count();
+        assert_eq!(live, 1);
+        assert_eq!(registry.len(), 1);
+        drop((old, ended));
+    });
+}
+
+/// R23, R22: one that waits in a take-over can be closed, however long its
+/// predecessor takes.
+#[test]
+fn r23_take_over_vs_close_of_the_newcomer() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Reject);
+        let mut old = setup();
+        old.join(&registry, 1, 1).unwrap();
+        let mut stuck = Box::pin(old.finish(pending::<()>()));
+        assert!(poll_once(stuck.as_mut(), Waker::noop()).is_pending());
+
+        let (mut new, undone) = counted();
+        let handle = new.handle();
+        let closer = spawn(move || handle.close(CloseReason::Aborted).unwrap());
+        let result = block_on(new.take_over(&registry, 1, 2));
+        assert!(matches!(result, Err(JoinError::Closed(_))), "{result:?}");
+        closer.join().unwrap();
+        assert_eq!(undone.get(), 1);
+        drop(stuck);
+    });
+}
+
+/// I5: the take-over of a key whose holder is joining at this moment.
+#[test]
+fn i5_take_over_vs_join() {
+    model(|| {
+        let registry: Registry<u8, Arc<()>> = Registry::new(Conflict::Replace);
+        let value = Arc::new(());
+        let mut one = setup();
+        let other = spawn({
+            let (registry, value) = (registry.clone(), Arc::clone(&value));
+            move || {
+                let joined = one.join(&registry, 1, value);
+                (joined, one)
+            }
+        });
+        let mut two = setup();
+        let taken = block_on(two.take_over(&registry, 1, Arc::clone(&value)));
+        let (joined, one) = other.join().unwrap();
+        let closed = one.handle().state().is_closed();
+        assert!(taken.is_ok());
+        // It joined first and was superseded, or came later and may replace.
+        assert!(joined.is_ok() || closed);
+        drop((one, two));
+        assert_eq!(Arc::strong_count(&value), 1, "a seat is left behind");
+    });
+}
