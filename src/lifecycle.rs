@@ -137,11 +137,10 @@ impl Lifecycle {
     /// unwind if there is one.
     pub(crate) fn begin_release(&self, reason: CloseReason) -> Option<Unwind<'_>> {
         match self.word.release(reason) {
-            OnRelease::Close => {
+            OnRelease::Unwind => {
                 self.wake_closed();
                 Some(Unwind(self))
             }
-            OnRelease::Unwind => Some(Unwind(self)),
             OnRelease::Nothing => None,
         }
     }
@@ -201,25 +200,11 @@ impl Lifecycle {
         drop(unneeded);
     }
 
-    /// Stores the waker of someone who waits for `moment`; else as
-    /// [`park_owner`](Self::park_owner).
+    /// Stores the waker of someone who waits for `moment`, who looks at the word
+    /// afterwards likewise, and stops waiting in the end.
     pub(crate) fn wait(&self, moment: Moment, key: &mut Option<WaiterKey>, waker: Waker) {
-        let mut parts = lock(&self.parts);
-        let unneeded = if self.is_past(moment) {
-            Some(waker)
-        } else {
-            parts.waiters(moment).insert(key, waker)
-        };
-        drop(parts);
-        drop(unneeded);
-    }
-
-    fn is_past(&self, moment: Moment) -> bool {
-        let word = self.word.load();
-        match moment {
-            Moment::Closed => word.closed().is_some(),
-            Moment::Settled => word.settled(),
-        }
+        let replaced = lock(&self.parts).waiters(moment).insert(key, waker);
+        drop(replaced);
     }
 
     pub(crate) fn stop_waiting(&self, moment: Moment, key: WaiterKey) {

@@ -291,6 +291,21 @@ mod tests {
     }
 
     #[test]
+    fn states_know_what_they_are() {
+        let table = [
+            (State::Pending, false, None),
+            (State::Registering, false, None),
+            (State::Live, true, None),
+            (State::Closed(IDLE), false, Some(IDLE)),
+        ];
+        for (state, is_live, closed) in table {
+            assert_eq!(state.is_live(), is_live, "{state}");
+            assert_eq!(state.is_closed(), closed.is_some(), "{state}");
+            assert_eq!(state.closed(), closed, "{state}");
+        }
+    }
+
+    #[test]
     fn errors_read_as_sentences() {
         assert_eq!(IDLE.to_string(), "connection closed while live: idle");
         let early = State::Pending.apply(Event::GoLive).unwrap_err();

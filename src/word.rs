@@ -74,9 +74,8 @@ pub(crate) enum OnStepEnd {
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnRelease {
-    /// It was still open and closed now: wake, and run the undo.
-    Close,
-    /// It had closed in a step that never ended: run the undo.
+    /// Wake, and run the undo: it was open until now, or had closed in a step that
+    /// never ended.
     Unwind,
     /// It had closed, and the undo is taken care of.
     Nothing,
@@ -158,7 +157,6 @@ impl Word {
             Err(closed) => Err(closed),
         };
         match self.update(release) {
-            Ok(before) if before.closed().is_none() => OnRelease::Close,
             Ok(_) => OnRelease::Unwind,
             Err(_) => OnRelease::Nothing,
         }

@@ -4,6 +4,7 @@
 mod support;
 
 mod connection;
+mod debug;
 mod handle;
 mod registry;
 mod run;

@@ -42,6 +42,7 @@ fn a_member_is_visible_from_go_live_to_the_close() {
         let member = registry.get("a").unwrap();
         assert_eq!((*member, member.handle()), (1, &live.handle()));
         assert_eq!((registry.len(), registry.count("a")), (1, 1));
+        assert!(!registry.is_empty());
         live.handle().close(CloseReason::Idle).unwrap();
         assert!(registry.get("a").is_none());
         assert!(registry.members("a").is_empty());
@@ -352,7 +353,8 @@ fn keys_and_values_whose_drop_panics_are_reported_and_leave_all_the_same() {
     }
     for conflict in [Conflict::Replace, Conflict::Reject, SHARE_2] {
         let registry = Registry::new(conflict);
-        let mut setup = registering();
+        let scope = Scope::new();
+        let mut setup = scope.open().unwrap().register().unwrap();
         setup.join(&registry, Bomb("key"), Bomb("value")).unwrap();
         let live = setup.go_live().unwrap();
         let handle = live.handle();
@@ -361,6 +363,7 @@ fn keys_and_values_whose_drop_panics_are_reported_and_leave_all_the_same() {
         let settled = assert_ready!(task::spawn(handle.settled()).poll());
         // The map's clone of the key, and the seat with both.
         assert_eq!(settled.panics, ["key", "key"], "{conflict:?}");
+        assert_eq!(scope.stats().panicked, 2, "{conflict:?}");
         drop(live);
     }
 }

@@ -12,6 +12,7 @@ fn counts_follow_the_states() {
     assert_eq!(count(&scope.stats()), (2, 0, 0));
     let setup = pending.register().unwrap();
     assert_eq!(count(&scope.stats()), (1, 1, 0));
+    assert_eq!(scope.stats().open(), 2);
     let live = setup.go_live().unwrap();
     assert_eq!(count(&scope.stats()), (1, 0, 1));
     assert_eq!(scope.stats().open(), 2);

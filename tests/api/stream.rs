@@ -182,6 +182,7 @@ fn a_stream_that_moves_to_another_task_is_woken_there() {
 fn hints_and_termination_tell_the_truth() {
     let stream = live().stream(stream::iter([1, 2, 3]));
     assert_eq!(stream.size_hint(), (0, Some(3)));
+    assert!(!stream.is_terminated());
     let stream = stream.farewell(|_| Some(4));
     assert_eq!(stream.size_hint(), (0, Some(4)));
     assert!(!stream.is_terminated());

@@ -177,6 +177,28 @@ fn a_forgotten_step_does_not_keep_the_undo_from_running() {
     assert_eq!(log.entries(), ["undone", "undone too"]);
 }
 
+#[test]
+fn a_step_after_a_forgotten_one_holds_the_undo_back_as_well() {
+    let log = Log::default();
+    let mut setup = registering();
+    setup.on_close(log.adds("undone"));
+    let handle = setup.handle();
+    let mut step = Box::pin(setup.run(std::future::pending::<()>()));
+    assert_pending!(step.as_mut().poll(&mut noop()));
+    std::mem::forget(step);
+
+    let stopped = log.on_drop("stopped");
+    let mut step = Box::pin(setup.run(async move {
+        let _stopped = stopped;
+        std::future::pending::<()>().await;
+    }));
+    assert_pending!(step.as_mut().poll(&mut noop()));
+    handle.close(CloseReason::Idle).unwrap();
+    assert!(log.entries().is_empty());
+    drop(step);
+    assert_eq!(log.entries(), ["stopped", "undone"]);
+}
+
 fn noop() -> std::task::Context<'static> {
     std::task::Context::from_waker(std::task::Waker::noop())
 }

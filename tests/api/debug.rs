@@ -1,0 +1,46 @@
+//! What a log shows of each public type: the connection, its state, and nothing
+//! that needs a lock or the user's own code.
+
+use hangup::{CloseReason, Conflict, Connection, Registry, Scope};
+
+use crate::support::{live, pending, registering};
+
+#[test]
+fn owners_and_handles_show_the_connection_and_its_state() {
+    let pending = pending();
+    let id = pending.id().to_string();
+    let shown = [
+        format!("{:?}", pending.handle()),
+        format!("{pending:?}"),
+        format!("{:?}", Connection::from(pending)),
+    ];
+    for shown in shown {
+        assert!(shown.contains(&format!("ConnectionId({id})")), "{shown}");
+        assert!(shown.contains("state: Pending"), "{shown}");
+    }
+
+    let mut setup = registering();
+    assert!(format!("{setup:?}").contains("state: Registering"));
+    assert!(format!("{:?}", setup.run(async {})).contains("NotStarted"));
+
+    let live = live();
+    assert!(format!("{live:?}").contains("state: Live"));
+    let stream = live.stream(futures::stream::pending::<u8>());
+    assert!(format!("{stream:?}").contains("state: Live"));
+    stream.handle().close(CloseReason::Idle).unwrap();
+    assert!(format!("{stream:?}").contains("reason: Idle"));
+    let run = self::live().run(async {});
+    assert!(format!("{run:?}").contains("state: Live"));
+}
+
+#[test]
+fn registries_and_scopes_show_what_they_can_without_a_lock_on_the_users_code() {
+    let registry = Registry::new(Conflict::Reject);
+    assert!(format!("{registry:?}").contains("Reject"));
+    let scope = Scope::new();
+    let mut setup = scope.open().unwrap().register().unwrap();
+    setup.join(&registry, "ada", 77).unwrap();
+    assert!(format!("{scope:?}").contains("registering: 1"));
+    let _live = setup.go_live().unwrap();
+    assert!(format!("{:?}", registry.get("ada")).contains("value: 77"));
+}
