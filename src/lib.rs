@@ -28,6 +28,7 @@
 //! | stream until either side ends | [`Live::stream`], [`LiveStream`] |
 //! | run a loop of your own: a WebSocket | [`Live::run`] |
 //! | observe or close from anywhere | [`Handle`] |
+//! | close when a signal fires | `Pending::abort_on` on tokio, [`Handle::close_when`] elsewhere |
 //! | keep a connection in a field | [`Connection`] |
 //! | reason about the states themselves | [`State::apply`] |
 //!
@@ -101,6 +102,11 @@
 //!   may use this crate in any way. Only `Hash` and `Eq` of keys run under one.
 //! - **I9 No unsafe code**, and no runtime, clock or spawn: it runs on any executor.
 //!
+//! # Features
+//!
+//! - **`tokio`** (on by default): `Pending::abort_on`. Without it the crate is the core
+//!   alone, which needs no runtime.
+//!
 //! # What a close is
 //!
 //! *Closed* and *settled* are two moments. Closed is the atomic transition: from then
@@ -109,6 +115,7 @@
 //! once when they have passed.
 #![forbid(unsafe_code)]
 
+mod close_when;
 mod connection;
 mod error;
 mod handle;
@@ -128,9 +135,12 @@ mod state;
 mod step;
 mod stream;
 mod sync;
+#[cfg(feature = "tokio")]
+mod tokio;
 mod waiters;
 mod word;
 
+pub use close_when::CloseWhen;
 pub use connection::Connection;
 pub use error::{JoinError, Refused};
 pub use handle::{Handle, WaitForClosed, WaitForSettled};

@@ -10,5 +10,7 @@ mod support;
 mod registry;
 mod server;
 mod setup;
+#[cfg(feature = "tokio")]
+mod signal;
 mod stream;
 mod undo;

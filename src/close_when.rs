@@ -1,0 +1,70 @@
+//! A bridge from a signal to a connection, for any executor.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use crate::handle::{Handle, WaitForClosed};
+use crate::owner::FailOnUnwind;
+use crate::state::{CloseReason, Closed};
+
+pin_project! {
+    /// Future of [`Handle::close_when`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct CloseWhen<S> {
+        handle: Handle,
+        closed: WaitForClosed,
+        reason: CloseReason,
+        // Dropped as soon as it has fired or the connection has closed (I7).
+        #[pin]
+        signal: Option<S>,
+    }
+}
+
+impl<S> CloseWhen<S> {
+    pub(crate) fn new(handle: Handle, signal: S, reason: CloseReason) -> Self {
+        Self {
+            closed: handle.closed(),
+            handle,
+            reason,
+            signal: Some(signal),
+        }
+    }
+}
+
+impl<S: Future> Future for CloseWhen<S> {
+    type Output = Closed;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Closed> {
+        let mut this = self.project();
+        if let Poll::Ready(closed) = Pin::new(&mut *this.closed).poll(cx) {
+            this.signal.set(None);
+            return Poll::Ready(closed);
+        }
+        let signal = this.signal.as_mut().as_pin_mut();
+        let failing = FailOnUnwind::new(this.handle.lifecycle());
+        let fired = signal
+            .expect("the signal goes only after the close")
+            .poll(cx);
+        failing.disarm();
+        ready!(fired);
+
+        // Before the undo runs, which is none of the signal's business.
+        this.signal.set(None);
+        // Somebody else may have been first; closed it is either way.
+        let _: Result<(), Closed> = this.handle.close(*this.reason);
+        Pin::new(&mut *this.closed).poll(cx)
+    }
+}
+
+impl<S> fmt::Debug for CloseWhen<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CloseWhen")
+            .field("handle", &self.handle)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
