@@ -135,14 +135,19 @@ impl Gateway {
 
 fn routes(gateway: Gateway) -> Router {
     Router::new()
-        .route("/worker/stream", get(worker_stream))
-        .route("/agents/{id}/events", get(agent_events))
+        .route("/worker/stream", get(worker_stream).head(no_head))
+        .route("/agents/{id}/events", get(agent_events).head(no_head))
         .route("/agents/{id}/messages", post(send_message))
         .route("/agents/{id}", axum::routing::delete(delete_agent))
         .route("/stats", get(stats))
         .fallback(async |uri: Uri| Problem::NoRoute(uri.path().to_owned()))
         .method_not_allowed_fallback(async || Problem::WrongMethod)
         .with_state(gateway)
+}
+
+/// `HEAD` would do the set-up, and supersede who is there, for nothing.
+async fn no_head() -> Problem {
+    Problem::WrongMethod
 }
 
 type Events = Sse<LiveStream<stream::BoxStream<'static, Result<Event, Infallible>>>>;
@@ -192,6 +197,9 @@ async fn agent_events(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Events, Problem> {
     let Path(agent) = id?;
+    if agent.is_empty() {
+        return Err(Problem::BadRequest("the agent's id is empty".to_owned()));
+    }
     let (messages, queued) = mpsc::channel(QUEUE);
     let mut setup = gateway.scope.open()?.register()?;
     setup.join(&gateway.agents, agent, messages)?;

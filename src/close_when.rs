@@ -52,10 +52,11 @@ impl<S: Future> Future for CloseWhen<S> {
         failing.disarm();
         ready!(fired);
 
+        // Somebody else may have been first; closed it is either way.
+        let ended = this.handle.lifecycle().begin_close(*this.reason);
         // Before the undo runs, which is none of the signal's business.
         this.signal.set(None);
-        // Somebody else may have been first; closed it is either way.
-        let _: Result<(), Closed> = this.handle.close(*this.reason);
+        drop(ended);
         Pin::new(&mut *this.closed).poll(cx)
     }
 }

@@ -250,8 +250,8 @@ impl Lifecycle {
             self.run(undo);
         };
         for membership in memberships.into_iter().rev() {
-            // To leave is to hash and drop what the user brought. One after the
-            // other, since two panics at once are an abort.
+            // To leave is to hash and drop what the user brought. The map's key and
+            // the seat one after the other, since two panics at once are an abort.
             let left = contain(|| membership.leave());
             let dropped = contain(move || drop(membership));
             for message in [left.err(), dropped.err()].into_iter().flatten() {

@@ -1,11 +1,13 @@
 //! The one owner of a connection, and how it waits to be told of the end.
 
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::handle::Handle;
 use crate::lifecycle::Lifecycle;
+use crate::panic::contain;
 use crate::state::{CloseReason, Closed};
 
 /// What all typed states have in common: dropping it closes the connection.
@@ -78,6 +80,47 @@ impl Drop for FailOnUnwind<'_> {
         if let Some(lifecycle) = self.0 {
             // Whoever closed it before had a reason of its own.
             let _: Result<(), Closed> = lifecycle.close(CloseReason::Failed);
+        }
+    }
+}
+
+/// Polls what is in `slot`. If that panics: closes as `Failed`, empties the slot, and
+/// only then runs the undo, newest first.
+pub(crate) struct Polling<'a, T> {
+    lifecycle: &'a Lifecycle,
+    slot: Pin<&'a mut Option<T>>,
+    armed: bool,
+}
+
+impl<'a, T> Polling<'a, T> {
+    pub(crate) fn poll<R>(
+        lifecycle: &'a Lifecycle,
+        slot: Pin<&'a mut Option<T>>,
+        poll: impl FnOnce(Pin<&mut T>) -> R,
+    ) -> R {
+        let mut this = Self {
+            lifecycle,
+            slot,
+            armed: true,
+        };
+        let polled = poll(
+            this.slot
+                .as_mut()
+                .as_pin_mut()
+                .expect("polled after completion"),
+        );
+        this.armed = false;
+        polled
+    }
+}
+
+impl<T> Drop for Polling<'_, T> {
+    fn drop(&mut self) {
+        if self.armed {
+            let ended = self.lifecycle.begin_close(CloseReason::Failed);
+            // Contained: a panic is under way already.
+            let _: Result<(), String> = contain(|| self.slot.set(None));
+            drop(ended);
         }
     }
 }

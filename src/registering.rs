@@ -95,7 +95,8 @@ impl Registering {
     ///   in the same step that inserts, closed connections not counted.
     /// - [`JoinError::AlreadyJoined`] if this connection holds the key already.
     ///
-    /// On an error nothing has changed, and `key` and `value` are dropped.
+    /// On an error nothing has changed, and `key` and `value` are dropped: at once, or
+    /// after `Closed` at the latest when the connection has settled.
     pub fn join<K, V>(
         &mut self,
         registry: &Registry<K, V>,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::live::Live;
-use crate::owner::{FailOnUnwind, Parking};
+use crate::owner::{Parking, Polling};
 use crate::state::{CloseReason, Closed};
 
 pin_project! {
@@ -49,19 +49,13 @@ impl<F: Future> Future for Run<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let lifecycle = this.live.lifecycle();
-        let future = this
-            .future
-            .as_mut()
-            .as_pin_mut()
-            .expect("`Run` polled after completion");
+        assert!(this.future.is_some(), "`Run` polled after completion");
 
         if let Some(closed) = lifecycle.closed() {
             this.future.set(None);
             return Poll::Ready(Err(closed));
         }
-        let failing = FailOnUnwind::new(lifecycle);
-        let polled = future.poll(cx);
-        failing.disarm();
+        let polled = Polling::poll(lifecycle, this.future.as_mut(), |future| future.poll(cx));
 
         match polled {
             Poll::Ready(output) => {

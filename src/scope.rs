@@ -73,7 +73,7 @@ pub struct Stats {
     pub closed: BTreeMap<Closed, u64>,
     /// Undos that have run for those that have settled.
     pub undone: u64,
-    /// Undos that panicked, among them.
+    /// Panics on the way: of undos, and of keys and values that were dropped.
     pub panicked: u64,
 }
 

@@ -62,11 +62,13 @@ pub enum CloseReason {
     /// The source ended by itself.
     Completed,
     /// The owner was dropped: the transport gave up on the body because the
-    /// client is gone, or the handler's future was dropped in mid set-up.
+    /// client is gone, or the handler's future was dropped in mid set-up, or the
+    /// set-up returned early, with `?` for instance.
     Dropped,
     /// A signal that the connection was bound to has fired.
     Aborted,
-    /// Set-up, the source or a write failed.
+    /// A set-up step, the source or the loop panicked; or the application closed
+    /// it so because something failed.
     Failed,
     /// A newer connection took over the key.
     Superseded,

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use crate::handle::Handle;
 use crate::live::Live;
-use crate::owner::{FailOnUnwind, Parking};
+use crate::owner::{Parking, Polling};
 use crate::state::{CloseReason, Closed};
 
 type Farewell<T> = Box<dyn FnOnce(Closed) -> Option<T> + Send>;
@@ -117,11 +117,10 @@ impl<S: Stream> Stream for LiveStream<S> {
 
         // The one load of a ready item. I4: a close that returned before this
         // poll began is seen here.
-        let closed = match (lifecycle.closed(), this.source.as_mut().as_pin_mut()) {
-            (None, Some(source)) => {
-                let failing = FailOnUnwind::new(lifecycle);
-                let polled = source.poll_next(cx);
-                failing.disarm();
+        let closed = match (lifecycle.closed(), this.source.is_some()) {
+            (None, true) => {
+                let source = this.source.as_mut();
+                let polled = Polling::poll(lifecycle, source, |source| source.poll_next(cx));
                 match polled {
                     Poll::Ready(Some(item)) => return Poll::Ready(Some(item)),
                     Poll::Ready(None) => {
@@ -135,7 +134,7 @@ impl<S: Stream> Stream for LiveStream<S> {
                 }
             }
             (Some(closed), _) => closed,
-            (None, None) => unreachable!("the source goes only after the close"),
+            (None, false) => unreachable!("the source goes only after the close"),
         };
         this.source.set(None);
         let farewell = this.farewell.take();

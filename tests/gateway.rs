@@ -351,12 +351,13 @@ async fn an_interrupt_does_not_wait_for_a_client_that_does_not_read() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_gets_a_json_error() {
     let gateway = Gateway::start().await;
-    let cases: [(&str, &str, &[u8], u16); 12] = [
+    let cases: [(&str, &str, &[u8], u16); 13] = [
         ("GET", "/", b"", 404),
         ("GET", "/nope?x=1", b"", 404),
         ("PUT", "/stats", b"", 405),
         ("GET", "/agents/7", b"", 405),
         ("GET", "/worker/stream", b"", 400),
+        ("GET", "/agents//events", b"", 400),
         ("GET", "/worker/stream?name=", b"", 400),
         ("GET", "/worker/stream?name=a&name=b", b"", 400),
         ("GET", "/worker/stream?name=a&setup_ms=10001", b"", 400),

@@ -15,7 +15,7 @@ impl Pending {
     ///
     /// A signal is any future: a `CancellationToken`'s `cancelled_owned()`, a
     /// oneshot, a `watch` that changes. It is waited for on a task of its own, which
-    /// ends with the connection, so that a long-lived signal keeps no listener. A
+    /// ends soon after the connection has closed, so that a long-lived signal keeps no listener. A
     /// connection can be bound to several signals.
     ///
     /// On another runtime, spawn [`Handle::close_when`](crate::Handle::close_when).
@@ -28,7 +28,7 @@ impl Pending {
     /// # Panics
     ///
     /// Outside a tokio runtime, unless the signal has fired already. The connection
-    /// is closed then.
+    /// is closed as `Dropped` then.
     ///
     /// # Examples
     ///

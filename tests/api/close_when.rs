@@ -1,5 +1,7 @@
 use std::future::{Future, pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use futures::channel::oneshot;
 use hangup::CloseReason;
@@ -84,8 +86,33 @@ fn the_undo_runs_where_the_bridge_is_polled_and_after_the_signal() {
         let _guard = guard;
         ready(()).await;
     };
-    let bridge: std::pin::Pin<Box<dyn Future<Output = _>>> =
+    let bridge: Pin<Box<dyn Future<Output = _>>> =
         Box::pin(setup.handle().close_when(signal, CloseReason::Aborted));
     assert_ready!(task::spawn(bridge).poll());
     assert_eq!(log.entries(), ["signal dropped", "undone"]);
+}
+
+#[test]
+fn a_signal_that_panics_when_it_is_dropped_has_closed_all_the_same() {
+    struct Bomb;
+    impl Future for Bomb {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("signal");
+        }
+    }
+    let live = live();
+    let handle = live.handle();
+    let mut bridge = task::spawn(handle.close_when(Bomb, CloseReason::Aborted));
+    assert!(catch_unwind(AssertUnwindSafe(|| bridge.poll())).is_err());
+    drop(bridge);
+    assert_eq!(
+        handle.state().closed().unwrap().reason,
+        CloseReason::Aborted
+    );
 }

@@ -214,3 +214,19 @@ fn a_stream_that_meets_the_close_leaves_no_waker_behind() {
     assert_eq!(Arc::strong_count(&quiet), 2);
     drop(handle);
 }
+
+#[test]
+fn a_panicking_source_goes_before_the_undo() {
+    let log = Log::default();
+    let mut setup = registering();
+    setup.hold(log.on_drop("permit given back"));
+    let guard = log.on_drop("source gone");
+    let source = stream::poll_fn(move |_| -> Poll<Option<u8>> {
+        let _guard = &guard;
+        panic!("source")
+    });
+    let mut stream = setup.go_live().unwrap().stream(source);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(catch_unwind(AssertUnwindSafe(|| stream.poll_next_unpin(&mut cx))).is_err());
+    assert_eq!(log.entries(), ["source gone", "permit given back"]);
+}
