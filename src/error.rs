@@ -9,6 +9,9 @@ pub enum Refused {
     /// A drain has begun: nothing is admitted any more.
     #[error("the server is draining")]
     Draining,
+    /// As many connections as allowed have not settled yet.
+    #[error("the server is full")]
+    Full,
 }
 
 /// Why a connection could not join a [`Registry`](crate::Registry).
@@ -29,4 +32,8 @@ pub enum JoinError {
     /// This very connection holds the key already.
     #[error("the connection holds this key already")]
     AlreadyJoined,
+    /// The deadline of a take-over passed while a predecessor, which is closed, had not
+    /// settled.
+    #[error("the predecessor has not settled in time")]
+    Unsettled,
 }

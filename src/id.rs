@@ -1,7 +1,8 @@
 //! Who is who.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::sync::next_number;
 
 /// The identity of a connection, unique in this process and never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -9,9 +10,13 @@ pub struct ConnectionId(u64);
 
 impl ConnectionId {
     pub(crate) fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        // ORDERING: Relaxed, because the number is only compared.
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+        Self(next_number())
+    }
+
+    /// Spreads a scope's connections evenly over its shards.
+    #[expect(clippy::cast_possible_truncation, reason = "only the low bits count")]
+    pub(crate) fn shard(self) -> usize {
+        self.0 as usize
     }
 }
 

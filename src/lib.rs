@@ -124,6 +124,7 @@ mod lifecycle;
 mod live;
 #[cfg(doctest)]
 mod misuse;
+mod observer;
 mod owner;
 mod panic;
 mod pending;
@@ -131,12 +132,16 @@ mod registering;
 mod registry;
 mod run;
 mod scope;
+mod shards;
 mod state;
 mod step;
 mod stream;
 mod sync;
+mod take_over;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[cfg(feature = "tracing")]
+mod tracing;
 mod waiters;
 mod word;
 
@@ -147,14 +152,18 @@ pub use handle::{Handle, WaitForClosed, WaitForSettled};
 pub use id::ConnectionId;
 pub use lifecycle::Settled;
 pub use live::Live;
+pub use observer::{Observer, Transition};
 pub use pending::Pending;
 pub use registering::Registering;
-pub use registry::{Conflict, Member, Registry};
+pub use registry::{Conflict, Member, Registry, RegistryBuilder};
 pub use run::Run;
-pub use scope::{Scope, Stats};
+pub use scope::{Scope, ScopeBuilder, Stats, WaitForDrained};
 pub use state::{CloseReason, Closed, Event, Phase, State, TransitionError};
 pub use step::Step;
 pub use stream::LiveStream;
+pub use take_over::TakeOver;
+#[cfg(feature = "tracing")]
+pub use tracing::TracingObserver;
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

@@ -22,17 +22,22 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::id::ConnectionId;
+use crate::observer::{Outbox, Watch};
 use crate::panic::contain;
 use crate::scope;
 use crate::state::{CloseReason, Closed, State};
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicU32, Mutex, Ordering, lock};
 use crate::waiters::{WaiterKey, Waiters, wake};
 use crate::word::{OnClose, OnRelease, OnStepEnd, Word};
 
 pub(crate) struct Lifecycle {
     word: Word,
+    /// Where it stands in its shard of the scope, whose lock guards this.
+    index: AtomicU32,
     id: ConnectionId,
     scope: Arc<scope::Shared>,
+    /// If somebody is to be told of its transitions.
+    outbox: Option<Box<Outbox>>,
     parts: Mutex<Parts>,
 }
 
@@ -40,7 +45,10 @@ type Undo = Box<dyn FnOnce() + Send>;
 
 /// A place in a registry, held until the connection has settled.
 pub(crate) trait Membership: Send + Sync {
-    fn leave(&self);
+    fn leave(self: Arc<Self>);
+
+    /// Whether it is in this registry, under a key with this hash.
+    fn is_at(&self, registry: usize, hash: u64) -> bool;
 }
 
 #[derive(Default)]
@@ -79,11 +87,17 @@ pub(crate) enum Moment {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(id: ConnectionId, scope: Arc<scope::Shared>) -> Self {
+    pub(crate) fn new(
+        id: ConnectionId,
+        scope: Arc<scope::Shared>,
+        watch: Option<&Arc<Watch>>,
+    ) -> Self {
         Self {
             word: Word::new(),
+            index: AtomicU32::new(0),
             id,
             scope,
+            outbox: watch.map(|watch| Box::new(Outbox::new(Arc::clone(watch), id))),
             parts: Mutex::new(Parts::default()),
         }
     }
@@ -104,12 +118,27 @@ impl Lifecycle {
         self.word.load().closed()
     }
 
+    /// It has been admitted.
+    pub(crate) fn opened(&self) {
+        if let Some(outbox) = &self.outbox {
+            outbox.tell();
+        }
+    }
+
     pub(crate) fn register(&self) -> Result<(), Closed> {
-        self.word.register()
+        self.transition(Word::register)
     }
 
     pub(crate) fn go_live(&self) -> Result<(), Closed> {
-        self.word.go_live()
+        self.transition(Word::go_live)
+    }
+
+    /// The one way to a move that may change the state.
+    fn transition<T>(&self, make: impl FnOnce(&Word) -> T) -> T {
+        match &self.outbox {
+            None => make(&self.word),
+            Some(outbox) => outbox.record(&self.word, make),
+        }
     }
 
     /// Closes from anywhere. `Ok` if this call won.
@@ -120,7 +149,7 @@ impl Lifecycle {
     /// Closes and wakes. `Ok` if this call won, with the duty to unwind if that
     /// is not left to a step.
     pub(crate) fn begin_close(&self, reason: CloseReason) -> Result<Option<Unwind<'_>>, Closed> {
-        let duty = self.word.close(reason)?;
+        let duty = self.transition(|word| word.close(reason))?;
         self.wake_closed();
         Ok(match duty {
             OnClose::Unwind => Some(Unwind(self)),
@@ -136,7 +165,7 @@ impl Lifecycle {
     /// The owner is going: closes and wakes, if nobody has, and returns the duty to
     /// unwind if there is one.
     pub(crate) fn begin_release(&self, reason: CloseReason) -> Option<Unwind<'_>> {
-        match self.word.release(reason) {
+        match self.transition(|word| word.release(reason)) {
             OnRelease::Unwind => {
                 self.wake_closed();
                 Some(Unwind(self))
@@ -169,8 +198,8 @@ impl Lifecycle {
             return;
         }
         drop(parts);
-        let panicked = self.run(undo);
-        self.scope.undone_late(panicked);
+        self.run(undo);
+        self.scope.undone_late(self.id);
     }
 
     /// Keeps a place in a registry, or returns it if nobody will leave it any
@@ -185,6 +214,30 @@ impl Lifecycle {
         }
         parts.memberships.push(membership);
         Ok(())
+    }
+
+    /// Whether it holds a place in this registry under a key with this hash.
+    pub(crate) fn is_at(&self, registry: usize, hash: u64) -> bool {
+        let parts = lock(&self.parts);
+        parts
+            .memberships
+            .iter()
+            .any(|held| held.is_at(registry, hash))
+    }
+
+    /// Gives a place in a registry back before the end.
+    pub(crate) fn withdraw(&self, membership: &Arc<dyn Membership>) {
+        let mut parts = lock(&self.parts);
+        let position = parts
+            .memberships
+            .iter()
+            .position(|held| Arc::ptr_eq(held, membership));
+        let withdrawn = position.map(|at| parts.memberships.remove(at));
+        drop(parts);
+        // Else whoever unwinds leaves it.
+        if let Some(withdrawn) = withdrawn {
+            self.contain(|| withdrawn.leave());
+        }
     }
 
     /// Stores the waker of the owner, unless it has closed: nobody would take it
@@ -216,12 +269,16 @@ impl Lifecycle {
     pub(crate) fn settlement(&self) -> Option<Settled> {
         let snapshot = self.word.load();
         let closed = snapshot.closed().filter(|_| snapshot.settled())?;
+        Some(self.report(closed))
+    }
+
+    fn report(&self, closed: Closed) -> Settled {
         let parts = lock(&self.parts);
-        Some(Settled {
+        Settled {
             closed,
             undone: parts.undone,
             panics: parts.panics.clone(),
-        })
+        }
     }
 
     fn wake_closed(&self) {
@@ -237,7 +294,7 @@ impl Lifecycle {
 
     /// The duty of exactly one thread, which the word handed to it (I2).
     fn unwind(&self) {
-        let (memberships, undone, mut panicked) = loop {
+        let (memberships, undone, panicked) = loop {
             let mut parts = lock(&self.parts);
             // One at a time: an undo that the owner still brings comes before
             // those that are older.
@@ -250,32 +307,50 @@ impl Lifecycle {
             self.run(undo);
         };
         for membership in memberships.into_iter().rev() {
-            // To leave is to hash and drop what the user brought. The map's key and
-            // the seat one after the other, since two panics at once are an abort.
-            let left = contain(|| membership.leave());
-            let dropped = contain(move || drop(membership));
-            for message in [left.err(), dropped.err()].into_iter().flatten() {
-                lock(&self.parts).panics.push(message);
-                panicked += 1;
-            }
+            // The key and the value are the user's.
+            self.contain(|| membership.leave());
         }
         let closed = self.closed().expect("only what has closed is unwound");
-        self.scope.settled(self.id, closed, undone, panicked);
-        self.word.settle();
+        if let Some(outbox) = &self.outbox {
+            outbox.settled(self.report(closed));
+        }
+        self.scope.settle(self, closed, undone, panicked);
         let waiters = lock(&self.parts).settled.take();
         waiters.wake();
     }
 
-    /// Returns whether it panicked.
-    fn run(&self, undo: Undo) -> bool {
-        let panicked = contain(undo).err();
+    fn run(&self, undo: Undo) {
+        self.contain(undo);
+        lock(&self.parts).undone += 1;
+    }
+
+    /// Runs user code on behalf of this connection, and keeps what it says if it
+    /// panics.
+    pub(crate) fn contain(&self, f: impl FnOnce()) {
+        let Err(message) = contain(f) else { return };
         let mut parts = lock(&self.parts);
-        parts.undone += 1;
-        let Some(message) = panicked else {
-            return false;
-        };
         parts.panics.push(message);
-        true
+        // Once it is unwound, those before have been counted.
+        let late = parts.unwound;
+        drop(parts);
+        if late {
+            self.scope.panicked_late(self.id);
+        }
+    }
+
+    /// Says in the word that it has settled. For the scope, as it lets go of it.
+    pub(crate) fn mark_settled(&self) {
+        self.word.settle();
+    }
+
+    pub(crate) fn index(&self) -> usize {
+        // ORDERING: Relaxed, because the lock of the shard orders it.
+        self.index.load(Ordering::Relaxed) as usize
+    }
+
+    pub(crate) fn set_index(&self, index: usize) {
+        let index = u32::try_from(index).expect("memory for fewer connections than that");
+        self.index.store(index, Ordering::Relaxed);
     }
 }
 

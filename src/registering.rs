@@ -8,8 +8,9 @@ use crate::error::JoinError;
 use crate::live::Live;
 use crate::owner::{Owner, owner_methods};
 use crate::registry::{Registry, Supersede};
-use crate::state::{CloseReason, Closed};
+use crate::state::Closed;
 use crate::step::{OnClose, Step};
+use crate::take_over::TakeOver;
 
 /// A connection that is being set up: the only state that can acquire.
 ///
@@ -104,7 +105,7 @@ impl Registering {
         value: V,
     ) -> Result<(), JoinError>
     where
-        K: Hash + Eq + Clone + Send + Sync + 'static,
+        K: Hash + Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
         let replaced = registry.reserve(self.owner.handle(), key, value)?;
@@ -122,41 +123,33 @@ impl Registering {
     /// this set-up does next. There are never two owners at once. Of two newcomers
     /// the later one wins, and the earlier one ends `Superseded`.
     ///
-    /// It applies whatever the registry's policy is. It waits without a limit:
-    /// bound it by a timeout if an undo may hang.
+    /// It applies whatever the registry's policy is. It waits without a limit, unless it
+    /// is given a [deadline](TakeOver::deadline).
     ///
     /// # Errors
     ///
     /// - [`JoinError::Closed`] if the connection closes, also while it waits.
     /// - [`JoinError::AlreadyJoined`] if this connection holds the key already.
+    /// - [`JoinError::Unsettled`] if the deadline passes.
+    ///
+    /// On an error this connection has no place under the key. The predecessors are
+    /// closed, unless it is `AlreadyJoined` or this one had closed before.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after its first poll, the place is kept and the
-    /// predecessors are closed, but they may not have settled yet. Drop this
-    /// `Registering` too, or wait for them by hand.
-    pub async fn take_over<K, V>(
-        &mut self,
-        registry: &Registry<K, V>,
+    /// If the future is dropped before it is complete, the place is given back. The
+    /// predecessors are closed if it was polled. It can be tried again.
+    pub fn take_over<'a, K, V>(
+        &'a mut self,
+        registry: &'a Registry<K, V>,
         key: K,
         value: V,
-    ) -> Result<(), JoinError>
+    ) -> TakeOver<'a, K, V>
     where
-        K: Hash + Eq + Clone + Send + Sync + 'static,
+        K: Hash + Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
-        let predecessors = registry.seize(self.owner.handle(), key, value)?;
-        for predecessor in &predecessors {
-            // Whatever reason it had before ours, it is closed.
-            let _: Result<(), Closed> = predecessor.close(CloseReason::Superseded);
-        }
-        self.run(async {
-            for predecessor in predecessors {
-                predecessor.settled().await;
-            }
-        })
-        .await?;
-        Ok(())
+        TakeOver::new(&self.owner, registry, key, value)
     }
 
     /// Registers an undo, to run when the connection closes.

@@ -1,21 +1,36 @@
 //! Keyed members, visible exactly while they are live.
 //!
 //! A seat is taken before its connection goes live and given back when it has
-//! settled, so the map knows more than it tells. What it tells is read from the
+//! settled, so the table knows more than it tells. What it tells is read from the
 //! words of the connections at the time of asking (I3).
 
-use std::borrow::Borrow;
-use std::collections::HashMap;
-use std::fmt;
-use std::hash::Hash;
-use std::ops::Deref;
-use std::sync::{Arc, Weak};
+mod builder;
+mod group;
+mod hooks;
+mod last_close;
+mod member;
+mod reserve;
+mod seat;
+mod table;
 
-use crate::error::JoinError;
-use crate::handle::Handle;
-use crate::lifecycle::Membership;
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+
+use crate::shards::Shards;
 use crate::state::{CloseReason, Closed};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Hasher, MutexGuard};
+
+use group::Group;
+use hooks::Hooks;
+use last_close::LastCloses;
+use seat::Seat;
+use table::Table;
+
+pub use builder::RegistryBuilder;
+pub use member::Member;
+pub(crate) use reserve::{Place, Supersede};
 
 /// Members under keys: connections with a value each, for others to find.
 ///
@@ -24,11 +39,13 @@ use crate::sync::{Mutex, lock};
 /// the instant in which its connection closes. Nothing that is done for one
 /// connection touches another under the same key.
 ///
-/// `Hash` and `Eq` of keys run under a lock, and must not use the registry.
-/// Nothing else of the user's does.
+/// No lock is held while the caller looks at what it found, so whoever iterates may
+/// look up, join and close meanwhile. Only `Eq` of keys runs under a lock, and must
+/// not use the registry. Nothing else of the user's does.
 ///
 /// Cheap to clone; all clones are the same registry. A registry keeps no
-/// connection open, and dropping it harms none.
+/// connection open, and dropping it harms none. Nothing is kept for a key that no
+/// connection holds, and a burst leaves no memory behind.
 ///
 /// # Examples
 ///
@@ -62,77 +79,48 @@ pub enum Conflict {
     /// The newcomer replaces them when it goes live, and they close
     /// [`Superseded`](CloseReason::Superseded). One member per key is visible.
     Replace,
-    /// The newcomer is refused with [`JoinError::KeyTaken`], also while the
-    /// holder is still being set up.
+    /// The newcomer is refused with [`JoinError::KeyTaken`](crate::JoinError::KeyTaken),
+    /// also while the holder is still being set up.
     Reject,
     /// They share the key, up to a number of connections, those that are still
-    /// being set up included; then [`JoinError::KeyFull`].
+    /// being set up included; then [`JoinError::KeyFull`](crate::JoinError::KeyFull).
     Share {
         /// How many connections may hold one key at once.
         max_per_key: usize,
     },
 }
 
-/// A live member of a [`Registry`], as a lookup found it.
-///
-/// Derefs to the value. Keeping it keeps the value, not the connection, which may
-/// close at any time.
-pub struct Member<V> {
-    seat: Arc<dyn Seated<V>>,
-}
-
 struct Shared<K, V> {
     conflict: Conflict,
-    /// Under each key in the order of reservation; no list is empty.
-    seats: Mutex<Seats<K, V>>,
-}
-
-type Seats<K, V> = HashMap<K, Vec<Arc<Seat<K, V>>>>;
-
-/// One connection's place under one key.
-struct Seat<K, V> {
-    registry: Weak<Shared<K, V>>,
-    key: K,
-    value: V,
-    handle: Handle,
-}
-
-/// A seat, seen by those who do not know its key.
-trait Seated<V>: Send + Sync {
-    fn value(&self) -> &V;
-    fn handle(&self) -> &Handle;
-}
-
-/// Whom a newcomer closes once it is live: those who held the key when it joined,
-/// and nobody who came later (I5).
-struct Replaced<K, V> {
-    registry: Weak<Shared<K, V>>,
-    older: Vec<Handle>,
-}
-
-/// [`Replaced`], seen by those who do not know its key.
-pub(crate) trait Supersede: Send + Sync {
-    fn supersede(&self);
+    hasher: Hasher,
+    tables: Shards<Table<K, V>>,
+    hooks: Option<Hooks<K>>,
+    last_closes: Option<LastCloses<K>>,
 }
 
 impl<K, V> Registry<K, V> {
     /// A registry with no member.
     #[must_use]
     pub fn new(conflict: Conflict) -> Self {
+        Self::builder(conflict).build()
+    }
+
+    /// A registry that is made to measure: with hooks, or a memory.
+    pub fn builder(conflict: Conflict) -> RegistryBuilder<K, V> {
+        RegistryBuilder::new(conflict)
+    }
+
+    fn from_shared(shared: Shared<K, V>) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                conflict,
-                seats: Mutex::new(HashMap::new()),
-            }),
+            shared: Arc::new(shared),
         }
     }
 }
 
 impl<K, V> Registry<K, V>
 where
-    K: Hash + Eq,
+    K: Hash + Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
-    K: Send + Sync + 'static,
 {
     /// The live member under `key`: the newest, if there are several.
     #[must_use]
@@ -141,9 +129,19 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let seats = lock(&self.shared.seats);
-        let newest = seats.get(key)?.iter().rev().find(|seat| seat.is_live())?;
-        Some(Member::new(newest))
+        self.under(key, |group| group.newest_live().cloned())?
+            .map(Member::new)
+    }
+
+    /// Whether a member is live under `key`.
+    #[must_use]
+    pub fn contains<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.under(key, |group| group.newest_live().is_some())
+            .unwrap_or(false)
     }
 
     /// The live members under `key`, in the order in which they joined; under
@@ -154,37 +152,80 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let seats = lock(&self.shared.seats);
-        let under_key = seats.get(key).map_or(&[][..], Vec::as_slice);
-        self.shared.visible(under_key).map(Member::new).collect()
+        self.under(key, |group| {
+            let visible = self.shared.visible(group);
+            visible.map(|seat| Member::new(Arc::clone(seat))).collect()
+        })
+        .unwrap_or_default()
     }
 
-    /// How many members are live under `key`.
+    /// How many members are live under `key`. It looks at every one.
     #[must_use]
     pub fn count<Q>(&self, key: &Q) -> usize
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let seats = lock(&self.shared.seats);
-        let under_key = seats.get(key).map_or(&[][..], Vec::as_slice);
-        self.shared.visible(under_key).count()
+        self.under(key, |group| self.shared.visible(group).count())
+            .unwrap_or(0)
     }
 
     /// How many members are live, under all keys. It looks at every one.
     #[must_use]
     pub fn len(&self) -> usize {
-        let seats = lock(&self.shared.seats);
-        seats
-            .values()
-            .map(|under_key| self.shared.visible(under_key).count())
+        self.shared
+            .tables
+            .lock_each()
+            .map(|table| {
+                let counts = table.iter().map(|group| self.shared.visible(group).count());
+                counts.sum::<usize>()
+            })
             .sum()
     }
 
     /// Whether no member is live.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        let mut tables = self.shared.tables.lock_each();
+        tables.all(|table| table.iter().all(|group| group.newest_live().is_none()))
+    }
+
+    /// All live members and their keys, in no particular order.
+    ///
+    /// It goes through the registry part by part, so it is no snapshot: who comes or
+    /// goes meanwhile may be in it or not, and nobody is in it twice. Each one was
+    /// live when it was yielded. The loop may use the registry in any way.
+    pub fn iter(&self) -> impl Iterator<Item = (K, Member<V>)> + use<K, V>
+    where
+        K: Clone,
+    {
+        let shared = Arc::clone(&self.shared);
+        (0..shared.tables.count())
+            .flat_map(move |shard| {
+                shared.seats_in(shard, |group, seats| {
+                    seats.extend(shared.visible(group).cloned());
+                })
+            })
+            .filter(|seat| seat.is_live())
+            .map(|seat| (seat.key.clone(), Member::new(seat)))
+    }
+
+    /// The keys under which a member is live, each once, in no particular order.
+    ///
+    /// What [`iter`](Self::iter) says holds here as well.
+    pub fn keys(&self) -> impl Iterator<Item = K> + use<K, V>
+    where
+        K: Clone,
+    {
+        let shared = Arc::clone(&self.shared);
+        (0..shared.tables.count())
+            .flat_map(move |shard| {
+                shared.seats_in(shard, |group, seats| {
+                    seats.extend(group.newest_live().cloned());
+                })
+            })
+            .filter(|seat| seat.is_live())
+            .map(|seat| seat.key.clone())
     }
 
     /// Closes every connection that holds `key`, those that are still being set
@@ -194,228 +235,116 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let holders = lock(&self.shared.seats)
-            .get(key)
-            .map_or_else(Vec::new, |held| handles(held));
+        let holders = self.under(key, Group::handles).unwrap_or_default();
         holders
             .iter()
             .filter(|handle| handle.close(reason).is_ok())
             .count()
     }
-}
 
-impl<K, V> Registry<K, V>
-where
-    K: Hash + Eq + Clone + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    /// Takes a seat as the policy admits, and returns whom it replaces when it
-    /// goes live.
-    pub(crate) fn reserve(
-        &self,
-        handle: Handle,
-        key: K,
-        value: V,
-    ) -> Result<Option<Box<dyn Supersede>>, JoinError> {
-        let conflict = self.shared.conflict;
-        let older = self.sit(handle, key, value, |held| {
-            let open = || held.iter().filter(|seat| seat.is_open()).count();
-            match conflict {
-                Conflict::Replace => Ok(handles(held)),
-                Conflict::Reject if open() > 0 => Err(JoinError::KeyTaken),
-                Conflict::Share { max_per_key } if open() >= max_per_key => Err(JoinError::KeyFull),
-                Conflict::Reject | Conflict::Share { .. } => Ok(Vec::new()),
-            }
-        })?;
-        if older.is_empty() {
-            return Ok(None);
-        }
-        let registry = Arc::downgrade(&self.shared);
-        Ok(Some(Box::new(Replaced { registry, older })))
+    /// Closes every connection for whose key and value `condition` holds, those that
+    /// are still being set up included, and returns how many this call closed.
+    ///
+    /// `condition` may use the registry in any way. It goes through the registry as
+    /// [`iter`](Self::iter) does: who joins meanwhile may be missed.
+    pub fn close_where<F>(&self, mut condition: F, reason: CloseReason) -> usize
+    where
+        F: FnMut(&K, &V) -> bool,
+    {
+        (0..self.shared.tables.count())
+            .flat_map(|shard| {
+                self.shared.seats_in(shard, |group, seats| {
+                    seats.extend(group.seats().cloned());
+                })
+            })
+            .filter(|seat| seat.is_open() && condition(&seat.key, &seat.value))
+            .filter(|seat| seat.handle.close(reason).is_ok())
+            .count()
     }
 
-    /// Takes a seat whatever the policy is, and returns all that held the key and
-    /// have not settled.
-    pub(crate) fn seize(&self, handle: Handle, key: K, value: V) -> Result<Vec<Handle>, JoinError> {
-        self.sit(handle, key, value, |held| Ok(handles(held)))
+    /// How the connection under `key` that closed last did so, if it is still known:
+    /// then a server can answer that the key is gone, and why, and need not say that it
+    /// never was.
+    ///
+    /// `None` unless the registry was told to
+    /// [remember](RegistryBuilder::remember_closes). One whose undo is still running
+    /// counts as well, and whether another one is live under the key makes no
+    /// difference. Of several that close at once it is one.
+    #[must_use]
+    pub fn last_close<Q>(&self, key: &Q) -> Option<Closed>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let last_closes = self.shared.last_closes.as_ref()?;
+        // In this order: a seat is given back after its close was recorded.
+        self.under(key, |group| {
+            group.seats().rev().find_map(|seat| seat.closed())
+        })
+        .flatten()
+        .or_else(|| last_closes.get(self.hash(key), key))
     }
 
-    /// The one place where a seat is taken. Decided and inserted under one lock
-    /// (I6), so of two newcomers one is the later.
-    fn sit(
-        &self,
-        handle: Handle,
-        key: K,
-        value: V,
-        admit: impl FnOnce(&[Arc<Seat<K, V>>]) -> Result<Vec<Handle>, JoinError>,
-    ) -> Result<Vec<Handle>, JoinError> {
-        // In an option, so that a key that is not used is dropped at the end, and
-        // not under the lock (I8). For the same reason this is not `entry`.
-        let mut map_key = Some(key.clone());
-        let seat = Arc::new(Seat {
-            registry: Arc::downgrade(&self.shared),
-            key,
-            value,
-            handle,
-        });
-
-        let mut seats = lock(&self.shared.seats);
-        let admitted = match seats.get_mut(&seat.key) {
-            Some(held) if held.iter().any(|other| other.handle == seat.handle) => {
-                Err(JoinError::AlreadyJoined)
-            }
-            Some(held) => admit(held).inspect(|_| held.push(Arc::clone(&seat))),
-            None => admit(&[]).inspect(|_| {
-                let map_key = map_key.take().expect("taken here alone");
-                seats.insert(map_key, vec![Arc::clone(&seat)]);
-            }),
-        };
-        drop(seats);
-        let admitted = admitted?;
-
-        // After the seat is in the map, so that whoever unwinds finds what it
-        // has to remove.
-        let membership: Arc<dyn Membership> = Arc::clone(&seat) as Arc<dyn Membership>;
-        let lifecycle = seat.handle.lifecycle();
-        if let Err(late) = lifecycle.add_membership(membership) {
-            late.leave();
-        }
-        match lifecycle.closed() {
-            Some(closed) => Err(JoinError::Closed(closed)),
-            None => Ok(admitted),
-        }
+    /// Looks at what is under `key`, if anything is, under the lock.
+    fn under<Q, T>(&self, key: &Q, look: impl FnOnce(&Group<K, V>) -> T) -> Option<T>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = self.hash(key);
+        self.shared.table(hash).get(hash, key).map(look)
     }
-}
 
-fn handles<K, V>(held: &[Arc<Seat<K, V>>]) -> Vec<Handle> {
-    held.iter().map(|seat| seat.handle.clone()).collect()
+    fn hash<Q>(&self, key: &Q) -> u64
+    where
+        Q: Hash + ?Sized,
+    {
+        self.shared.hasher.hash_one(key)
+    }
 }
 
 impl<K, V> Shared<K, V> {
+    fn new(conflict: Conflict) -> Self {
+        Self {
+            conflict,
+            hasher: Hasher::default(),
+            tables: Shards::default(),
+            hooks: None,
+            last_closes: None,
+        }
+    }
+
+    /// The table that a key with this hash belongs to.
+    fn table(&self, hash: u64) -> MutexGuard<'_, Table<K, V>> {
+        // Neither the low bits nor the highest, by which the table itself goes.
+        self.tables.lock((hash >> 32) as usize)
+    }
+
     /// The live ones among the seats of one key, as the policy shows them.
-    fn visible<'a>(
-        &self,
-        under_key: &'a [Arc<Seat<K, V>>],
-    ) -> impl Iterator<Item = &'a Arc<Seat<K, V>>> {
+    fn visible<'a>(&self, group: &'a Group<K, V>) -> impl Iterator<Item = &'a Arc<Seat<K, V>>> {
         // I3: between the `go_live` of a newcomer and the close of whom it
         // replaces both are live. The switch is the `go_live`, so the newest is
         // the one that counts.
         let (newest, all) = match self.conflict {
-            Conflict::Replace => (under_key.iter().rev().find(|seat| seat.is_live()), &[][..]),
-            Conflict::Reject | Conflict::Share { .. } => (None, under_key),
+            Conflict::Replace => (group.newest_live(), None),
+            Conflict::Reject | Conflict::Share { .. } => (None, Some(group)),
         };
-        newest
-            .into_iter()
-            .chain(all.iter().filter(|seat| seat.is_live()))
-    }
-}
-
-impl<K, V> Seat<K, V> {
-    fn is_live(&self) -> bool {
-        self.handle.lifecycle().is_live()
+        let all = all.into_iter().flat_map(Group::seats);
+        newest.into_iter().chain(all.filter(|seat| seat.is_live()))
     }
 
-    fn is_open(&self) -> bool {
-        self.handle.lifecycle().closed().is_none()
-    }
-}
-
-impl<K, V> Membership for Seat<K, V>
-where
-    K: Hash + Eq + Send + Sync,
-    V: Send + Sync,
-{
-    fn leave(&self) {
-        let Some(shared) = self.registry.upgrade() else {
-            return;
-        };
-        let mut seats = lock(&shared.seats);
-        let Some(under_key) = seats.get_mut(&self.key) else {
-            return;
-        };
-        // I5: by identity. A successor under the key is another connection.
-        let position = under_key.iter().position(|held| held.handle == self.handle);
-        let removed = position.map(|at| under_key.remove(at));
-        let emptied = under_key.is_empty().then(|| seats.remove_entry(&self.key));
-        drop(seats);
-        // The key and the value are the user's (I8).
-        drop(emptied);
-        drop(removed);
-    }
-}
-
-impl<K, V> Supersede for Replaced<K, V>
-where
-    K: Send + Sync,
-    V: Send + Sync,
-{
-    fn supersede(&self) {
-        // I3: a lookup that is under way may have passed the newcomer while it was
-        // not live. It must still find the old one live, so it is waited for.
-        if let Some(shared) = self.registry.upgrade() {
-            drop(lock(&shared.seats));
+    /// The seats of one shard that `pick` puts into the list, to be looked at when the
+    /// lock is released (I8).
+    fn seats_in(
+        &self,
+        shard: usize,
+        mut pick: impl FnMut(&Group<K, V>, &mut Vec<Arc<Seat<K, V>>>),
+    ) -> Vec<Arc<Seat<K, V>>> {
+        let mut seats = Vec::new();
+        for group in self.tables.lock(shard).iter() {
+            pick(group, &mut seats);
         }
-        for handle in &self.older {
-            // Whatever reason it had before ours, it is closed.
-            let _: Result<(), Closed> = handle.close(CloseReason::Superseded);
-        }
-    }
-}
-
-impl<K, V> Seated<V> for Seat<K, V>
-where
-    K: Send + Sync,
-    V: Send + Sync,
-{
-    fn value(&self) -> &V {
-        &self.value
-    }
-
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
-}
-
-impl<V> Member<V> {
-    fn new<K>(seat: &Arc<Seat<K, V>>) -> Self
-    where
-        K: Send + Sync + 'static,
-        V: Send + Sync + 'static,
-    {
-        Self {
-            seat: Arc::clone(seat) as Arc<dyn Seated<V>>,
-        }
-    }
-
-    /// A handle to the connection.
-    #[must_use]
-    pub fn handle(&self) -> &Handle {
-        self.seat.handle()
-    }
-}
-
-impl<V> Deref for Member<V> {
-    type Target = V;
-
-    fn deref(&self) -> &V {
-        self.seat.value()
-    }
-}
-
-impl<V> Clone for Member<V> {
-    fn clone(&self) -> Self {
-        Self {
-            seat: Arc::clone(&self.seat),
-        }
-    }
-}
-
-impl<V: fmt::Debug> fmt::Debug for Member<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Member")
-            .field("value", self.seat.value())
-            .field("handle", self.seat.handle())
-            .finish()
+        seats
     }
 }
 

@@ -1,17 +1,34 @@
 //! A group of connections: admits them, counts them, closes all of them.
 
-use std::collections::BTreeMap;
+mod builder;
+mod drained;
+mod gate;
+mod members;
+mod stats;
+
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::Refused;
 use crate::handle::Handle;
 use crate::id::ConnectionId;
 use crate::lifecycle::Lifecycle;
+use crate::observer::Watch;
 use crate::owner::Owner;
 use crate::pending::Pending;
-use crate::state::{CloseReason, Closed, State};
+use crate::shards::Shards;
+use crate::state::{CloseReason, Closed};
 use crate::sync::{Mutex, lock};
+use crate::waiters::Waiters;
+
+use gate::{Gate, Inside};
+use members::Members;
+
+pub(crate) use builder::Clock;
+pub use builder::ScopeBuilder;
+pub use drained::WaitForDrained;
+pub use stats::Stats;
 
 /// A group of connections, and the only place where one begins.
 ///
@@ -21,102 +38,100 @@ use crate::sync::{Mutex, lock};
 /// # Examples
 ///
 /// ```
+/// # use futures::executor::block_on;
 /// use hangup::{CloseReason, Refused, Scope};
 ///
 /// let scope = Scope::new();
 /// let pending = scope.open()?;
 /// assert_eq!(scope.stats().pending, 1);
 ///
-/// // Shutdown: nothing is admitted any more, and all that is open ends.
+/// // Shutdown: nothing is admitted any more, all that is open ends, and is undone.
 /// scope.begin_drain();
 /// assert_eq!(scope.open().unwrap_err(), Refused::Draining);
 /// assert_eq!(scope.close_all(CloseReason::Shutdown), 1);
-/// assert!(pending.register().is_err());
+/// block_on(scope.settled());
 /// assert_eq!(scope.stats().closed_as(CloseReason::Shutdown), 1);
+/// # drop(pending);
 /// # Ok::<(), Refused>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Scope {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 pub(crate) struct Shared {
-    members: Mutex<Members>,
-}
-
-#[derive(Default)]
-struct Members {
-    draining: bool,
-    /// From `open` until settled.
-    unsettled: BTreeMap<ConnectionId, Arc<Lifecycle>>,
-    closed: BTreeMap<Closed, u64>,
-    undone: u64,
-    panicked: u64,
-}
-
-/// The connections of a [`Scope`] by state, and the totals of those that have
-/// settled. Together they are all that were ever opened, each counted once, while
-/// a state may have moved on since it was looked at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Admitted, nothing acquired yet.
-    pub pending: usize,
-    /// Being set up.
-    pub registering: usize,
-    /// Set up.
-    pub live: usize,
-    /// Closed, and not undone yet.
-    pub settling: usize,
-    /// Settled, by how they closed.
-    pub closed: BTreeMap<Closed, u64>,
-    /// Undos that have run for those that have settled.
-    pub undone: u64,
-    /// Panics on the way: of undos, and of keys and values that were dropped.
-    pub panicked: u64,
+    gate: Gate,
+    max_connections: usize,
+    setup_deadline: Option<Duration>,
+    watch: Option<Arc<Watch>>,
+    members: Shards<Members>,
+    drained: Mutex<Waiters>,
 }
 
 impl Scope {
-    /// A new group with no connection in it.
+    /// A new group with no connection in it, and no limit.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::builder().build()
+    }
+
+    /// A group that is made to measure: with a cap, or an observer.
+    pub fn builder() -> ScopeBuilder {
+        ScopeBuilder::default()
     }
 
     /// Admits a connection.
     ///
     /// # Errors
     ///
-    /// [`Refused::Draining`] from the instant in which a drain begins, in the
-    /// same step that admits: whatever was admitted before is in the group.
+    /// - [`Refused::Draining`] from the instant in which a drain begins: whatever
+    ///   was admitted before is in the group, and found by
+    ///   [`close_all`](Self::close_all).
+    /// - [`Refused::Full`] while as many as the
+    ///   [cap](ScopeBuilder::max_connections) have not settled.
+    ///
+    /// Both are decided in the same step that admits.
     pub fn open(&self) -> Result<Pending, Refused> {
-        let id = ConnectionId::next();
-        let lifecycle = Arc::new(Lifecycle::new(id, Arc::clone(&self.shared)));
-        let mut members = lock(&self.shared.members);
-        if members.draining {
-            return Err(Refused::Draining);
-        }
-        members.unsettled.insert(id, Arc::clone(&lifecycle));
+        let shared = &self.shared;
+        let lifecycle = Arc::new(Lifecycle::new(
+            ConnectionId::next(),
+            Arc::clone(shared),
+            shared.watch.as_ref(),
+        ));
+        let mut members = shared.members.lock(lifecycle.id().shard());
+        // Under the lock, so that whoever looks after the gate was shut finds all
+        // that were admitted before (I6).
+        shared.gate.admit(shared.max_connections)?;
+        members.insert(Arc::clone(&lifecycle));
         drop(members);
+        lifecycle.opened();
         Ok(Pending::new(Owner::new(lifecycle)))
     }
 
-    /// Begins a drain: [`open`](Self::open) refuses from now on.
+    /// Begins a drain: [`open`](Self::open) refuses from now on, for good.
     ///
-    /// What is open stays open. Follow it with [`close_all`](Self::close_all).
+    /// What is open stays open. Follow it with [`close_all`](Self::close_all), and
+    /// wait for [`settled`](Self::settled).
     pub fn begin_drain(&self) {
-        lock(&self.shared.members).draining = true;
+        if self.shared.gate.shut() == Inside::Drained {
+            self.shared.wake_drained();
+        }
     }
 
-    /// Closes all that are open now, the oldest first, and returns how many this call
-    /// closed.
+    /// Whether a drain has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.gate.is_shut()
+    }
+
+    /// Closes all that are open now, and returns how many this call closed.
     ///
     /// A connection that is admitted meanwhile may stay open, unless a drain
     /// [has begun](Self::begin_drain).
     pub fn close_all(&self, reason: CloseReason) -> usize {
-        self.handles()
-            .iter()
+        // Shard by shard, so that no more is kept alive than has to be.
+        (0..self.shared.members.count())
+            .flat_map(|shard| self.shared.handles_in(shard))
             .filter(|handle| handle.close(reason).is_ok())
             .count()
     }
@@ -124,72 +139,124 @@ impl Scope {
     /// Handles to all that have not settled yet, in the order of opening.
     #[must_use]
     pub fn handles(&self) -> Vec<Handle> {
-        let members = lock(&self.shared.members);
-        members
-            .unsettled
-            .values()
-            .map(|lifecycle| Handle::new(Arc::clone(lifecycle)))
-            .collect()
+        let mut handles: Vec<_> = (0..self.shared.members.count())
+            .flat_map(|shard| self.shared.handles_in(shard))
+            .collect();
+        handles.sort_unstable_by_key(Handle::id);
+        handles
     }
 
-    /// Counts the connections by state.
+    /// Counts the connections by state. It looks at every one.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let members = lock(&self.shared.members);
-        let mut stats = Stats {
-            closed: members.closed.clone(),
-            undone: members.undone,
-            panicked: members.panicked,
-            ..Stats::default()
-        };
-        // Read from the words, so that no count can drift from what it counts.
-        for lifecycle in members.unsettled.values() {
-            *match lifecycle.state() {
-                State::Pending => &mut stats.pending,
-                State::Registering => &mut stats.registering,
-                State::Live => &mut stats.live,
-                State::Closed(_) => &mut stats.settling,
-            } += 1;
+        let mut stats = Stats::default();
+        for members in self.shared.members.lock_each() {
+            // Read from the words, so that no count can drift from what it counts.
+            for lifecycle in members.iter() {
+                stats.count(lifecycle.state());
+            }
+            // Under the same lock: whoever settles moves from the one to the other.
+            stats += &members.totals;
         }
         stats
     }
-}
 
-impl Stats {
-    /// How many have not closed.
-    #[must_use]
-    pub fn open(&self) -> usize {
-        self.pending + self.registering + self.live
+    /// Resolves once a drain [has begun](Self::begin_drain) and the last connection
+    /// has settled; at once if that is so already. It stays so.
+    ///
+    /// It waits without a limit: an owner that is in a set-up step and is not polled any
+    /// more settles when it is dropped. Without a drain it never resolves.
+    ///
+    /// Equivalent to `async fn settled(&self)`, but the future borrows nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// It only observes, and leaves nothing behind when it is dropped.
+    pub fn settled(&self) -> WaitForDrained {
+        WaitForDrained::new(Arc::clone(&self.shared))
     }
 
-    /// How many have settled that closed for `reason`, in any phase.
+    /// What [`ScopeBuilder::setup_deadline`] was told.
     #[must_use]
-    pub fn closed_as(&self, reason: CloseReason) -> u64 {
-        self.closed
-            .iter()
-            .filter(|(closed, _)| closed.reason == reason)
-            .map(|(_, count)| count)
-            .sum()
+    pub fn setup_deadline(&self) -> Option<Duration> {
+        self.shared.setup_deadline
+    }
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Shared {
-    /// A connection has been unwound.
-    pub(crate) fn settled(&self, id: ConnectionId, closed: Closed, undone: usize, panicked: usize) {
-        let mut members = lock(&self.members);
-        let lifecycle = members.unsettled.remove(&id);
-        *members.closed.entry(closed).or_default() += 1;
-        members.undone += undone as u64;
-        members.panicked += panicked as u64;
+    fn new(
+        max_connections: usize,
+        setup_deadline: Option<Duration>,
+        watch: Option<Arc<Watch>>,
+    ) -> Self {
+        Self {
+            gate: Gate::new(),
+            max_connections,
+            setup_deadline,
+            watch,
+            members: Shards::default(),
+            drained: Mutex::new(Waiters::default()),
+        }
+    }
+
+    fn handles_in(&self, shard: usize) -> Vec<Handle> {
+        let members = self.members.lock(shard);
+        members.iter().cloned().map(Handle::new).collect()
+    }
+
+    /// A connection has been unwound: counts it, lets go of it and says so in its
+    /// word, all at once for whoever takes the same lock.
+    pub(crate) fn settle(
+        &self,
+        lifecycle: &Lifecycle,
+        closed: Closed,
+        undone: usize,
+        panicked: usize,
+    ) {
+        let mut members = self.members.lock(lifecycle.id().shard());
+        let removed = members.remove(lifecycle);
+        *members.totals.closed.entry(closed).or_default() += 1;
+        members.totals.undone += undone as u64;
+        members.totals.panicked += panicked as u64;
+        // The place first: who sees that this one has settled is admitted.
+        let inside = self.gate.leave();
+        lifecycle.mark_settled();
         drop(members);
-        drop(lifecycle);
+        drop(removed);
+        if inside == Inside::Drained {
+            self.wake_drained();
+        }
     }
 
     /// An undo ran that was brought after its connection had been unwound.
-    pub(crate) fn undone_late(&self, panicked: bool) {
-        let mut members = lock(&self.members);
-        members.undone += 1;
-        members.panicked += u64::from(panicked);
+    pub(crate) fn undone_late(&self, id: ConnectionId) {
+        self.members.lock(id.shard()).totals.undone += 1;
+    }
+
+    /// Something panicked on behalf of a connection that had been unwound.
+    pub(crate) fn panicked_late(&self, id: ConnectionId) {
+        self.members.lock(id.shard()).totals.panicked += 1;
+    }
+
+    fn is_drained(&self) -> bool {
+        if !self.gate.is_drained() {
+            return false;
+        }
+        // The last ones may have left the gate and not be settled yet: they are
+        // under the locks of their shards until they are.
+        self.members.lock_each().for_each(drop);
+        true
+    }
+
+    fn wake_drained(&self) {
+        let waiters = lock(&self.drained).take();
+        waiters.wake();
     }
 }
 
@@ -197,6 +264,7 @@ impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
             .field("stats", &self.stats())
+            .field("draining", &self.is_draining())
             .finish_non_exhaustive()
     }
 }

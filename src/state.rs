@@ -181,6 +181,17 @@ impl State {
         }
     }
 
+    /// The phase it is in, or `None` if it has ended.
+    #[must_use]
+    pub const fn phase(self) -> Option<Phase> {
+        match self {
+            Self::Pending => Some(Phase::Pending),
+            Self::Registering => Some(Phase::Registering),
+            Self::Live => Some(Phase::Live),
+            Self::Closed(_) => None,
+        }
+    }
+
     /// Whether this is `Live`.
     #[must_use]
     pub const fn is_live(self) -> bool {

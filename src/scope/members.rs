@@ -1,0 +1,42 @@
+//! All connections of a scope, from `open` until they have settled.
+
+use std::sync::Arc;
+
+use super::stats::Totals;
+use crate::lifecycle::Lifecycle;
+
+/// One shard of a scope. Each connection knows its index, so that it leaves
+/// without a search.
+#[derive(Default)]
+pub(super) struct Members {
+    unsettled: Vec<Arc<Lifecycle>>,
+    pub(super) totals: Totals,
+}
+
+/// Below this capacity nothing is given back.
+const SMALL: usize = 64;
+
+impl Members {
+    pub(super) fn insert(&mut self, lifecycle: Arc<Lifecycle>) {
+        lifecycle.set_index(self.unsettled.len());
+        self.unsettled.push(lifecycle);
+    }
+
+    pub(super) fn remove(&mut self, lifecycle: &Lifecycle) -> Arc<Lifecycle> {
+        let index = lifecycle.index();
+        let removed = self.unsettled.swap_remove(index);
+        debug_assert!(std::ptr::eq(&raw const *removed, lifecycle));
+        if let Some(moved) = self.unsettled.get(index) {
+            moved.set_index(index);
+        }
+        let (len, capacity) = (self.unsettled.len(), self.unsettled.capacity());
+        if capacity > SMALL && len < capacity / 4 {
+            self.unsettled.shrink_to(2 * len);
+        }
+        removed
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Arc<Lifecycle>> {
+        self.unsettled.iter()
+    }
+}

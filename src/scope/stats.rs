@@ -1,0 +1,74 @@
+//! What can be counted.
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+use crate::state::{CloseReason, Closed, State};
+
+/// The connections of a [`Scope`](crate::Scope) by state, and the totals of those
+/// that have settled. Together they are all that were ever opened, each counted
+/// once, while a state may have moved on since it was looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Admitted, nothing acquired yet.
+    pub pending: usize,
+    /// Being set up.
+    pub registering: usize,
+    /// Set up.
+    pub live: usize,
+    /// Closed, and not undone yet.
+    pub settling: usize,
+    /// Settled, by how they closed.
+    pub closed: BTreeMap<Closed, u64>,
+    /// Undos that have run for those that have settled.
+    pub undone: u64,
+    /// Panics of user code on behalf of connections: of undos, of the hooks of
+    /// registries, and of keys and values that were dropped.
+    pub panicked: u64,
+}
+
+impl Stats {
+    /// How many have not closed.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.pending + self.registering + self.live
+    }
+
+    /// How many have settled that closed for `reason`, in any phase.
+    #[must_use]
+    pub fn closed_as(&self, reason: CloseReason) -> u64 {
+        self.closed
+            .iter()
+            .filter(|(closed, _)| closed.reason == reason)
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    pub(super) fn count(&mut self, state: State) {
+        *match state {
+            State::Pending => &mut self.pending,
+            State::Registering => &mut self.registering,
+            State::Live => &mut self.live,
+            State::Closed(_) => &mut self.settling,
+        } += 1;
+    }
+}
+
+/// Of those that have settled.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    pub(super) closed: BTreeMap<Closed, u64>,
+    pub(super) undone: u64,
+    pub(super) panicked: u64,
+}
+
+impl AddAssign<&Totals> for Stats {
+    fn add_assign(&mut self, totals: &Totals) {
+        for (closed, count) in &totals.closed {
+            *self.closed.entry(*closed).or_default() += count;
+        }
+        self.undone += totals.undone;
+        self.panicked += totals.panicked;
+    }
+}

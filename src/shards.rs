@@ -1,0 +1,53 @@
+//! State split over several locks, so that threads seldom meet at one.
+
+use crate::sync::{Mutex, MutexGuard, lock};
+
+/// A power of two of locks with a `T` behind each. What belongs where is the
+/// caller's to say, by a number of which the low bits count.
+pub(crate) struct Shards<T>(Box<[Shard<T>]>);
+
+/// On cache lines of its own: two locks on one line are almost one lock.
+#[repr(align(128))]
+struct Shard<T>(Mutex<T>);
+
+impl<T: Default> Default for Shards<T> {
+    fn default() -> Self {
+        let shard = || Shard(Mutex::new(T::default()));
+        Self((0..count()).map(|_| shard()).collect())
+    }
+}
+
+impl<T> Shards<T> {
+    pub(crate) fn lock(&self, number: usize) -> MutexGuard<'_, T> {
+        lock(&self.0[number & (self.0.len() - 1)].0)
+    }
+
+    /// Locks one after the other, in the order of their numbers.
+    pub(crate) fn lock_each(&self) -> impl Iterator<Item = MutexGuard<'_, T>> {
+        self.0.iter().map(|shard| lock(&shard.0))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Four for each core: with as many threads as cores, three of four that come find
+/// their lock free.
+#[cfg(not(hangup_loom))]
+fn count() -> usize {
+    use std::sync::OnceLock;
+    use std::thread::available_parallelism;
+
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| {
+        let cores = available_parallelism().map_or(1, usize::from);
+        (4 * cores).next_power_of_two()
+    })
+}
+
+/// The fewest that are several.
+#[cfg(hangup_loom)]
+fn count() -> usize {
+    2
+}
