@@ -83,7 +83,7 @@ impl Registering {
     /// What happens when others hold the key is the registry's
     /// [`Conflict`](crate::Conflict) policy. Under `Replace`, the predecessor
     /// stays live until this connection goes live, which switches over in one
-    /// step and then closes it [`Superseded`](CloseReason::Superseded); if this
+    /// step and then closes it [`Superseded`](crate::CloseReason::Superseded); if this
     /// set-up fails, the predecessor never noticed. To have the predecessor gone
     /// before the set-up begins, use [`take_over`](Self::take_over).
     ///
@@ -115,7 +115,7 @@ impl Registering {
 
     /// Takes the place in `registry` under `key` for this connection alone: closes
     /// all others that hold the key, live or still being set up, as
-    /// [`Superseded`](CloseReason::Superseded), and waits until all of them have
+    /// [`Superseded`](crate::CloseReason::Superseded), and waits until all of them have
     /// settled.
     ///
     /// When this returns `Ok`, none of the predecessors is in a step any more, and all
