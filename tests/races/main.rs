@@ -10,7 +10,9 @@ mod support;
 mod registry;
 mod server;
 mod setup;
+mod shutdown;
 #[cfg(feature = "tokio")]
 mod signal;
 mod stream;
+mod take_over;
 mod undo;

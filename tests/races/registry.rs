@@ -6,8 +6,8 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
-use hangup::{CloseReason, Conflict, Handle, JoinError, Registry};
-use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
+use hangup::{CloseReason, Conflict, Handle, JoinError, Registry, Scope, Stats, Transition};
+use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::log::Log;
 use crate::support::registering;
@@ -292,34 +292,126 @@ fn r21_two_indexes_of_one_connection() {
     }
 }
 
+/// Whoever looks through a registry may do anything with it meanwhile.
 #[test]
-fn r23_take_over_of_a_connection_that_is_itself_being_set_up() {
-    let log = Log::default();
-    let workers = Registry::new(Conflict::Replace);
-    let mut old = registering();
-    old.join(&workers, "ada", "old").unwrap();
-    old.on_close(log.adds("old undone"));
-    let guard = log.on_drop("old step stopped");
-    let mut old_step = task::spawn(old.run(async move {
-        let _guard = guard;
-        std::future::pending::<()>().await;
-    }));
-    assert_pending!(old_step.poll());
+fn r17_a_loop_over_the_registry_re_enters_it() {
+    let agents = Registry::builder(Conflict::Share { max_per_key: 9 })
+        .remember_closes(9)
+        .build();
+    let join = |agents: &Registry<u32, u32>, key| {
+        let mut setup = registering();
+        setup.join(agents, key, key).unwrap();
+        setup.go_live().unwrap()
+    };
+    let lives: Vec<_> = (0..100).map(|key| join(&agents, key)).collect();
 
-    let mut new = registering();
-    let mut taking = task::spawn(new.take_over(&workers, "ada", "new"));
-    assert_pending!(taking.poll());
-    assert_ready!(old_step.poll()).unwrap_err();
-    drop(old_step);
-    assert_ready_ok!(taking.poll());
-    drop(taking);
-    log.add("new set-up");
-    assert_eq!(old.go_live().unwrap_err().reason, CloseReason::Superseded);
-    let new = new.go_live().unwrap();
-    assert_eq!(*workers.get("ada").unwrap(), "new");
+    let mut replacements = Vec::new();
+    for (key, member) in agents.iter().filter(|(key, _)| *key < 100) {
+        assert_eq!(*member, key);
+        assert_eq!(agents.close(&key, CloseReason::Idle), 1);
+        assert!(!agents.contains(&key));
+        replacements.push(join(&agents, 1000 + key));
+    }
+    assert_eq!((replacements.len(), agents.len()), (100, 100));
+
+    for key in agents.keys() {
+        assert_eq!(agents.count(&key), 1);
+        replacements.push(join(&agents, key));
+    }
+    assert_eq!(agents.len(), 200);
+
+    // Who is closed within the loop is not looked at again.
+    let mut looked_at = Vec::new();
+    let closed = agents.close_where(
+        |key, _| {
+            looked_at.push(*key);
+            assert!(agents.close(&(2099 - key), CloseReason::Idle) <= 2);
+            agents
+                .last_close(key)
+                .is_none_or(|closed| closed.reason == CloseReason::App(1))
+        },
+        CloseReason::App(1),
+    );
+    looked_at.dedup();
+    assert_eq!((looked_at.len(), closed), (50, 100));
+    assert!(agents.is_empty());
+    drop((lives, replacements));
+}
+
+#[test]
+fn r17_hooks_re_enter_the_registry() {
+    let (log, slot) = (
+        Log::default(),
+        Arc::new(OnceLock::<Registry<&str, ()>>::new()),
+    );
+    let hook = |name: &'static str| {
+        let (log, slot) = (log.clone(), Arc::clone(&slot));
+        move |key: &&'static str| {
+            log.add(format!("{name} {key}"));
+            let registry = slot.get().unwrap();
+            assert_eq!(registry.count(key), 0);
+            if *key == "ada" {
+                // Comes and goes within the hook, under the same key and another one.
+                let mut other = registering();
+                other.join(registry, "ada", ()).unwrap();
+                other.join(registry, "bob", ()).unwrap();
+                drop(other);
+            }
+            assert_eq!(registry.close("carol", CloseReason::Idle), 0);
+        }
+    };
+    let registry = Registry::builder(Conflict::Share { max_per_key: 9 })
+        .on_first(hook("first"))
+        .on_last(hook("last"))
+        .build();
+    slot.set(registry.clone()).unwrap();
+    let mut setup = registering();
+    setup.join(&registry, "ada", ()).unwrap();
+    assert_eq!(log.entries(), ["first ada", "first bob", "last bob"]);
+    let handle = setup.handle();
+    drop(setup);
+    let settled = assert_ready!(task::spawn(handle.settled()).poll());
+    assert_eq!(settled.panics, [""; 0]);
+    let entries = log.entries();
+    // The one who came within the last hook was the next to use the key for the
+    // hooks, unless it was gone before they could tell.
+    assert_eq!(entries[3..], ["last ada", "first bob", "last bob"]);
+}
+
+/// An observer is user code as well.
+#[test]
+fn r17_an_observer_re_enters_scope_and_registry() {
+    let (log, slot) = (Log::default(), Arc::new(OnceLock::new()));
+    let registry = Registry::<&str, u32>::new(Conflict::Replace);
+    let observer = {
+        let (log, slot, registry) = (log.clone(), Arc::clone(&slot), registry.clone());
+        move |transition: &Transition| {
+            log.add(format!("{} to {}", transition.from, transition.to));
+            let scope: &Scope = slot.get().unwrap();
+            let _: Stats = scope.stats();
+            if transition.to.is_live() {
+                let live = registry.get("ada").unwrap();
+                live.handle().close(CloseReason::App(7)).unwrap();
+                scope.begin_drain();
+            }
+        }
+    };
+    let scope = Scope::builder().observer(observer).build();
+    slot.set(scope.clone()).unwrap();
+    let mut setup = scope.open().unwrap().register().unwrap();
+    setup.on_close(log.adds("undone"));
+    setup.join(&registry, "ada", 1).unwrap();
+    let live = setup.go_live().unwrap();
+    assert!(live.handle().state().is_closed());
+    assert_ready!(task::spawn(scope.settled()).poll());
+    // Told of one thing at a time: of the close after the observer has returned.
     assert_eq!(
         log.entries(),
-        ["old step stopped", "old undone", "new set-up"]
+        [
+            "pending to registering",
+            "registering to live",
+            "undone",
+            "live to closed"
+        ]
     );
-    drop(new);
 }
