@@ -112,12 +112,12 @@ fn r15_open_racing_shutdown() {
                 .flat_map(|opener| opener.join().unwrap())
                 .collect()
         });
-        block_on(scope.settled());
         assert_eq!(opened.len(), admitted.into_inner());
         for (handle, _) in &opened {
             let closed = handle.state().closed().expect("slipped through");
             assert_eq!(closed.reason, CloseReason::Shutdown);
         }
+        block_on(scope.settled());
         let stats = scope.stats();
         assert_eq!(stats.closed_as(CloseReason::Shutdown), opened.len() as u64);
     }
