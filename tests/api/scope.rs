@@ -1,5 +1,6 @@
-use hangup::{CloseReason, Closed, Phase, Refused, Scope, Stats};
+use std::time::Duration;
 
+use hangup::{CloseReason, Closed, Handle, Phase, Refused, Scope, Stats};
 use tokio_test::{assert_pending, assert_ready, task};
 
 #[test]
@@ -102,4 +103,107 @@ fn a_scope_may_go_before_its_connections() {
     assert!(handle.state().is_live());
     drop(live);
     assert!(handle.state().is_closed());
+}
+
+#[test]
+fn the_cap_counts_from_open_until_settled() {
+    let scope = Scope::builder().max_connections(2).build();
+    let first = scope.open().unwrap();
+    let mut second = scope.open().unwrap().register().unwrap();
+    assert_eq!(scope.open().unwrap_err(), Refused::Full);
+    drop(first);
+    let third = scope.open().unwrap();
+    assert_eq!(scope.open().unwrap_err(), Refused::Full);
+
+    // Closed, but not undone: it still holds what it acquired.
+    let handle = second.handle();
+    let mut step = task::spawn(second.run(std::future::pending::<()>()));
+    assert_pending!(step.poll());
+    handle.close(CloseReason::Idle).unwrap();
+    assert_eq!(scope.open().unwrap_err(), Refused::Full);
+    assert_ready!(step.poll()).unwrap_err();
+    drop(step);
+    let fourth = scope.open().unwrap();
+    assert_eq!(scope.open().unwrap_err(), Refused::Full);
+    // Of the two reasons the one that is final is given.
+    scope.begin_drain();
+    assert_eq!(scope.open().unwrap_err(), Refused::Draining);
+    drop((second, third, fourth));
+
+    let nobody = Scope::builder().max_connections(0).build();
+    assert_eq!(nobody.open().unwrap_err(), Refused::Full);
+}
+
+#[test]
+fn settled_resolves_when_the_gate_is_shut_and_all_have_settled() {
+    let scope = Scope::new();
+    let mut settled = task::spawn(scope.settled());
+    assert_pending!(settled.poll());
+    let pending = scope.open().unwrap();
+    drop(scope.open().unwrap());
+    // Empty or not, the gate is open.
+    assert!(!settled.is_woken());
+    assert!(!scope.is_draining());
+    scope.begin_drain();
+    assert!(scope.is_draining());
+    assert_pending!(settled.poll());
+    drop(pending);
+    assert!(settled.is_woken());
+    assert_ready!(settled.poll());
+    assert_ready!(task::spawn(scope.settled()).poll());
+
+    // Empty already: the gate is the last to shut.
+    let scope = Scope::default();
+    let mut settled = task::spawn(scope.settled());
+    let mut gives_up = task::spawn(scope.settled());
+    assert_pending!(settled.poll());
+    assert_pending!(gives_up.poll());
+    drop(gives_up);
+    scope.begin_drain();
+    assert!(settled.is_woken());
+    assert_ready!(settled.poll());
+    scope.begin_drain();
+}
+
+#[test]
+fn settled_says_that_every_connection_has_settled() {
+    let scope = Scope::new();
+    let lives: Vec<_> = (0..100).map(|_| scope.open().unwrap()).collect();
+    let handles = scope.handles();
+    assert!(handles.is_sorted_by_key(Handle::id));
+    assert_eq!(handles.len(), 100);
+    scope.begin_drain();
+    drop(lives);
+    assert_ready!(task::spawn(scope.settled()).poll());
+    for handle in handles {
+        assert_ready!(task::spawn(handle.settled()).poll());
+    }
+}
+
+#[test]
+fn many_come_and_go_in_any_order() {
+    let scope = Scope::new();
+    let mut open: Vec<_> = (0..5000).map(|_| scope.open().unwrap()).collect();
+    // Every other one, from both ends.
+    let mut index = 0;
+    open.retain(|_| {
+        index += 1;
+        index % 2 == 0
+    });
+    assert_eq!(scope.stats().pending, 2500);
+    let ids: Vec<_> = open.iter().map(|pending| pending.id()).collect();
+    let found: Vec<_> = scope.handles().iter().map(Handle::id).collect();
+    assert_eq!(found, ids);
+    open.reverse();
+    drop(open);
+    assert_eq!(scope.stats().open(), 0);
+    assert_eq!(scope.stats().closed_as(CloseReason::Dropped), 5000);
+}
+
+#[test]
+fn the_builder_keeps_the_set_up_deadline_for_whoever_enforces_it() {
+    assert_eq!(Scope::new().setup_deadline(), None);
+    let deadline = Duration::from_secs(3);
+    let scope = Scope::builder().setup_deadline(deadline).build();
+    assert_eq!(scope.clone().setup_deadline(), Some(deadline));
 }

@@ -1,0 +1,211 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use hangup::{
+    CloseReason, ConnectionId, Observer, Phase, Scope, ScopeBuilder, Settled, State, Transition,
+};
+use tokio_test::{assert_pending, assert_ready, task};
+
+use crate::support::log::Log;
+
+struct Logs(Log);
+
+impl Observer for Logs {
+    fn on_open(&self, _: ConnectionId) {
+        self.0.add("open");
+    }
+
+    fn on_transition(&self, transition: &Transition) {
+        let Transition { from, to, .. } = transition;
+        match transition.reason() {
+            None => self.0.add(format!("{from} to {to}")),
+            Some(reason) => self.0.add(format!("{from} to {to}: {reason}")),
+        }
+    }
+
+    fn on_settled(&self, _: ConnectionId, settled: &Settled) {
+        self.0.add(format!("settled, {} undone", settled.undone));
+    }
+}
+
+fn observed() -> (Scope, Log) {
+    let log = Log::default();
+    let scope = Scope::builder().observer(Logs(log.clone())).build();
+    (scope, log)
+}
+
+#[test]
+fn an_observer_is_told_of_every_transition_in_order() {
+    let (scope, log) = observed();
+    let pending = scope.open().unwrap();
+    assert_eq!(log.entries(), ["open"]);
+    let mut setup = pending.register().unwrap();
+    setup.on_close(log.adds("undo"));
+    let live = setup.go_live().unwrap();
+    let handle = live.handle();
+    handle.close(CloseReason::Idle).unwrap();
+    // What comes later is no transition.
+    handle.close(CloseReason::Shutdown).unwrap_err();
+    drop(live);
+    assert_eq!(
+        log.entries(),
+        [
+            "open",
+            "pending to registering",
+            "registering to live",
+            "live to closed: idle",
+            "undo",
+            "settled, 1 undone",
+        ]
+    );
+}
+
+#[test]
+fn an_observer_is_told_of_the_close_in_mid_step_and_of_the_undo_after_it() {
+    let (scope, log) = observed();
+    let mut setup = scope.open().unwrap().register().unwrap();
+    let handle = setup.handle();
+    let mut step = task::spawn(setup.run(std::future::pending::<()>()));
+    assert_pending!(step.poll());
+    handle.close(CloseReason::App(1)).unwrap();
+    assert_eq!(log.entries()[2..], ["registering to closed: app(1)"]);
+    assert_ready!(step.poll()).unwrap_err();
+    assert_eq!(log.entries()[3..], ["settled, 0 undone"]);
+    drop(step);
+    drop(setup);
+    assert_eq!(log.entries().len(), 4);
+}
+
+#[test]
+fn an_observer_is_told_of_a_dropped_owner_and_of_who_it_was() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    let scope = Scope::builder()
+        .observer(move |transition: &Transition| telling.lock().unwrap().push(*transition))
+        .build();
+    let pending = scope.open().unwrap();
+    let id = pending.id();
+    drop(pending);
+    let told = told.lock().unwrap();
+    let [closed] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!((closed.id, closed.from), (id, Phase::Pending));
+    assert!(closed.to.is_closed());
+    assert_eq!(closed.reason(), Some(CloseReason::Dropped));
+    assert_eq!(closed.lasted, None, "there is no clock");
+}
+
+/// A clock that is moved by hand.
+#[derive(Clone)]
+struct Clock(Arc<Mutex<Instant>>);
+
+impl Clock {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    fn advance(&self, secs: u64) {
+        *self.0.lock().unwrap() += Duration::from_secs(secs);
+    }
+
+    fn given_to(&self, scope: ScopeBuilder) -> ScopeBuilder {
+        let clock = self.clone();
+        scope.clock(move || *clock.0.lock().unwrap())
+    }
+}
+
+#[test]
+fn with_a_clock_an_observer_is_told_how_long_each_phase_lasted() {
+    let (clock, lasted) = (Clock::new(), Arc::new(Mutex::new(Vec::new())));
+    let push = Arc::clone(&lasted);
+    let builder = Scope::builder().observer(move |transition: &Transition| {
+        let secs = transition.lasted.unwrap().as_secs();
+        push.lock().unwrap().push((transition.from, secs));
+    });
+    let scope = clock.given_to(builder).build();
+    let pending = scope.open().unwrap();
+    clock.advance(1);
+    let setup = pending.register().unwrap();
+    clock.advance(2);
+    let live = setup.go_live().unwrap();
+    clock.advance(3);
+    live.handle().close(CloseReason::Idle).unwrap();
+    clock.advance(4);
+    drop(live);
+    assert_eq!(
+        *lasted.lock().unwrap(),
+        [
+            (Phase::Pending, 1),
+            (Phase::Registering, 2),
+            (Phase::Live, 3)
+        ]
+    );
+}
+
+#[test]
+fn a_clock_that_goes_back_or_panics_breaks_nothing() {
+    let (start, ticks) = (Instant::now(), Mutex::new(0));
+    let lasted = Arc::new(Mutex::new(Vec::new()));
+    let push = Arc::clone(&lasted);
+    let scope = Scope::builder()
+        .observer(move |transition: &Transition| push.lock().unwrap().push(transition.lasted))
+        .clock(move || {
+            let mut ticks = ticks.lock().unwrap();
+            *ticks += 1;
+            let tick = *ticks;
+            drop(ticks);
+            match tick {
+                1 => start + Duration::from_secs(5),
+                2 => start,
+                _ => panic!("the clock has stopped"),
+            }
+        })
+        .build();
+    let live = scope.open().unwrap().register().unwrap().go_live().unwrap();
+    drop(live);
+    assert_eq!(*lasted.lock().unwrap(), [Some(Duration::ZERO), None, None]);
+    assert_eq!(scope.stats().closed_as(CloseReason::Dropped), 1);
+}
+
+/// Without an observer nobody wants to know the time.
+#[test]
+fn a_clock_without_an_observer_is_never_asked() {
+    let scope = Scope::builder().clock(|| panic!("asked")).build();
+    drop(scope.open().unwrap().register().unwrap().go_live().unwrap());
+}
+
+#[test]
+fn an_observer_that_panics_costs_nobody_anything() {
+    let log = Log::default();
+    let told = log.clone();
+    let scope = Scope::builder()
+        .observer(move |transition: &Transition| {
+            told.add(transition.to.to_string());
+            panic!("observer");
+        })
+        .build();
+    let mut setup = scope.open().unwrap().register().unwrap();
+    setup.on_close(log.adds("undone"));
+    let live = setup.go_live().unwrap();
+    let handle = live.handle();
+    // Also when it is told during a panic.
+    catch_unwind(AssertUnwindSafe(|| {
+        let _live = live;
+        panic!("handler");
+    }))
+    .unwrap_err();
+    assert_eq!(log.entries(), ["registering", "live", "closed", "undone"]);
+    let settled = assert_ready!(task::spawn(handle.settled()).poll());
+    assert_eq!((settled.undone, settled.panics.len()), (1, 0));
+}
+
+#[test]
+fn a_phase_is_the_state_that_has_not_ended() {
+    assert_eq!(State::Pending.phase(), Some(Phase::Pending));
+    assert_eq!(State::Registering.phase(), Some(Phase::Registering));
+    assert_eq!(State::Live.phase(), Some(Phase::Live));
+    let closed = State::Live.apply(hangup::Event::Close(CloseReason::Idle));
+    assert_eq!(closed.unwrap().phase(), None);
+}
