@@ -7,6 +7,8 @@ mod close_when;
 mod connection;
 mod debug;
 mod handle;
+mod hooks;
+mod last_close;
 mod observer;
 mod registry;
 mod run;

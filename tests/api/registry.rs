@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hangup::{CloseReason, Conflict, JoinError, Live, Registering, Registry, Scope};
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
@@ -366,4 +366,176 @@ fn keys_and_values_whose_drop_panics_are_reported_and_leave_all_the_same() {
         assert_eq!(scope.stats().panicked, 1, "{conflict:?}");
         drop(live);
     }
+}
+
+#[test]
+fn iter_and_keys_show_what_is_live() {
+    for conflict in [Conflict::Replace, Conflict::Reject, SHARE_2] {
+        let registry = Registry::new(conflict);
+        let _in_set_up = join(&registry, "a", 1);
+        let mut lives = vec![joined(&registry, "b", 2), joined(&registry, "c", 3)];
+        if conflict == SHARE_2 {
+            lives.push(joined(&registry, "b", 4));
+        }
+        let mut found: Vec<_> = registry.iter().map(|(key, value)| (key, *value)).collect();
+        found.sort_unstable();
+        let shared = (conflict == SHARE_2).then_some(("b", 4));
+        let expected = [Some(("b", 2)), shared, Some(("c", 3))];
+        assert_eq!(found, expected.into_iter().flatten().collect::<Vec<_>>());
+        let mut keys: Vec<_> = registry.keys().collect();
+        keys.sort_unstable();
+        assert_eq!(keys, ["b", "c"]);
+        assert!(registry.contains("b") && !registry.contains("a") && !registry.contains("d"));
+        drop(lives);
+        assert_eq!((registry.iter().count(), registry.keys().count()), (0, 0));
+    }
+}
+
+#[test]
+fn iter_passes_over_who_closes_meanwhile() {
+    let registry = Registry::new(SHARE_2);
+    let lives: Vec<_> = (0..100)
+        .map(|value| join_number(&registry, value))
+        .collect();
+    let mut iter = registry.iter();
+    let (first, _) = iter.next().unwrap();
+    drop(lives);
+    assert_eq!(iter.map(|(key, _)| key).find(|key| *key != first), None);
+}
+
+fn join_number(registry: &Registry<u32, u32>, number: u32) -> Live {
+    let mut setup = registering();
+    setup.join(registry, number, number).unwrap();
+    setup.go_live().unwrap()
+}
+
+/// In the middle of a switch, when the old one is still open.
+#[test]
+fn under_replace_only_the_newest_is_shown() {
+    let (by_name, by_id) = (
+        Registry::new(Conflict::Replace),
+        Registry::new(Conflict::Replace),
+    );
+    let mut old_name = join(&by_name, "ada", 1);
+    let old_id = joined(&by_id, "7", 1);
+    let seen = Arc::new(OnceLock::new());
+    old_name.on_close({
+        let (by_id, old_id, seen) = (by_id.clone(), old_id.handle(), Arc::clone(&seen));
+        move || {
+            assert!(old_id.state().is_live());
+            let found: Vec<_> = by_id.iter().map(|(key, value)| (key, *value)).collect();
+            let keys: Vec<_> = by_id.keys().collect();
+            seen.set((found, keys, by_id.len(), by_id.count("7")))
+                .unwrap();
+        }
+    });
+    let old_name = old_name.go_live().unwrap();
+    let mut new = join(&by_name, "ada", 2);
+    new.join(&by_id, "7", 2).unwrap();
+    let new = new.go_live().unwrap();
+    assert_eq!(seen.get(), Some(&(vec![("7", 2)], vec!["7"], 1, 1)));
+    drop((old_name, old_id, new));
+}
+
+#[test]
+fn close_where_closes_who_matches_those_in_set_up_included() {
+    let registry = Registry::new(SHARE_2);
+    let live = joined(&registry, "a", 1);
+    let setup = join(&registry, "a", 2);
+    let other = joined(&registry, "b", 2);
+    let closed = registry.close_where(|_, value| *value == 2, CloseReason::App(1));
+    assert_eq!(closed, 2);
+    assert_eq!(setup.go_live().unwrap_err().reason, CloseReason::App(1));
+    assert_eq!(
+        (reason(&live), reason(&other)),
+        (None, Some(CloseReason::App(1)))
+    );
+    assert_eq!(
+        registry.close_where(|key, _| *key == "a", CloseReason::Idle),
+        1
+    );
+    assert_eq!(registry.close_where(|_, _| true, CloseReason::Idle), 0);
+}
+
+/// A condition that panics has closed whom it had found before, and no more.
+#[test]
+fn close_where_survives_a_condition_that_panics() {
+    let registry = Registry::new(SHARE_2);
+    let lives = [
+        joined(&registry, "a", 1),
+        joined(&registry, "b", 2),
+        joined(&registry, "c", 3),
+    ];
+    let mut asked = 0;
+    let closing = std::panic::AssertUnwindSafe(|| {
+        registry.close_where(
+            |_, _| {
+                asked += 1;
+                assert!(asked < 2, "condition");
+                true
+            },
+            CloseReason::Idle,
+        )
+    });
+    assert!(std::panic::catch_unwind(closing).is_err());
+    assert_eq!(registry.len(), 2);
+    drop(lives);
+    assert!(registry.is_empty());
+}
+
+#[test]
+fn one_connection_may_hold_several_keys_and_none_twice() {
+    let (one, two) = (Registry::new(SHARE_2), Registry::new(SHARE_2));
+    let mut setup = registering();
+    for key in ["a", "b", "c"] {
+        setup.join(&one, key, 1).unwrap();
+        setup.join(&two, key, 2).unwrap();
+        assert_eq!(setup.join(&one, key, 3), Err(JoinError::AlreadyJoined));
+    }
+    let live = setup.go_live().unwrap();
+    assert_eq!((one.len(), two.len()), (3, 3));
+    assert_eq!(one.close_where(|_, _| true, CloseReason::Idle), 1);
+    assert!(one.is_empty() && two.is_empty());
+    drop(live);
+}
+
+/// Thousands under one key come and go in any order at the price of a few.
+#[test]
+fn many_share_one_key() {
+    const MANY: u32 = 20_000;
+    let registry = Registry::new(Conflict::Share {
+        max_per_key: usize::MAX,
+    });
+    let mut lives: Vec<_> = (0..MANY)
+        .map(|value| joined(&registry, "a", value))
+        .collect();
+    assert_eq!(registry.count("a"), MANY as usize);
+    assert_eq!(*registry.get("a").unwrap(), MANY - 1);
+    // From the middle outwards, so that the order of what is left can be told.
+    let mut index = 0;
+    lives.retain(|_| {
+        index += 1;
+        index % 1000 == 1
+    });
+    let expected: Vec<_> = (0..MANY).step_by(1000).collect();
+    assert_eq!(values(&registry, "a"), expected);
+    lives.reverse();
+    drop(lives);
+    assert!(registry.is_empty());
+}
+
+#[test]
+fn a_registry_that_is_gone_keeps_nothing_that_has_settled() {
+    let registry = Registry::new(Conflict::Replace);
+    let value = Arc::new(());
+    let mut setup = registering();
+    setup.join(&registry, "a", Arc::clone(&value)).unwrap();
+    let live = setup.go_live().unwrap();
+    let member = registry.get("a").unwrap();
+    drop(registry);
+    assert!(member.handle().state().is_live());
+    member.handle().close(CloseReason::Idle).unwrap();
+    drop(member);
+    assert_eq!(Arc::strong_count(&value), 1);
+    drop(live);
 }

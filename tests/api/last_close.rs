@@ -1,0 +1,104 @@
+use hangup::{CloseReason, Closed, Conflict, Phase, Registering, Registry};
+use tokio_test::{assert_pending, assert_ready, task};
+
+use crate::support::registering;
+
+fn remembering(max_keys: usize) -> Registry<String, ()> {
+    Registry::builder(Conflict::Share { max_per_key: 2 })
+        .remember_closes(max_keys)
+        .build()
+}
+
+fn join(registry: &Registry<String, ()>, key: &str) -> Registering {
+    let mut setup = registering();
+    setup.join(registry, key.to_owned(), ()).unwrap();
+    setup
+}
+
+fn reason(registry: &Registry<String, ()>, key: &str) -> Option<CloseReason> {
+    registry.last_close(key).map(|closed| closed.reason)
+}
+
+#[test]
+fn the_last_close_under_a_key_is_known_when_the_key_is_gone() {
+    let registry = remembering(2);
+    assert_eq!(registry.last_close("a"), None);
+    let setup = join(&registry, "a");
+    assert_eq!(registry.last_close("a"), None);
+    setup.close(CloseReason::App(4)).unwrap();
+    let closed = Closed {
+        reason: CloseReason::App(4),
+        from: Phase::Registering,
+    };
+    assert_eq!(registry.last_close("a"), Some(closed));
+
+    // The next one does not make it untrue, and then is the last.
+    let live = join(&registry, "a").go_live().unwrap();
+    assert_eq!(registry.last_close("a"), Some(closed));
+    drop(live);
+    assert_eq!(reason(&registry, "a"), Some(CloseReason::Dropped));
+}
+
+#[test]
+fn a_close_is_known_from_the_instant_of_the_close() {
+    let registry = remembering(2);
+    let mut setup = join(&registry, "a");
+    let handle = setup.handle();
+    let mut step = task::spawn(setup.run(std::future::pending::<()>()));
+    assert_pending!(step.poll());
+    handle.close(CloseReason::Idle).unwrap();
+    assert_eq!(reason(&registry, "a"), Some(CloseReason::Idle));
+    assert_ready!(step.poll()).unwrap_err();
+    assert_eq!(reason(&registry, "a"), Some(CloseReason::Idle));
+}
+
+#[test]
+fn the_key_that_ended_the_longest_ago_is_forgotten_first() {
+    let registry = remembering(2);
+    for key in ["a", "b", "a", "c"] {
+        drop(join(&registry, key));
+    }
+    assert_eq!(reason(&registry, "b"), None);
+    assert_eq!(reason(&registry, "a"), Some(CloseReason::Dropped));
+    assert_eq!(reason(&registry, "c"), Some(CloseReason::Dropped));
+    for key in 0..1000 {
+        drop(join(&registry, &key.to_string()));
+    }
+    let known = (0..1000).filter(|key| registry.last_close(&key.to_string()).is_some());
+    assert_eq!(known.collect::<Vec<_>>(), [998, 999]);
+}
+
+#[test]
+fn nothing_is_remembered_unless_asked_for() {
+    let forgetful = Registry::<String, ()>::new(Conflict::Reject);
+    for registry in [&forgetful, &remembering(0)] {
+        let mut setup = join(registry, "a");
+        let handle = setup.handle();
+        let mut step = task::spawn(setup.run(std::future::pending::<()>()));
+        assert_pending!(step.poll());
+        handle.close(CloseReason::Idle).unwrap();
+        assert_eq!(registry.last_close("a"), None);
+        drop(step);
+        drop(setup);
+        assert_eq!(registry.last_close("a"), None);
+    }
+}
+
+/// Who gives its place back was no connection under the key.
+#[test]
+fn a_take_over_that_gave_up_is_not_remembered() {
+    let registry = remembering(2);
+    let mut old = join(&registry, "a");
+    old.on_close(|| ());
+    let mut step = task::spawn(old.run(std::future::pending::<()>()));
+    assert_pending!(step.poll());
+    let mut new = registering();
+    let mut taking = task::spawn(new.take_over(&registry, "a".to_owned(), ()));
+    assert_pending!(taking.poll());
+    drop(taking);
+    new.close(CloseReason::App(1)).unwrap();
+    assert_eq!(reason(&registry, "a"), Some(CloseReason::Superseded));
+    drop(step);
+    drop(old);
+    assert_eq!(reason(&registry, "a"), Some(CloseReason::Superseded));
+}
