@@ -15,7 +15,7 @@ pub(super) struct Table<K, V> {
 }
 
 /// Below this capacity nothing is given back.
-const SMALL: usize = 64;
+const SMALL: usize = 16;
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {

@@ -14,7 +14,7 @@ pub(super) struct Members {
 }
 
 /// Below this capacity nothing is given back.
-const SMALL: usize = 64;
+const SMALL: usize = 16;
 
 impl Members {
     pub(super) fn insert(&mut self, lifecycle: Arc<Lifecycle>) {
