@@ -3,6 +3,10 @@
 //!
 //! `cargo run --example gateway`, and try what the README lists. `--addr` or
 //! `ADDR` gives another address than 127.0.0.1:3000; port 0 takes a free one.
+//! `--max-connections` caps the streams of all kinds together.
+//!
+//! It keeps no books: who is connected, who may connect, who is told what and when
+//! all are gone is asked of the scope and the registries.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -24,7 +28,7 @@ use hangup::{CloseReason, Closed, Conflict, JoinError, LiveStream, Refused, Regi
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use job_router::JobRouter;
@@ -32,11 +36,16 @@ use job_router::JobRouter;
 #[path = "gateway/job_router.rs"]
 mod job_router;
 
-const USAGE: &str = "usage: gateway [--addr HOST:PORT]";
+const USAGE: &str = "usage: gateway [--addr HOST:PORT] [--max-connections N]";
 const DEFAULT_ADDR: &str = "127.0.0.1:3000";
+const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 const MAX_STREAMS_PER_AGENT: usize = 5;
 const MAX_SETUP_MS: u64 = 10_000;
 const QUEUE: usize = 64;
+/// How long a reconnect waits until the old connection is undone.
+const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(5);
+/// For how many agents it is known why the last stream ended.
+const REMEMBERED_AGENTS: usize = 1000;
 /// What a client that does not read its farewell can cost a shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
@@ -45,8 +54,9 @@ const DELETED: CloseReason = CloseReason::App(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let addr = match addr(std::env::args().skip(1), std::env::var("ADDR").ok()) {
-        Ok(addr) => addr,
+    let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
+    let options = match Options::parse(args.skip(1), std::env::var("ADDR").ok()) {
+        Ok(options) => options,
         Err(problem) => {
             eprintln!("{problem}\n{USAGE}");
             return ExitCode::from(2);
@@ -58,57 +68,75 @@ async fn main() -> ExitCode {
             .expect("this process can listen for SIGINT");
     };
     let served = async {
-        let listener = TcpListener::bind(&addr).await?;
+        let listener = TcpListener::bind(&options.addr).await?;
         println!("listening on http://{}", listener.local_addr()?);
-        serve(listener, ctrl_c).await
+        serve(listener, options.max_connections, ctrl_c).await
     };
     match served.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{addr}: {error}");
+            eprintln!("{}: {error}", options.addr);
             ExitCode::FAILURE
         }
     }
 }
 
-fn addr(args: impl Iterator<Item = String>, env: Option<String>) -> Result<String, String> {
-    let mut args = args;
-    let mut addr = env.unwrap_or_else(|| DEFAULT_ADDR.to_owned());
-    while let Some(arg) = args.next() {
-        addr = match arg.split_once('=') {
-            Some(("--addr", value)) => value.to_owned(),
-            None if arg == "--addr" => args.next().ok_or("--addr takes an address")?,
-            Some(_) | None => return Err(format!("unknown argument `{arg}`")),
+struct Options {
+    addr: String,
+    max_connections: usize,
+}
+
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>, addr: Option<String>) -> Result<Self, String> {
+        let mut options = Self {
+            addr: addr.unwrap_or_else(|| DEFAULT_ADDR.to_owned()),
+            max_connections: DEFAULT_MAX_CONNECTIONS,
         };
+        while let Some(arg) = args.next() {
+            let (name, value) = match arg.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (arg.as_str(), None),
+            };
+            if !["--addr", "--max-connections"].contains(&name) {
+                return Err(format!("unknown argument `{arg}`"));
+            }
+            let value = value.or_else(|| args.next());
+            let value = value.ok_or_else(|| format!("{name} takes a value"))?;
+            if name == "--addr" {
+                options.addr = value;
+            } else {
+                let number = value.parse();
+                options.max_connections =
+                    number.map_err(|_| format!("{name} takes a number, not `{value}`"))?;
+            }
+        }
+        Ok(options)
     }
-    Ok(addr)
 }
 
 /// Serves until `shutdown`, then ends every stream with its farewell.
 pub(crate) async fn serve(
     listener: TcpListener,
+    max_connections: usize,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let gateway = Gateway::new();
+    let gateway = Gateway::new(max_connections);
     let scope = gateway.scope.clone();
-    let (closed_all, draining) = oneshot::channel();
-    let drain = async move {
-        shutdown.await;
-        scope.begin_drain();
-        scope.close_all(CloseReason::Shutdown);
-        // Nobody listens if the server has failed meanwhile.
-        let _: Result<(), ()> = closed_all.send(());
-    };
-    let deadline = async {
-        // An error means that the server ended without a shutdown.
-        if draining.await.is_err() {
-            std::future::pending::<()>().await;
+    let drain = {
+        let scope = scope.clone();
+        async move {
+            shutdown.await;
+            scope.begin_drain();
+            scope.close_all(CloseReason::Shutdown);
         }
+    };
+    let drained = async {
+        scope.settled().await;
         tokio::time::sleep(SHUTDOWN_GRACE).await;
     };
     tokio::select! {
         served = axum::serve(listener, routes(gateway)).with_graceful_shutdown(drain) => served,
-        () = deadline => Ok(()),
+        () = drained => Ok(()),
     }
 }
 
@@ -121,13 +149,16 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn new() -> Self {
+    fn new(max_connections: usize) -> Self {
+        let share = Conflict::Share {
+            max_per_key: MAX_STREAMS_PER_AGENT,
+        };
         Self {
-            scope: Scope::new(),
+            scope: Scope::builder().max_connections(max_connections).build(),
             workers: Registry::new(Conflict::Replace),
-            agents: Registry::new(Conflict::Share {
-                max_per_key: MAX_STREAMS_PER_AGENT,
-            }),
+            agents: Registry::builder(share)
+                .remember_closes(REMEMBERED_AGENTS)
+                .build(),
             router: Arc::default(),
         }
     }
@@ -138,7 +169,7 @@ fn routes(gateway: Gateway) -> Router {
         .route("/worker/stream", get(worker_stream).head(no_head))
         .route("/agents/{id}/events", get(agent_events).head(no_head))
         .route("/agents/{id}/messages", post(send_message))
-        .route("/agents/{id}", axum::routing::delete(delete_agent))
+        .route("/agents/{id}", get(agent).delete(delete_agent))
         .route("/stats", get(stats))
         .fallback(async |uri: Uri| Problem::NoRoute(uri.path().to_owned()))
         .method_not_allowed_fallback(async || Problem::WrongMethod)
@@ -177,7 +208,10 @@ async fn worker_stream(
     let latency = Duration::from_millis(setup_ms);
 
     let mut setup = gateway.scope.open()?.register()?;
-    setup.take_over(&gateway.workers, name.clone(), ()).await?;
+    setup
+        .take_over(&gateway.workers, name.clone(), ())
+        .deadline(tokio::time::sleep(TAKE_OVER_DEADLINE))
+        .await?;
 
     // Undo first, then acquire: the step may have had its effect when it is
     // dropped half way.
@@ -242,6 +276,20 @@ async fn send_message(
     Ok(Json(json!({ "delivered": delivered })))
 }
 
+async fn agent(
+    State(gateway): State<Gateway>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Path(agent) = id?;
+    match gateway.agents.count(&agent) {
+        0 => Err(match gateway.agents.last_close(&agent) {
+            Some(closed) => Problem::Gone(closed),
+            None => Problem::NoAgent,
+        }),
+        streams => Ok(Json(json!({ "streams": streams }))),
+    }
+}
+
 async fn delete_agent(
     State(gateway): State<Gateway>,
     id: Result<Path<String>, PathRejection>,
@@ -287,6 +335,10 @@ enum Problem {
     Body(#[from] StringRejection),
     #[error("{0}")]
     BadRequest(String),
+    #[error("the agent is gone: {0}")]
+    Gone(Closed),
+    #[error("the agent was never here, or is forgotten")]
+    NoAgent,
     #[error("no route {0}")]
     NoRoute(String),
     #[error("method not allowed")]
@@ -307,7 +359,8 @@ impl Problem {
             Self::Path(rejection) => rejection.status(),
             Self::Body(rejection) => rejection.status(),
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::NoRoute(_) => StatusCode::NOT_FOUND,
+            Self::Gone(_) => StatusCode::GONE,
+            Self::NoAgent | Self::NoRoute(_) => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
         }
     }

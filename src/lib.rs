@@ -22,9 +22,11 @@
 //!
 //! | you want to | use |
 //! |---|---|
-//! | admit, count and close a group of connections | [`Scope`] |
+//! | admit, cap, count, drain and close a group of connections | [`Scope`] |
+//! | log or measure every transition | [`Observer`] |
 //! | acquire for a connection, with an undo for each thing | [`Registering`] |
 //! | have one connection per key, or a few, for others to find | [`Registry`] |
+//! | share one upstream among all under a key | [`RegistryBuilder::on_first`] |
 //! | stream until either side ends | [`Live::stream`], [`LiveStream`] |
 //! | run a loop of your own: a WebSocket | [`Live::run`] |
 //! | observe or close from anywhere | [`Handle`] |
@@ -98,14 +100,16 @@
 //!   that admits.
 //! - **I7 Nothing outlives.** Once a connection has settled, nothing of it is left
 //!   in a registry, in its scope or on the lists of those who wait.
-//! - **I8 No user code under a lock.** Undos, wakers and the drop of keys and values
-//!   may use this crate in any way. Only `Hash` and `Eq` of keys run under one.
+//! - **I8 No user code under a lock.** Undos, wakers, hooks, observers, the body of a
+//!   loop over a registry and the drop of keys and values may use this crate in any
+//!   way. Only `Eq` of keys runs under one.
 //! - **I9 No unsafe code**, and no runtime, clock or spawn: it runs on any executor.
 //!
 //! # Features
 //!
 //! - **`tokio`** (on by default): `Pending::abort_on`. Without it the crate is the core
 //!   alone, which needs no runtime.
+//! - **`tracing`**: `TracingObserver`, which emits an event for every transition.
 //!
 //! # What a close is
 //!

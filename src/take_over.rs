@@ -69,6 +69,32 @@ impl<'a, K, V> TakeOver<'a, K, V> {
     /// If `deadline` completes in the same poll in which the last predecessor turns out
     /// to have settled, the take-over has succeeded. If it panics, the connection closes
     /// as [`Failed`](CloseReason::Failed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use hangup::{Conflict, JoinError, Registry, Scope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (scope, workers) = (Scope::new(), Registry::new(Conflict::Replace));
+    /// # let mut old = scope.open()?.register()?;
+    /// # old.join(&workers, "ada", ())?;
+    /// # tokio::spawn(async move { old.finish(std::future::pending::<()>()).await });
+    /// # tokio::task::yield_now().await;
+    /// let mut setup = scope.open()?.register()?;
+    /// let taking = setup
+    ///     .take_over(&workers, "ada", ())
+    ///     .deadline(tokio::time::sleep(Duration::from_secs(5)));
+    /// match taking.await {
+    ///     Err(JoinError::Unsettled) => println!("503, come back later"),
+    ///     taken => taken?,
+    /// }
+    /// # assert!(setup.go_live().is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn deadline<D>(self, deadline: D) -> TakeOver<'a, K, V, D>
     where
         D: Future,

@@ -26,13 +26,18 @@ struct Gateway {
 
 impl Gateway {
     async fn start() -> Self {
+        Self::start_with(usize::MAX).await
+    }
+
+    async fn start_with(max_connections: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (interrupt, interrupted) = oneshot::channel::<()>();
-        let served = tokio::spawn(gateway::serve(listener, async {
+        let shutdown = async {
             // The end of the test interrupts as well.
             drop(interrupted.await);
-        }));
+        };
+        let served = tokio::spawn(gateway::serve(listener, max_connections, shutdown));
         Self {
             addr,
             interrupt,
@@ -314,6 +319,60 @@ async fn agents_share_a_key_up_to_the_cap_and_get_every_message() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_for_an_agent_that_is_gone_is_told_why() {
+    let gateway = Gateway::start().await;
+    assert_eq!(gateway.get("/agents/7").await.0, 404);
+    let mut agent = gateway.open("/agents/7/events").await;
+    agent.expect("event: connected\n").await;
+    assert_eq!(
+        gateway.get("/agents/7").await,
+        (200, json!({ "streams": 1 }))
+    );
+    gateway.request("DELETE", "/agents/7", b"").await;
+    let gone = json!({ "error": "the agent is gone: connection closed while live: app(1)" });
+    assert_eq!(gateway.get("/agents/7").await, (410, gone));
+    assert_eq!(gateway.get("/agents/8").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_gateway_admits_as_many_as_it_is_told_and_those_after_them_later() {
+    let gateway = Gateway::start_with(2).await;
+    let mut agent = gateway.open("/agents/7/events").await;
+    agent.expect("event: connected\n").await;
+    // One in set-up counts as well.
+    let worker = gateway.open("/worker/stream?name=ada&setup_ms=10000").await;
+    gateway
+        .until("in set-up", |stats| stats["registering"] == 1)
+        .await;
+    let full = json!({ "error": "the server is full" });
+    for path in ["/agents/8/events", "/worker/stream?name=bob"] {
+        assert_eq!(gateway.get(path).await, (503, full.clone()));
+    }
+    drop(worker);
+    gateway
+        .until("gone", |stats| {
+            stats["registering"] == 0 && stats["settling"] == 0
+        })
+        .await;
+    let mut late = gateway.open("/agents/8/events").await;
+    late.expect("event: connected\n").await;
+}
+
+/// Such a request would do the set-up, and supersede who is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_request_opens_no_stream() {
+    let gateway = Gateway::start().await;
+    let mut worker = gateway.open("/worker/stream?name=ada").await;
+    worker.expect("event: connected\n").await;
+    for path in ["/worker/stream?name=ada", "/agents/7/events"] {
+        let mut head = Client::send(gateway.addr, "HEAD", path, b"").await;
+        head.expect("405 Method Not Allowed").await;
+    }
+    let stats = gateway.stats().await;
+    assert_eq!((&stats["live"], &stats["closed"]), (&json!(1), &json!({})));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_ends_every_stream_with_its_farewell_and_every_set_up() {
     let gateway = Gateway::start().await;
     let mut worker = gateway.open("/worker/stream?name=ada").await;
@@ -351,11 +410,12 @@ async fn an_interrupt_does_not_wait_for_a_client_that_does_not_read() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_gets_a_json_error() {
     let gateway = Gateway::start().await;
-    let cases: [(&str, &str, &[u8], u16); 13] = [
+    let cases: [(&str, &str, &[u8], u16); 14] = [
         ("GET", "/", b"", 404),
         ("GET", "/nope?x=1", b"", 404),
         ("PUT", "/stats", b"", 405),
-        ("GET", "/agents/7", b"", 405),
+        ("PATCH", "/agents/7", b"", 405),
+        ("GET", "/agents/7", b"", 404),
         ("GET", "/worker/stream", b"", 400),
         ("GET", "/agents//events", b"", 400),
         ("GET", "/worker/stream?name=", b"", 400),
