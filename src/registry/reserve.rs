@@ -84,6 +84,9 @@ where
         value: V,
         admit: impl FnOnce(&Group<K, V>) -> Result<Vec<Handle>, JoinError>,
     ) -> Result<(Place, Vec<Handle>), JoinError> {
+        if let Some(closed) = handle.lifecycle().closed() {
+            return Err(JoinError::Closed(closed));
+        }
         // Asked before the lock is taken. Only the owner joins, so it stays so.
         let may_hold_it = handle.lifecycle().is_at(address(&self.shared), hash);
         // Declared before the lock, so that on an error the user's key and value are
@@ -120,6 +123,7 @@ where
             self.shared.call_hooks(hooks, &seat);
         }
         match lifecycle.closed() {
+            // Since we looked: it was under the key, if only for an instant.
             Some(closed) => Err(JoinError::Closed(closed)),
             None => Ok((place, admitted)),
         }

@@ -102,3 +102,13 @@ fn a_take_over_that_gave_up_is_not_remembered() {
     drop(old);
     assert_eq!(reason(&registry, "a"), Some(CloseReason::Superseded));
 }
+
+/// Who had closed before it could join was never under the key.
+#[test]
+fn a_join_that_comes_too_late_is_not_remembered() {
+    let registry = remembering(2);
+    let mut late = registering();
+    late.handle().close(CloseReason::App(1)).unwrap();
+    late.join(&registry, "a".to_owned(), ()).unwrap_err();
+    assert_eq!(registry.last_close("a"), None);
+}
