@@ -21,11 +21,14 @@ use crate::word::Word;
 /// [`on_settled`](Self::on_settled). Of two connections it may be told at once.
 ///
 /// It is told right after the transition took effect and before anything is woken or
-/// undone, on the thread that made it, unless another thread is telling of the same
-/// connection just then, which goes on with it. No lock is held: an observer may use
-/// this crate in any way, but should not block. A panic reaches nobody else.
+/// undone, on the thread that made it. There is one exception: if it is being told of
+/// the same connection just then, on another thread or further up the stack, it is told
+/// there when it has returned, and nobody waits for that.
 ///
-/// Closures of [`&Transition`](Transition) are observers.
+/// No lock is held: an observer may use this crate in any way, but should not block. A
+/// panic reaches nobody else. If it captures its scope, both live for ever.
+///
+/// Closures of [`&Transition`](Transition) are observers, and so is an `Arc` of one.
 pub trait Observer: Send + Sync {
     /// A connection has been admitted. Does nothing unless it is overridden.
     fn on_open(&self, id: ConnectionId) {
@@ -35,9 +38,9 @@ pub trait Observer: Send + Sync {
     /// A connection went from one state to the next.
     fn on_transition(&self, transition: &Transition);
 
-    /// Everything that a connection acquired is undone, and
-    /// [`Handle::settled`](crate::Handle::settled) is about to say so. Does nothing
-    /// unless it is overridden.
+    /// Everything that a connection acquired is undone, and, unless that has to wait for
+    /// an earlier call, [`Handle::settled`](crate::Handle::settled) is about to say so.
+    /// Does nothing unless it is overridden.
     fn on_settled(&self, id: ConnectionId, settled: &Settled) {
         _ = (id, settled);
     }
@@ -49,6 +52,23 @@ where
 {
     fn on_transition(&self, transition: &Transition) {
         self(transition);
+    }
+}
+
+impl<O> Observer for Arc<O>
+where
+    O: Observer + ?Sized,
+{
+    fn on_open(&self, id: ConnectionId) {
+        (**self).on_open(id);
+    }
+
+    fn on_transition(&self, transition: &Transition) {
+        (**self).on_transition(transition);
+    }
+
+    fn on_settled(&self, id: ConnectionId, settled: &Settled) {
+        (**self).on_settled(id, settled);
     }
 }
 
@@ -141,8 +161,9 @@ impl Outbox {
             let lasted = now
                 .zip(notices.since)
                 .map(|(now, since)| now.saturating_duration_since(since));
-            // Two threads may have asked the clock in the other order.
-            notices.since = notices.since.max(now);
+            // Two threads may have asked the clock in the other order. If now is
+            // unknown, then so is how long this phase will have lasted.
+            notices.since = now.map(|now| notices.since.map_or(now, |since| now.max(since)));
             notices.queue.push_back(Notice::Moved(Transition {
                 id: self.id,
                 from,

@@ -165,7 +165,8 @@ impl Scope {
     /// has settled; at once if that is so already. It stays so.
     ///
     /// It waits without a limit: an owner that is in a set-up step and is not polled any
-    /// more settles when it is dropped. Without a drain it never resolves.
+    /// more settles when it is dropped. Without a drain it never resolves, nor when an undo
+    /// waits for it.
     ///
     /// Equivalent to `async fn settled(&self)`, but the future borrows nothing.
     ///

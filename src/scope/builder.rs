@@ -71,8 +71,9 @@ impl ScopeBuilder {
     /// Lets the observer be told how long each phase lasted, by this clock:
     /// `Instant::now`, or that of a runtime whose time can be paused.
     ///
-    /// It is asked at every transition if there is an observer, else never. It is
-    /// user code like any other: it runs under no lock.
+    /// It is asked whenever a transition is tried if there is an observer, else never. It
+    /// runs under no lock, but must not open or move on a connection of this scope, which
+    /// would ask it again. If it panics, the time is unknown.
     pub fn clock<C>(mut self, clock: C) -> Self
     where
         C: Fn() -> Instant + Send + Sync + 'static,

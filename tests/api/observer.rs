@@ -1,4 +1,5 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -167,6 +168,36 @@ fn a_clock_that_goes_back_or_panics_breaks_nothing() {
     drop(live);
     assert_eq!(*lasted.lock().unwrap(), [Some(Duration::ZERO), None, None]);
     assert_eq!(scope.stats().closed_as(CloseReason::Dropped), 1);
+}
+
+/// Then nobody knows how long the phase lasted that began at that time, either.
+#[test]
+fn a_clock_that_panics_once_is_missed_on_both_sides() {
+    let (start, lasted) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+    let (push, ticks) = (Arc::clone(&lasted), AtomicU64::new(0));
+    let scope = Scope::builder()
+        .observer(move |transition: &Transition| push.lock().unwrap().push(transition.lasted))
+        .clock(move || {
+            let tick = ticks.fetch_add(1, Ordering::Relaxed);
+            assert!(tick != 1, "no time");
+            start + Duration::from_secs(tick)
+        })
+        .build();
+    let live = scope.open().unwrap().register().unwrap().go_live().unwrap();
+    drop(live);
+    assert_eq!(
+        *lasted.lock().unwrap(),
+        [None, None, Some(Duration::from_secs(1))]
+    );
+}
+
+#[test]
+fn a_shared_observer_is_an_observer() {
+    let logs = Arc::new(Logs(Log::default()));
+    let scope = Scope::builder().observer(Arc::clone(&logs)).build();
+    drop(scope.open().unwrap());
+    let entries = ["open", "pending to closed: dropped", "settled, 0 undone"];
+    assert_eq!(logs.0.entries(), entries);
 }
 
 /// Without an observer nobody wants to know the time.
