@@ -62,22 +62,29 @@ impl<K> LastCloses<K> {
     where
         K: Hash + Eq,
     {
-        let key = (self.clone)(key);
-        // Its key is the user's, dropped when the lock is released (I8).
-        let forgotten = lock(&self.remembered).record(self.max_keys, hash, key, closed);
+        // The user's, dropped when the lock is released (I8), also if `Eq` panics.
+        let mut key = Some((self.clone)(key));
+        let forgotten = lock(&self.remembered).record(self.max_keys, hash, &mut key, closed);
         drop(forgotten);
     }
 }
 impl<K: Eq> Remembered<K> {
-    /// Returns what is not needed: `key` itself or that of another.
-    fn record(&mut self, max_keys: usize, hash: u64, key: K, closed: Closed) -> Option<K> {
+    /// Takes `key` if it is needed, and returns that of another if that is not.
+    fn record(
+        &mut self,
+        max_keys: usize,
+        hash: u64,
+        key: &mut Option<K>,
+        closed: Closed,
+    ) -> Option<K> {
         self.next_age += 1;
         let age = self.next_age;
-        if let Some(entry) = self.entries.find_mut(hash, |entry| entry.key == key) {
+        let is_it = |entry: &Entry<K>| key.as_ref() == Some(&entry.key);
+        if let Some(entry) = self.entries.find_mut(hash, is_it) {
             self.by_age.remove(&entry.age);
             self.by_age.insert(age, hash);
             (entry.age, entry.closed) = (age, closed);
-            return Some(key);
+            return None;
         }
         let forgotten = if self.entries.len() < max_keys {
             None
@@ -88,7 +95,7 @@ impl<K: Eq> Remembered<K> {
         let entry = Entry {
             hash,
             age,
-            key,
+            key: key.take()?,
             closed,
         };
         self.entries.insert_unique(hash, entry, |entry| entry.hash);

@@ -1,3 +1,7 @@
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
 use hangup::{CloseReason, Closed, Conflict, Phase, Registering, Registry};
 use tokio_test::{assert_pending, assert_ready, task};
 
@@ -111,4 +115,62 @@ fn a_join_that_comes_too_late_is_not_remembered() {
     late.handle().close(CloseReason::App(1)).unwrap();
     late.join(&registry, "a".to_owned(), ()).unwrap_err();
     assert_eq!(registry.last_close("a"), None);
+}
+
+/// A key that is not needed is dropped when the lock is released, also if `Eq` panics.
+#[test]
+fn a_key_whose_eq_panics_may_look_itself_up_as_it_is_dropped() {
+    #[derive(Clone)]
+    struct Key(u8, Arc<AtomicU8>, Slot);
+    type Slot = Arc<Mutex<Option<Registry<Key, ()>>>>;
+    const ARMED: u8 = 1;
+    const PANICKED: u8 = 2;
+    const LOOKED_UP: u8 = 3;
+    impl Hash for Key {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            self.0.hash(state);
+        }
+    }
+    impl PartialEq for Key {
+        fn eq(&self, _: &Self) -> bool {
+            let armed = (ARMED, PANICKED);
+            let swapped = self.1.compare_exchange(armed.0, armed.1, Relaxed, Relaxed);
+            assert!(swapped.is_err(), "eq");
+            true
+        }
+    }
+    impl Eq for Key {}
+    impl Drop for Key {
+        fn drop(&mut self) {
+            let (panicked, looked_up) = (PANICKED, LOOKED_UP);
+            let swapped = self
+                .1
+                .compare_exchange(panicked, looked_up, Relaxed, Relaxed);
+            if swapped.is_ok() {
+                let registry = self.2.lock().unwrap().clone().unwrap();
+                let other = Self(9, Arc::clone(&self.1), Arc::clone(&self.2));
+                assert_eq!(registry.last_close(&other), None);
+            }
+        }
+    }
+    let registry = Registry::builder(Conflict::Reject)
+        .remember_closes(9)
+        .build();
+    let state = Arc::new(AtomicU8::new(0));
+    let slot = Arc::new(Mutex::new(Some(registry.clone())));
+    let key = Key(7, Arc::clone(&state), Arc::clone(&slot));
+    let join = || {
+        let mut setup = registering();
+        setup.join(&registry, key.clone(), ()).unwrap();
+        setup
+    };
+    drop(join());
+    let second = join();
+    state.store(ARMED, Relaxed);
+    let handle = second.handle();
+    drop(second);
+    assert_eq!(state.load(Relaxed), LOOKED_UP);
+    let settled = assert_ready!(task::spawn(handle.settled()).poll());
+    assert_eq!(settled.panics, ["eq"]);
+    *slot.lock().unwrap() = None;
 }
