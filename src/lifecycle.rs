@@ -18,7 +18,7 @@
 //! 5. *Settled*: one more bit in the word; wakes all who wait for `settled`.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use crate::id::ConnectionId;
@@ -226,12 +226,12 @@ impl Lifecycle {
     }
 
     /// Gives a place in a registry back before the end.
-    pub(crate) fn withdraw(&self, membership: &Arc<dyn Membership>) {
+    pub(crate) fn withdraw(&self, membership: &Weak<dyn Membership>) {
         let mut parts = lock(&self.parts);
         let position = parts
             .memberships
             .iter()
-            .position(|held| Arc::ptr_eq(held, membership));
+            .position(|held| std::ptr::addr_eq(Arc::as_ptr(held), membership.as_ptr()));
         let withdrawn = position.map(|at| parts.memberships.remove(at));
         drop(parts);
         // Else whoever unwinds leaves it.

@@ -3,19 +3,22 @@
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
+use std::sync::{Arc, Weak};
 
 use crate::error::JoinError;
+use crate::handle::Handle;
+use crate::lifecycle::Membership;
 use crate::live::Live;
 use crate::owner::{Owner, owner_methods};
 use crate::registry::{Registry, Supersede};
-use crate::state::Closed;
+use crate::state::{CloseReason, Closed};
 use crate::step::{OnClose, Step};
 use crate::take_over::TakeOver;
 
 /// A connection that is being set up: the only state that can acquire.
 ///
 /// Whatever is acquired here is undone exactly once, newest first, whichever
-/// way the connection ends: closed by a [`Handle`](crate::Handle), at any await of
+/// way the connection ends: closed by a [`Handle`], at any await of
 /// the set-up or later; dropped, with the handler's future or by the transport;
 /// panicked.
 ///
@@ -65,6 +68,9 @@ pub struct Registering {
     owner: Owner,
     /// Whom this replaces when it goes live.
     replacing: Vec<Box<dyn Supersede>>,
+    /// The place of a take-over that waits: here, so that one that is forgotten is found.
+    /// It belongs to the connection alone, and goes when that settles (I7).
+    waiting: Option<Weak<dyn Membership>>,
 }
 
 owner_methods!(Registering);
@@ -74,6 +80,7 @@ impl Registering {
         Self {
             owner,
             replacing: Vec::new(),
+            waiting: None,
         }
     }
 
@@ -108,6 +115,7 @@ impl Registering {
         K: Hash + Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
+        self.withdraw();
         let replaced = registry.reserve(self.owner.handle(), key, value)?;
         self.replacing.extend(replaced);
         Ok(())
@@ -121,7 +129,9 @@ impl Registering {
     /// When this returns `Ok`, none of the predecessors is in a step any more, and all
     /// that they registered to be undone is undone: nothing of that can touch what
     /// this set-up does next. There are never two owners at once. Of two newcomers
-    /// the later one wins, and the earlier one ends `Superseded`.
+    /// the later one wins, and the earlier one ends `Superseded`. Only what a predecessor
+    /// brought as key and value may be about to be dropped still: if that matters,
+    /// [`hold`](Self::hold) it, which is an undo.
     ///
     /// It applies whatever the registry's policy is. It waits without a limit, unless it
     /// is given a [deadline](TakeOver::deadline).
@@ -132,8 +142,9 @@ impl Registering {
     /// - [`JoinError::AlreadyJoined`] if this connection holds the key already.
     /// - [`JoinError::Unsettled`] if the deadline passes.
     ///
-    /// On an error this connection has no place under the key. The predecessors are
-    /// closed, unless it is `AlreadyJoined` or this one had closed before.
+    /// On an error this connection has no place under the key, other than one that it had
+    /// `AlreadyJoined`. The predecessors are closed, unless it had, or this connection had
+    /// closed before.
     ///
     /// # Cancel safety
     ///
@@ -149,7 +160,36 @@ impl Registering {
         K: Hash + Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
-        TakeOver::new(&self.owner, registry, key, value)
+        TakeOver::new(self, registry, key, value)
+    }
+
+    /// Takes a place that is not won yet, and returns who holds the key.
+    pub(crate) fn seize<K, V>(
+        &mut self,
+        registry: &Registry<K, V>,
+        key: K,
+        value: V,
+    ) -> Result<Vec<Handle>, JoinError>
+    where
+        K: Hash + Eq + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        self.withdraw();
+        let (place, held) = registry.seize(self.owner.handle(), key, value)?;
+        self.waiting = Some(Arc::downgrade(&place));
+        Ok(held)
+    }
+
+    /// The place is won.
+    pub(crate) fn keep(&mut self) {
+        self.waiting = None;
+    }
+
+    /// Gives the place back, if there is one that is not won.
+    pub(crate) fn withdraw(&mut self) {
+        if let Some(place) = self.waiting.take() {
+            self.owner.withdraw(&place);
+        }
     }
 
     /// Registers an undo, to run when the connection closes.
@@ -157,7 +197,7 @@ impl Registering {
     /// Undos run exactly once each, newest first, on the thread that closes, with
     /// no lock held: `undo` may use this crate in any way, but should not block.
     /// If it panics, the others still run, and
-    /// [`Handle::settled`](crate::Handle::settled) reports it.
+    /// [`Handle::settled`](Handle::settled) reports it.
     ///
     /// If the connection has closed already, `undo` runs without delay: on this
     /// thread, or where the other undos are running. So whatever was acquired
@@ -234,12 +274,18 @@ impl Registering {
     /// # Errors
     ///
     /// [`Closed`] if the connection was closed meanwhile.
-    pub fn go_live(self) -> Result<Live, Closed> {
-        let Self { owner, replacing } = self;
+    pub fn go_live(mut self) -> Result<Live, Closed> {
+        self.withdraw();
+        let Self {
+            owner, replacing, ..
+        } = self;
         owner.go_live()?;
         let live = Live::new(owner);
-        for replaced in replacing {
-            replaced.supersede();
+        // All of them first: one of them may be looked up under another key.
+        let replaced: Vec<_> = replacing.iter().flat_map(|it| it.replaced()).collect();
+        for handle in replaced {
+            // Whatever reason it had before ours, it is closed.
+            let _: Result<(), Closed> = handle.close(CloseReason::Superseded);
         }
         Ok(live)
     }

@@ -30,7 +30,7 @@ use table::Table;
 
 pub use builder::RegistryBuilder;
 pub use member::Member;
-pub(crate) use reserve::{Place, Supersede};
+pub(crate) use reserve::Supersede;
 
 /// Members under keys: connections with a value each, for others to find.
 ///
@@ -40,12 +40,15 @@ pub(crate) use reserve::{Place, Supersede};
 /// connection touches another under the same key.
 ///
 /// No lock is held while the caller looks at what it found, so whoever iterates may
-/// look up, join and close meanwhile. Only `Eq` of keys runs under a lock, and must
-/// not use the registry. Nothing else of the user's does.
+/// look up, join and close meanwhile. Only `Eq` and `Borrow` of keys run under a lock,
+/// and must not use the registry. Nothing else of the user's does.
 ///
 /// Cheap to clone; all clones are the same registry. A registry keeps no
-/// connection open, and dropping it harms none. Nothing is kept for a key that no
-/// connection holds, and a burst leaves no memory behind.
+/// connection open, and dropping it harms none. Unless it is told to
+/// [remember](RegistryBuilder::remember_closes), nothing is kept for a key that no
+/// connection holds, and a burst leaves no memory behind. An empty one takes a few
+/// kilobytes, more on machines with many cores: it is made for one per kind of key, not
+/// for one per room.
 ///
 /// # Examples
 ///
@@ -86,6 +89,8 @@ pub enum Conflict {
     /// being set up included; then [`JoinError::KeyFull`](crate::JoinError::KeyFull).
     Share {
         /// How many connections may hold one key at once.
+        ///
+        /// A refusal looks at as many, so it costs more the larger this is.
         max_per_key: usize,
     },
 }
@@ -202,11 +207,16 @@ where
         let shared = Arc::clone(&self.shared);
         (0..shared.tables.count())
             .flat_map(move |shard| {
-                shared.seats_in(shard, |group, seats| {
-                    seats.extend(shared.visible(group).cloned());
-                })
+                shared
+                    .seats_in(shard, |group, seats| {
+                        seats.extend(shared.visible(group).cloned());
+                    })
+                    .into_iter()
+                    .filter_map({
+                        let shared = Arc::clone(&shared);
+                        move |seat| shared.still_live(seat)
+                    })
             })
-            .filter(|seat| seat.is_live())
             .map(|seat| (seat.key.clone(), Member::new(seat)))
     }
 
@@ -220,11 +230,16 @@ where
         let shared = Arc::clone(&self.shared);
         (0..shared.tables.count())
             .flat_map(move |shard| {
-                shared.seats_in(shard, |group, seats| {
-                    seats.extend(group.newest_live().cloned());
-                })
+                shared
+                    .seats_in(shard, |group, seats| {
+                        seats.extend(group.newest_live().cloned());
+                    })
+                    .into_iter()
+                    .filter_map({
+                        let shared = Arc::clone(&shared);
+                        move |seat| shared.still_live(seat)
+                    })
             })
-            .filter(|seat| seat.is_live())
             .map(|seat| seat.key.clone())
     }
 
@@ -262,14 +277,13 @@ where
             .count()
     }
 
-    /// How the connection under `key` that closed last did so, if it is still known:
-    /// then a server can answer that the key is gone, and why, and need not say that it
-    /// never was.
+    /// How the last connection under `key` ended, if that is still known: then a server
+    /// can answer that the key is gone, and why, and need not say that it never was.
     ///
     /// `None` unless the registry was told to
-    /// [remember](RegistryBuilder::remember_closes). One whose undo is still running
-    /// counts as well, and whether another one is live under the key makes no
-    /// difference. Of several that close at once it is one.
+    /// [remember](RegistryBuilder::remember_closes). The last one is the one that settled
+    /// last; but while there are some under the key that have closed and not settled, it
+    /// is the newest of those. Whether another one is live makes no difference.
     #[must_use]
     pub fn last_close<Q>(&self, key: &Q) -> Option<Closed>
     where
@@ -331,6 +345,22 @@ impl<K, V> Shared<K, V> {
         };
         let all = all.into_iter().flat_map(Group::seats);
         newest.into_iter().chain(all.filter(|seat| seat.is_live()))
+    }
+
+    /// `seat` if it is live; else, where one replaces the other, whoever replaced it, since
+    /// the key has been live all the time (I3).
+    fn still_live(&self, seat: Arc<Seat<K, V>>) -> Option<Arc<Seat<K, V>>>
+    where
+        K: Eq,
+    {
+        match self.conflict {
+            _ if seat.is_live() => Some(seat),
+            Conflict::Replace => {
+                let table = self.table(seat.hash);
+                table.get(seat.hash, &seat.key)?.newest_live().cloned()
+            }
+            Conflict::Reject | Conflict::Share { .. } => None,
+        }
     }
 
     /// The seats of one shard that `pick` puts into the list, to be looked at when the

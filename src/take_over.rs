@@ -4,48 +4,54 @@ use std::fmt;
 use std::future::{self, Future};
 use std::hash::Hash;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
 use crate::error::JoinError;
-use crate::handle::WaitForSettled;
-use crate::lifecycle::Lifecycle;
-use crate::owner::{Owner, Parking, Polling};
-use crate::registry::{Place, Registry};
+use crate::handle::{Handle, WaitForSettled};
+use crate::owner::{Parking, Polling};
+use crate::registering::Registering;
+use crate::registry::Registry;
 use crate::state::{CloseReason, Closed};
 
 pin_project! {
     /// Future of [`Registering::take_over`](crate::Registering::take_over).
     #[must_use = "futures do nothing unless polled"]
     pub struct TakeOver<'a, K, V, D = future::Pending<()>> {
-        owner: &'a Owner,
+        newcomer: Newcomer<'a>,
         registry: &'a Registry<K, V>,
-        progress: Progress<'a, K, V>,
+        progress: Progress<K, V>,
         parking: Parking,
         #[pin]
         deadline: Option<D>,
     }
 }
 
-enum Progress<'a, K, V> {
+enum Progress<K, V> {
     NotStarted { key: K, value: V },
-    Waiting(Waiting<'a>),
+    Waiting { predecessors: Vec<WaitForSettled> },
     Ended,
 }
 
-/// Has taken the place, and waits. Dropped, it gives the place back, unless it is
-/// empty-handed.
-struct Waiting<'a> {
-    lifecycle: &'a Lifecycle,
-    place: Option<Place>,
-    predecessors: Vec<WaitForSettled>,
+/// Gives the place back when it is dropped, unless it was won.
+struct Newcomer<'a>(&'a mut Registering);
+
+impl Drop for Newcomer<'_> {
+    fn drop(&mut self) {
+        self.0.withdraw();
+    }
 }
 
 impl<'a, K, V> TakeOver<'a, K, V> {
-    pub(crate) fn new(owner: &'a Owner, registry: &'a Registry<K, V>, key: K, value: V) -> Self {
+    pub(crate) fn new(
+        setup: &'a mut Registering,
+        registry: &'a Registry<K, V>,
+        key: K,
+        value: V,
+    ) -> Self {
         Self {
-            owner,
+            newcomer: Newcomer(setup),
             registry,
             progress: Progress::NotStarted { key, value },
             parking: Parking::default(),
@@ -100,7 +106,7 @@ impl<'a, K, V> TakeOver<'a, K, V> {
         D: Future,
     {
         TakeOver {
-            owner: self.owner,
+            newcomer: self.newcomer,
             registry: self.registry,
             progress: self.progress,
             parking: self.parking,
@@ -119,69 +125,56 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let owner = *this.owner;
-        // Whatever returns without putting it back has ended, and drops it.
-        let mut waiting = match std::mem::replace(this.progress, Progress::Ended) {
+        let setup = &mut *this.newcomer.0;
+        // Whatever returns without putting it back has ended.
+        let mut predecessors = match std::mem::replace(this.progress, Progress::Ended) {
             Progress::NotStarted { key, value } => {
-                let (place, held) = this.registry.seize(owner.handle(), key, value)?;
+                let held = setup.seize(this.registry, key, value)?;
                 for predecessor in &held {
                     // Whatever reason it had before ours, it is closed.
                     let _: Result<(), Closed> = predecessor.close(CloseReason::Superseded);
                 }
-                Waiting {
-                    lifecycle: owner,
-                    place: Some(place),
-                    predecessors: held.iter().map(|held| held.settled()).collect(),
-                }
+                held.iter().map(Handle::settled).collect()
             }
-            Progress::Waiting(waiting) => waiting,
+            Progress::Waiting { predecessors } => predecessors,
             Progress::Ended => panic!("`TakeOver` polled after completion"),
         };
 
-        if let Poll::Ready(closed) = this.parking.poll_closed(owner, cx) {
+        let lifecycle = setup.lifecycle();
+        if let Poll::Ready(closed) = this.parking.poll_closed(lifecycle, cx) {
+            setup.withdraw();
             return Poll::Ready(Err(closed.into()));
         }
-        if waiting.poll_settled(cx).is_ready() {
-            waiting.place = None;
+        if poll_all(&mut predecessors, cx).is_ready() {
+            setup.keep();
             return Poll::Ready(Ok(()));
         }
         if this.deadline.is_some() {
             let deadline = this.deadline.as_mut();
-            let passed = Polling::poll(owner, deadline, |deadline| deadline.poll(cx));
+            let passed = Polling::poll(lifecycle, deadline, |deadline| deadline.poll(cx));
             if passed.is_ready() {
+                setup.withdraw();
                 return Poll::Ready(Err(JoinError::Unsettled));
             }
         }
-        *this.progress = Progress::Waiting(waiting);
+        *this.progress = Progress::Waiting { predecessors };
         Poll::Pending
     }
 }
 
-impl Waiting<'_> {
-    /// One after the other: it takes them all.
-    fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(next) = self.predecessors.last_mut() {
-            if Pin::new(next).poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.predecessors.pop();
-        }
-        Poll::Ready(())
+/// One after the other: it takes them all.
+fn poll_all(predecessors: &mut Vec<WaitForSettled>, cx: &mut Context<'_>) -> Poll<()> {
+    while let Some(next) = predecessors.last_mut() {
+        ready!(Pin::new(next).poll(cx));
+        predecessors.pop();
     }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.lifecycle.withdraw(&place);
-        }
-    }
+    Poll::Ready(())
 }
 
 impl<K, V, D> fmt::Debug for TakeOver<'_, K, V, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TakeOver")
-            .field("owner", &self.owner)
+            .field("newcomer", &self.newcomer.0)
             .field("deadline", &self.deadline.is_some())
             .finish_non_exhaustive()
     }

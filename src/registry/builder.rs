@@ -54,8 +54,9 @@ impl<K, V> RegistryBuilder<K, V> {
     ///
     /// It is called by the thread that joins, before `join` returns, or after the first
     /// poll of a take-over. But if a hook of the same key is running on another thread
-    /// just then, that thread calls this one after it, and nobody waits for it. So
-    /// what a set-up needs of what the hook begins, it should await in a step.
+    /// just then, that thread calls this one after it, and nobody waits for it; key and
+    /// value of the connection for which that thread calls are kept until then. So what a
+    /// set-up needs of what the hook begins, it should await in a step.
     ///
     /// No lock is held: `hook` may use this crate in any way, but should not block. If it
     /// panics, [`Handle::settled`](crate::Handle::settled) of the connection reports

@@ -12,6 +12,9 @@ use crate::handle::Handle;
 /// cheap to add and to remove.
 pub(super) struct Group<K, V> {
     pub(super) hash: u64,
+    /// The order of its first seat: it is gone when its last one is, and then another
+    /// one comes.
+    pub(super) id: u64,
     /// `None` only while a hook runs.
     oldest: Option<Arc<Seat<K, V>>>,
     /// `None` if there are none.
@@ -27,9 +30,10 @@ type Others<K, V> = BTreeMap<u64, Arc<Seat<K, V>>>;
 
 impl<K, V> Group<K, V> {
     /// Without a seat: one is put in before the lock is released.
-    pub(super) fn new(hash: u64) -> Self {
+    pub(super) fn new(hash: u64, id: u64) -> Self {
         Self {
             hash,
+            id,
             oldest: None,
             others: None,
             caller: None,
@@ -63,6 +67,14 @@ impl<K, V> Group<K, V> {
 
     pub(super) fn handles(&self) -> Vec<Handle> {
         self.seats().map(|seat| seat.handle.clone()).collect()
+    }
+
+    /// Of those that came before the one of this order.
+    pub(super) fn handles_before(&self, order: u64) -> Vec<Handle> {
+        self.seats()
+            .take_while(|seat| seat.order < order)
+            .map(|seat| seat.handle.clone())
+            .collect()
     }
 
     pub(super) fn contains(&self, seat: &Seat<K, V>) -> bool {

@@ -11,7 +11,6 @@ use super::{Conflict, Registry, Shared};
 use crate::error::JoinError;
 use crate::handle::Handle;
 use crate::lifecycle::Membership;
-use crate::state::{CloseReason, Closed};
 
 /// A seat that was taken, to be given back before the connection ends.
 pub(crate) type Place = Arc<dyn Membership>;
@@ -21,12 +20,16 @@ pub(crate) type Place = Arc<dyn Membership>;
 struct Replaced<K, V> {
     registry: Arc<Shared<K, V>>,
     hash: u64,
-    older: Vec<Handle>,
+    /// While one of them is there, so is this group.
+    group: u64,
+    order: u64,
 }
 
 /// [`Replaced`], seen by those who do not know its key.
 pub(crate) trait Supersede: Send + Sync {
-    fn supersede(&self);
+    /// A lookup that is under way may have passed the newcomer while it was not live. It
+    /// must still find the old ones live (I3): when this returns, it is over.
+    fn replaced(&self) -> Vec<Handle>;
 }
 
 impl<K, V> Registry<K, V>
@@ -44,21 +47,22 @@ where
     ) -> Result<Option<Box<dyn Supersede>>, JoinError> {
         let conflict = self.shared.conflict;
         let hash = self.hash(&key);
-        let (_, older) = self.sit(handle, hash, key, value, |held| match conflict {
-            Conflict::Replace => Ok(held.handles()),
+        let (_, older) = self.sit(handle, hash, key, value, |held, order| match conflict {
+            Conflict::Replace => Ok((held.len() > 0).then_some((held.id, order))),
             Conflict::Reject if has_open(held, 1) => Err(JoinError::KeyTaken),
             Conflict::Share { max_per_key } if has_open(held, max_per_key) => {
                 Err(JoinError::KeyFull)
             }
-            Conflict::Reject | Conflict::Share { .. } => Ok(Vec::new()),
+            Conflict::Reject | Conflict::Share { .. } => Ok(None),
         })?;
-        if older.is_empty() {
+        let Some((group, order)) = older else {
             return Ok(None);
-        }
+        };
         Ok(Some(Box::new(Replaced {
             registry: Arc::clone(&self.shared),
             hash,
-            older,
+            group,
+            order,
         })))
     }
 
@@ -71,19 +75,19 @@ where
         value: V,
     ) -> Result<(Place, Vec<Handle>), JoinError> {
         let hash = self.hash(&key);
-        self.sit(handle, hash, key, value, |held| Ok(held.handles()))
+        self.sit(handle, hash, key, value, |held, _| Ok(held.handles()))
     }
 
     /// The one place where a seat is taken. Decided and inserted under one lock
     /// (I6), so of two newcomers one is the later.
-    fn sit(
+    fn sit<T>(
         &self,
         handle: Handle,
         hash: u64,
         key: K,
         value: V,
-        admit: impl FnOnce(&Group<K, V>) -> Result<Vec<Handle>, JoinError>,
-    ) -> Result<(Place, Vec<Handle>), JoinError> {
+        admit: impl FnOnce(&Group<K, V>, u64) -> Result<T, JoinError>,
+    ) -> Result<(Place, T), JoinError> {
         if let Some(closed) = handle.lifecycle().closed() {
             return Err(JoinError::Closed(closed));
         }
@@ -97,7 +101,7 @@ where
         let order = table.next_order();
         Arc::get_mut(&mut seat).expect("not shared yet").order = order;
         let entry = table.entry(hash, &seat.key);
-        let empty = Group::new(hash);
+        let empty = Group::new(hash, order);
         let held = match &entry {
             Entry::Occupied(held) => held.get(),
             Entry::Vacant(_) => &empty,
@@ -105,7 +109,7 @@ where
         if may_hold_it && held.seats().any(|other| other.handle == seat.handle) {
             return Err(JoinError::AlreadyJoined);
         }
-        let admitted = admit(held)?;
+        let admitted = admit(held, order)?;
         let group = entry.or_insert(empty).into_mut();
         group.push(Arc::clone(&seat));
         let hooks = self.shared.hooks.as_ref();
@@ -161,10 +165,11 @@ where
     }
 }
 
-/// Whether as many are open. Only if as many seats are taken is it worth a look, since
-/// those that settle are soon gone.
+/// Whether as many are open. The newest are looked at first, and no more than needed; at
+/// none if there are not as many seats.
 fn has_open<K, V>(held: &Group<K, V>, many: usize) -> bool {
-    held.len() >= many && held.seats().filter(|seat| seat.is_open()).count() >= many
+    let open = || held.seats().rev().filter(|seat| seat.is_open());
+    held.len() >= many && open().take(many).count() == many
 }
 
 impl<K, V> Supersede for Replaced<K, V>
@@ -172,13 +177,9 @@ where
     K: Send + Sync,
     V: Send + Sync,
 {
-    fn supersede(&self) {
-        // I3: a lookup that is under way may have passed the newcomer while it was
-        // not live. It must still find the old one live, so it is waited for.
-        drop(self.registry.table(self.hash));
-        for handle in &self.older {
-            // Whatever reason it had before ours, it is closed.
-            let _: Result<(), Closed> = handle.close(CloseReason::Superseded);
-        }
+    fn replaced(&self) -> Vec<Handle> {
+        let mut table = self.registry.table(self.hash);
+        let group = table.find(self.hash, |group| group.id == self.group);
+        group.map_or_else(Vec::new, |group| group.get().handles_before(self.order))
     }
 }

@@ -539,3 +539,39 @@ fn a_registry_that_is_gone_keeps_nothing_that_has_settled() {
     assert_eq!(Arc::strong_count(&value), 1);
     drop(live);
 }
+
+/// The key of one that is replaced is live all the time.
+#[test]
+fn iter_and_keys_miss_no_key_that_changes_hands_meanwhile() {
+    let registry = Registry::new(Conflict::Replace);
+    let connect_all = || (0..1000).map(|number| join_number(&registry, number));
+    let mut lives: Vec<_> = connect_all().collect();
+    let (mut keys, mut iter) = (registry.keys(), registry.iter());
+    let (first_key, first) = (keys.next().unwrap(), iter.next().unwrap());
+    lives.extend(connect_all());
+    let mut all_keys: Vec<_> = keys.chain([first_key]).collect();
+    all_keys.sort_unstable();
+    let mut all: Vec<_> = iter.chain([first]).map(|(key, _)| key).collect();
+    all.sort_unstable();
+    let expected: Vec<_> = (0..1000).collect();
+    assert_eq!((all_keys, all), (expected.clone(), expected));
+}
+
+/// A client that reconnects while its set-up is slow costs no more each time.
+#[test]
+fn many_set_ups_replace_one_after_the_other() {
+    const MANY: u32 = 20_000;
+    let registry = Registry::new(Conflict::Replace);
+    let setups: Vec<_> = (0..MANY).map(|value| join(&registry, "a", value)).collect();
+    let mut lives = Vec::new();
+    for (number, setup) in setups.into_iter().enumerate() {
+        if number % 1000 == 0 {
+            lives.push(setup.go_live().unwrap());
+            assert_eq!(values(&registry, "a"), [number as u32]);
+        }
+    }
+    let superseded = lives
+        .iter()
+        .filter(|live| reason(live) == Some(CloseReason::Superseded));
+    assert_eq!(superseded.count(), lives.len() - 1);
+}

@@ -1,5 +1,9 @@
+use std::sync::Arc;
+
 use hangup::{CloseReason, Conflict, JoinError, Registering, Registry};
-use tokio_test::{assert_pending, assert_ready_eq, assert_ready_err, assert_ready_ok, task};
+use tokio_test::{
+    assert_pending, assert_ready, assert_ready_eq, assert_ready_err, assert_ready_ok, task,
+};
 
 use crate::support::registering;
 
@@ -111,4 +115,68 @@ fn a_deadline_that_panics_fails_the_connection_and_leaves_no_place() {
     assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
     // The old one is closed, and nobody else holds the key.
     registering().join(&workers, "a", 3).unwrap();
+}
+
+/// Whoever closes the newcomer gives its place back at once, whether it is polled or not.
+#[test]
+fn a_newcomer_that_closes_while_it_waits_leaves_its_value_to_nobody() {
+    let registry = Registry::new(Conflict::Reject);
+    let mut old = registering();
+    old.join(&registry, "a", Arc::default()).unwrap();
+    let mut step = task::spawn(old.run(std::future::pending::<()>()));
+    assert_pending!(step.poll());
+    let value = Arc::new(());
+    let mut new = registering();
+    let handle = new.handle();
+    let mut taking = task::spawn(new.take_over(&registry, "a", Arc::clone(&value)));
+    assert_pending!(taking.poll());
+    handle.close(CloseReason::Idle).unwrap();
+    assert_ready!(task::spawn(handle.settled()).poll());
+    assert_eq!(Arc::strong_count(&value), 1);
+    drop(taking);
+}
+
+#[test]
+fn a_place_that_is_given_back_reports_a_value_whose_drop_panics() {
+    struct Bomb(bool);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(!self.0, "value");
+        }
+    }
+    let registry = Registry::new(Conflict::Reject);
+    let mut old = registering();
+    old.join(&registry, "a", Bomb(false)).unwrap();
+    let mut step = task::spawn(old.run(std::future::pending::<()>()));
+    assert_pending!(step.poll());
+    let mut new = registering();
+    let handle = new.handle();
+    let mut taking = task::spawn(new.take_over(&registry, "a", Bomb(true)));
+    assert_pending!(taking.poll());
+    drop(taking);
+    drop(new);
+    let settled = assert_ready!(task::spawn(handle.settled()).poll());
+    assert_eq!(settled.panics, ["value"]);
+}
+
+/// It is as if it had been dropped: there are never two owners.
+#[test]
+fn a_take_over_that_is_forgotten_has_no_place() {
+    let workers = Workers::new(Conflict::Replace);
+    let _old = stuck(&workers);
+    let mut new = registering();
+    let mut taking = Box::pin(new.take_over(&workers, "a", 2));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(taking.as_mut().poll(&mut cx).is_pending());
+    std::mem::forget(taking);
+    let _new = new.go_live().unwrap();
+    assert!(workers.is_empty());
+
+    let mut new = registering();
+    let mut taking = Box::pin(new.take_over(&workers, "a", 3));
+    assert!(taking.as_mut().poll(&mut cx).is_pending());
+    std::mem::forget(taking);
+    new.join(&workers, "a", 4).unwrap();
+    let _new = new.go_live().unwrap();
+    assert_eq!(*workers.get("a").unwrap(), 4);
 }
