@@ -20,7 +20,13 @@
 #[cfg(hangup_loom)]
 mod close;
 #[cfg(hangup_loom)]
+mod hooks;
+#[cfg(hangup_loom)]
+mod last_close;
+#[cfg(hangup_loom)]
 mod model;
+#[cfg(hangup_loom)]
+mod observer;
 #[cfg(hangup_loom)]
 mod overlap;
 #[cfg(hangup_loom)]

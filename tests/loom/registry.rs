@@ -298,3 +298,171 @@ fn i3_close_by_key_vs_go_live() {
         assert_eq!(undone.get(), 1);
     });
 }
+
+/// Two keys in two shards, the one that is looked at first being the first.
+fn in_two_shards() -> [u8; 2] {
+    // As the registry does it in a model.
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    [0, 1].map(|shard| {
+        let is_there = |key: &u8| (hasher.hash_one(key) >> 32) & 1 == shard;
+        (0..=u8::MAX).find(is_there).expect("some hash to either")
+    })
+}
+
+/// I3: whoever is live all the time is yielded, once, whoever comes and goes meanwhile;
+/// and nobody who is known to have gone.
+#[test]
+fn i3_iter_vs_go_live_and_close() {
+    for passing in [0, 1] {
+        model(move || {
+            let registry: Registry<u8, u8> = Registry::new(Conflict::Share { max_per_key: 2 });
+            let keys = in_two_shards();
+            let live = keys.map(|key| {
+                let mut setup = setup();
+                setup.join(&registry, key, 0).unwrap();
+                setup.go_live().unwrap()
+            });
+            let closed = Signal::new();
+            let other = spawn({
+                let (registry, closed) = (registry.clone(), closed.clone());
+                move || {
+                    let mut setup = setup();
+                    setup.join(&registry, keys[passing], 1).unwrap();
+                    drop(setup.go_live());
+                    closed.send();
+                }
+            });
+            let mut iter = registry.iter();
+            let mut found = Vec::new();
+            loop {
+                let gone = closed.is_sent();
+                let Some((key, member)) = iter.next() else {
+                    break;
+                };
+                assert!(*member == 0 || !gone, "visible after its close");
+                found.push((key, *member));
+            }
+            for key in keys {
+                assert_eq!(found.iter().filter(|&&it| it == (key, 0)).count(), 1);
+            }
+            assert!(found.len() <= 3);
+            other.join().unwrap();
+            drop(live);
+        });
+    }
+}
+
+/// R14: closing by a condition goes through both shards, and closes nobody twice.
+#[test]
+fn r14_close_where_vs_close() {
+    for closed in [0, 1] {
+        model(move || {
+            let registry: Registry<u8, ()> = Registry::new(Conflict::Reject);
+            let setups = in_two_shards().map(|key| {
+                let (mut setup, undone) = counted();
+                setup.join(&registry, key, ()).unwrap();
+                (setup, undone)
+            });
+            let handle = setups[closed].0.handle();
+            let closer = spawn(move || handle.close(CloseReason::Idle).is_ok());
+            let mine = registry.close_where(|_, ()| true, CloseReason::Shutdown);
+            let others = closer.join().unwrap();
+            assert_eq!(mine + usize::from(others), 2);
+            for (setup, undone) in &setups {
+                settled(&setup.handle());
+                assert_eq!(undone.get(), 1);
+            }
+        });
+    }
+}
+
+/// R14: nor does it miss one that goes live meanwhile, or touch one that it is not about.
+#[test]
+fn r14_close_where_vs_go_live() {
+    model(|| {
+        let registry: Registry<u8, ()> = Registry::new(Conflict::Reject);
+        let keys = in_two_shards();
+        let [spared, setup] = keys.map(|key| {
+            let mut setup = setup();
+            setup.join(&registry, key, ()).unwrap();
+            setup
+        });
+        let handle = setup.handle();
+        let other = spawn(move || setup.go_live());
+        let closed = registry.close_where(|key, ()| *key == keys[1], CloseReason::Shutdown);
+        assert_eq!(closed, 1);
+        assert_eq!(settled(&handle).closed.reason, CloseReason::Shutdown);
+        drop(other.join().unwrap());
+        assert!(!spared.handle().state().is_closed());
+    });
+}
+
+/// I3, R21: under two keys of one registry, in two shards, it appears and vanishes at once.
+#[test]
+fn i3_r21_two_shards() {
+    model(|| {
+        let registry: Registry<u8, ()> = Registry::new(Conflict::Reject);
+        let keys = in_two_shards();
+        let mut setup = setup();
+        for key in keys {
+            setup.join(&registry, key, ()).unwrap();
+        }
+        let owner = spawn(move || drop(setup.go_live()));
+        let first = registry.contains(&keys[0]);
+        let second = registry.len();
+        let third = registry.contains(&keys[1]);
+        // It comes and goes once.
+        let seen = [first, second > 0, third];
+        assert!(seen != [true, false, true], "it went and came back");
+        owner.join().unwrap();
+        assert!(registry.is_empty());
+    });
+}
+
+/// I3: one that replaces another one under two keys leaves no gap under either.
+#[test]
+fn i3_replace_under_two_keys_vs_lookup() {
+    for looked_up in [0, 1] {
+        model(move || {
+            let registry: Registry<u8, u8> = Registry::new(Conflict::Replace);
+            let keys = in_two_shards();
+            let [old, new] = [1, 2].map(|value| {
+                let mut setup = setup();
+                for key in keys {
+                    setup.join(&registry, key, value).unwrap();
+                }
+                setup
+            });
+            let old = old.go_live().unwrap();
+            let switching = spawn(move || new.go_live().unwrap());
+            let first = *registry.get(&keys[looked_up]).expect("a gap");
+            let second = *registry.get(&keys[looked_up]).expect("a gap");
+            assert!(first <= second, "the old one is back");
+            drop((switching.join().unwrap(), old));
+        });
+    }
+}
+
+/// I3: nor in either of two registries.
+#[test]
+fn i3_replace_in_two_registries_vs_lookup() {
+    for looked_up in [0, 1] {
+        model(move || {
+            let registries = [(); 2].map(|()| Registry::<u8, u8>::new(Conflict::Replace));
+            let [old, new] = [1, 2].map(|value| {
+                let mut setup = setup();
+                for registry in &registries {
+                    setup.join(registry, 1, value).unwrap();
+                }
+                setup
+            });
+            let old = old.go_live().unwrap();
+            let switching = spawn(move || new.go_live().unwrap());
+            let first = *registries[looked_up].get(&1).expect("a gap");
+            assert!(first >= 1);
+            drop((switching.join().unwrap(), old));
+        });
+    }
+}

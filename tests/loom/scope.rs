@@ -1,44 +1,390 @@
-//! A scope that counts, drains and closes all.
+//! A scope that admits, counts, drains and closes all.
+//!
+//! In a model it has two shards, and connections go to them in turns: the first one to
+//! the one that is locked last, the second one to the one that is locked first.
 
-use hangup::{CloseReason, Refused, Registering, Scope};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Waker;
+
+use hangup::{CloseReason, Closed, Live, Pending, Refused, Registering, Scope};
+use loom::future::block_on;
 use loom::thread::spawn;
 
-use crate::model::{Count, model};
+use crate::model::{Count, Fact, Woken, model, model_3, poll_once, settled};
 
-/// R15, I6: whoever is admitted before the drain is closed by it; nobody after it.
+/// Opens a connection and goes live, unless a drain has begun.
+fn open_unless_draining(scope: &Scope) -> Option<Result<Live, Closed>> {
+    match scope.open() {
+        Ok(pending) => Some(pending.register().and_then(Registering::go_live)),
+        Err(refused) => {
+            assert_eq!(refused, Refused::Draining);
+            None
+        }
+    }
+}
+
+fn with_cap(max: usize) -> Scope {
+    Scope::builder().max_connections(max).build()
+}
+
+/// R15, I6: whoever is admitted before the drain is closed by it; nobody after it. In
+/// either shard.
 #[test]
-fn r15_open_vs_drain() {
-    model(|| {
+fn r15_i6_open_vs_drain() {
+    for already_open in [0, 1] {
+        model(move || {
+            let scope = Scope::new();
+            let earlier: Vec<_> = (0..already_open).map(|_| scope.open().unwrap()).collect();
+            let opener = spawn({
+                let scope = scope.clone();
+                move || open_unless_draining(&scope)
+            });
+            scope.begin_drain();
+            let closed = scope.close_all(CloseReason::Shutdown);
+            let opened = opener.join().unwrap();
+
+            assert_eq!(closed, earlier.len() + usize::from(opened.is_some()));
+            assert_eq!(scope.stats().open(), 0, "slipped through");
+            drop((earlier, opened));
+            assert_eq!(
+                scope.stats().closed_as(CloseReason::Shutdown),
+                closed as u64
+            );
+            assert!(scope.handles().is_empty());
+        });
+    }
+}
+
+/// R15, I6: the same with two who open, one in each shard.
+#[test]
+fn r15_i6_two_opens_vs_drain_3() {
+    model_3(2, || {
         let scope = Scope::new();
-        let opener = spawn({
+        let openers = [(); 2].map(|()| {
             let scope = scope.clone();
-            move || {
-                let pending = match scope.open() {
-                    Ok(pending) => pending,
-                    Err(refused) => {
-                        assert_eq!(refused, Refused::Draining);
-                        return None;
-                    }
-                };
-                Some(pending.register().and_then(Registering::go_live))
-            }
+            spawn(move || open_unless_draining(&scope))
         });
         scope.begin_drain();
         let closed = scope.close_all(CloseReason::Shutdown);
-        let opened = opener.join().unwrap();
+        let opened = openers.map(|opener| opener.join().unwrap());
 
-        assert_eq!(closed, usize::from(opened.is_some()));
+        assert_eq!(closed, opened.iter().flatten().count());
         assert_eq!(scope.stats().open(), 0, "slipped through");
-        assert_eq!(
-            scope.stats().closed_as(CloseReason::Shutdown),
-            closed as u64
-        );
         drop(opened);
         assert_eq!(
             scope.stats().closed_as(CloseReason::Shutdown),
             closed as u64
         );
         assert!(scope.handles().is_empty());
+    });
+}
+
+/// I6: who sees that a drain has begun is not admitted.
+#[test]
+fn i6_is_draining_vs_open() {
+    model(|| {
+        let scope = Scope::new();
+        let drain = spawn({
+            let scope = scope.clone();
+            move || scope.begin_drain()
+        });
+        if scope.is_draining() {
+            assert_eq!(scope.open().unwrap_err(), Refused::Draining);
+        }
+        drain.join().unwrap();
+    });
+}
+
+/// I6, R20: of two who want the last place one gets it, in whichever shards they are.
+#[test]
+fn i6_r20_open_vs_open() {
+    model(|| {
+        let scope = with_cap(2);
+        let holder = scope.open().unwrap();
+        let other = spawn({
+            let scope = scope.clone();
+            move || scope.open()
+        });
+        let mine = scope.open();
+        let others = other.join().unwrap();
+        let refused: Vec<_> = [&mine, &others]
+            .into_iter()
+            .filter_map(|opened| opened.as_ref().err())
+            .collect();
+        assert_eq!(refused, [&Refused::Full]);
+        assert_eq!(scope.stats().open(), 2);
+        drop((holder, mine, others));
+        assert!(scope.handles().is_empty());
+        drop([scope.open().unwrap(), scope.open().unwrap()]);
+    });
+}
+
+/// I6, R20: and of three who want the last two places two.
+#[test]
+fn i6_r20_three_opens_3() {
+    model_3(3, || {
+        let scope = with_cap(2);
+        let others = [(); 2].map(|()| {
+            let scope = scope.clone();
+            spawn(move || scope.open())
+        });
+        let mine = scope.open();
+        let [one, two] = others.map(|other| other.join().unwrap());
+        let admitted = [&mine, &one, &two]
+            .iter()
+            .filter(|opened| opened.is_ok())
+            .count();
+        assert_eq!((admitted, scope.stats().open()), (2, 2));
+    });
+}
+
+/// I6, R25: a place is free when its holder is undone, and not before: who gets it finds
+/// the holder gone, and sees its undo.
+#[test]
+fn i6_r25_open_vs_settle_of_the_holder() {
+    model(|| {
+        let scope = with_cap(1);
+        let mut holder = scope.open().unwrap().register().unwrap();
+        let undone = Fact::new();
+        holder.on_close({
+            let undone = undone.clone();
+            move || undone.state()
+        });
+        let closing = spawn(move || drop(holder));
+        match scope.open() {
+            Ok(pending) => {
+                // First, since the locks of the others lend their edges.
+                assert!(undone.is_seen(), "two hold the one place");
+                let unsettled: Vec<_> = scope.handles().iter().map(|h| h.id()).collect();
+                assert_eq!(unsettled, [pending.id()]);
+            }
+            Err(refused) => assert_eq!(refused, Refused::Full),
+        }
+        closing.join().unwrap();
+        assert!(scope.open().is_ok());
+    });
+}
+
+/// I6: who was told that the holder has settled is admitted for certain.
+#[test]
+fn i6_open_after_settled_of_the_holder() {
+    model(|| {
+        let scope = with_cap(1);
+        let holder = scope.open().unwrap();
+        let handle = holder.handle();
+        let closing = spawn(move || drop(holder));
+        block_on(handle.settled());
+        drop(scope.open().expect("the place is free"));
+        closing.join().unwrap();
+    });
+}
+
+/// I6: the same seen by polling alone.
+#[test]
+fn i6_open_after_settled_at_first_sight() {
+    model(|| {
+        let scope = with_cap(1);
+        let holder = scope.open().unwrap();
+        let handle = holder.handle();
+        let closing = spawn(move || drop(holder));
+        if poll_once(pin!(handle.settled()), Waker::noop()).is_ready() {
+            drop(scope.open().expect("the place is free"));
+        }
+        closing.join().unwrap();
+    });
+}
+
+/// I6, R20: two who settle free two places, and one of them one, while somebody opens.
+#[test]
+fn i6_r20_open_vs_two_settling_3() {
+    model_3(2, || {
+        let scope = with_cap(2);
+        let holders = [(); 2].map(|()| scope.open().unwrap());
+        let closing = holders.map(|holder| spawn(move || drop(holder)));
+        let opened = scope.open();
+        assert!(scope.handles().len() <= 2);
+        for closing in closing {
+            closing.join().unwrap();
+        }
+        let unsettled = scope.handles().len();
+        assert_eq!(unsettled, usize::from(opened.is_ok()));
+        let last = (unsettled..2).map(|_| scope.open().expect("a place is lost"));
+        drop(last.collect::<Vec<_>>());
+        drop(opened);
+    });
+}
+
+/// What there is to see once `Scope::settled` has resolved: at once, and for all.
+fn check_drained(scope: &Scope, handles: &[hangup::Handle]) {
+    for handle in handles {
+        settled(handle);
+    }
+    let stats = scope.stats();
+    assert_eq!(stats.open() + stats.settling, 0, "{stats:?}");
+    assert_eq!(stats.closed.values().sum::<u64>(), handles.len() as u64);
+    assert!(scope.handles().is_empty());
+}
+
+/// R14: no wake-up of a drain is lost: that of the last one to settle.
+#[test]
+fn r14_drained_vs_last_settle() {
+    model(|| {
+        let scope = Scope::new();
+        let pending = scope.open().unwrap();
+        let handle = pending.handle();
+        scope.begin_drain();
+        let closing = spawn(move || drop(pending));
+        block_on(scope.settled());
+        check_drained(&scope, &[handle]);
+        closing.join().unwrap();
+    });
+}
+
+/// R14: the same for whoever only polls, whom neither a lock of the waiters nor a waker
+/// makes wait: drained means settled.
+#[test]
+fn r14_drained_at_first_sight() {
+    for already_open in [0, 1] {
+        model(move || {
+            let scope = Scope::new();
+            // The last one is in the one or the other shard.
+            for _ in 0..already_open {
+                drop(scope.open().unwrap());
+            }
+            let mut setup = scope.open().unwrap().register().unwrap();
+            let undone = Fact::new();
+            setup.on_close({
+                let undone = undone.clone();
+                move || undone.state()
+            });
+            let handle = setup.handle();
+            scope.begin_drain();
+            let closing = spawn(move || drop(setup));
+            if poll_once(pin!(scope.settled()), Waker::noop()).is_ready() {
+                assert!(undone.is_seen());
+                settled(&handle);
+                assert_eq!(scope.stats().settling, 0);
+            }
+            closing.join().unwrap();
+        });
+    }
+}
+
+/// R14: nor that of the drain itself, which finds nobody.
+#[test]
+fn r14_drained_vs_begin_drain() {
+    model(|| {
+        let scope = Scope::new();
+        drop(scope.open().unwrap());
+        let drain = spawn({
+            let scope = scope.clone();
+            move || {
+                scope.begin_drain();
+                scope.begin_drain();
+            }
+        });
+        block_on(scope.settled());
+        assert!(scope.is_draining());
+        drain.join().unwrap();
+    });
+}
+
+/// R14: nor when the two are in each other's way.
+#[test]
+fn r14_drained_vs_begin_drain_vs_last_settle_3() {
+    model_3(3, || {
+        let scope = Scope::new();
+        let pending = scope.open().unwrap();
+        let handle = pending.handle();
+        let closing = spawn(move || drop(pending));
+        let drain = spawn({
+            let scope = scope.clone();
+            move || scope.begin_drain()
+        });
+        block_on(scope.settled());
+        check_drained(&scope, &[handle]);
+        closing.join().unwrap();
+        drain.join().unwrap();
+    });
+}
+
+/// R14: two in two shards, of which either is the last.
+#[test]
+fn r14_drained_vs_two_settling_3() {
+    model_3(2, || {
+        let scope = Scope::new();
+        let pending = [(); 2].map(|()| scope.open().unwrap());
+        let handles = [pending[0].handle(), pending[1].handle()];
+        scope.begin_drain();
+        let closing = pending.map(|pending| spawn(move || drop(pending)));
+        block_on(scope.settled());
+        check_drained(&scope, &handles);
+        for closing in closing {
+            closing.join().unwrap();
+        }
+    });
+}
+
+/// R14, R15: one is admitted at the last moment, or is not: the drain waits for it.
+#[test]
+fn r14_drained_vs_open() {
+    model(|| {
+        let scope = Scope::new();
+        let opener = spawn({
+            let scope = scope.clone();
+            move || scope.open().map(|pending| pending.handle())
+        });
+        scope.begin_drain();
+        block_on(scope.settled());
+        let before = scope.stats();
+        let opened = opener.join().unwrap();
+        if let Ok(handle) = &opened {
+            settled(handle);
+        }
+        assert_eq!(
+            before.closed.values().sum::<u64>(),
+            opened.iter().len() as u64
+        );
+        assert_eq!(scope.stats(), before, "it stays so");
+    });
+}
+
+/// R14: two who wait for one drain; neither takes the other's turn.
+#[test]
+fn r14_two_waiters_vs_last_settle_3() {
+    model_3(2, || {
+        let scope = Scope::new();
+        let pending = scope.open().unwrap();
+        scope.begin_drain();
+        let waiter = spawn({
+            let scope = scope.clone();
+            move || block_on(scope.settled())
+        });
+        let closing = spawn(move || drop(pending));
+        block_on(scope.settled());
+        waiter.join().unwrap();
+        closing.join().unwrap();
+    });
+}
+
+/// I7, R14: one that gives up waiting for a drain leaves no waker behind.
+#[test]
+fn i7_r14_waiter_gives_up_vs_last_settle() {
+    model(|| {
+        let scope = Scope::new();
+        let pending = scope.open().unwrap();
+        scope.begin_drain();
+        let woken = Arc::new(Woken::default());
+        let closing = spawn(move || drop(pending));
+        {
+            let waker = Waker::from(Arc::clone(&woken));
+            let mut drained = Box::pin(scope.settled());
+            _ = poll_once(drained.as_mut(), &waker);
+        }
+        closing.join().unwrap();
+        assert!(woken.count() <= 1);
+        assert_eq!(Arc::strong_count(&woken), 1, "a waker is left behind");
     });
 }
 
@@ -61,5 +407,41 @@ fn r7_stats_vs_close() {
         }
         owner.join().unwrap();
         assert_eq!(scope.stats().closed_as(CloseReason::Dropped), 1);
+    });
+}
+
+/// R7: an undo is counted once, also one that comes after the others have run.
+#[test]
+fn r7_stats_vs_late_undo() {
+    model(|| {
+        let scope = Scope::new();
+        let mut setup = scope.open().unwrap().register().unwrap();
+        let handle = setup.handle();
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Idle).unwrap()
+        });
+        setup.on_close(|| {});
+        closer.join().unwrap();
+        assert_eq!(settled(&handle).undone, 1);
+        assert_eq!(scope.stats().undone, 1);
+    });
+}
+
+/// R7: two leave one shard, which moves the third: each lets go of itself.
+#[test]
+fn r7_two_settling_in_one_shard() {
+    model(|| {
+        let scope = Scope::new();
+        let [one, _other_shard, two, _other_shard_too, three] =
+            [(); 5].map(|()| scope.open().unwrap());
+        let closing = spawn(move || drop(one));
+        drop(two);
+        let left: Vec<_> = scope.handles().iter().map(|handle| handle.id()).collect();
+        assert!(left.contains(&three.id()), "{left:?}");
+        closing.join().unwrap();
+        assert_eq!(scope.handles().len(), 3);
+        drop::<Pending>(three);
+        assert_eq!(scope.handles().len(), 2);
     });
 }

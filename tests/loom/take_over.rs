@@ -3,9 +3,9 @@
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
-use hangup::{CloseReason, Closed, Conflict, JoinError, Registry};
+use hangup::{CloseReason, Closed, Conflict, Handle, JoinError, Registry, State};
 use loom::future::block_on;
 use loom::thread::spawn;
 
@@ -207,5 +207,217 @@ fn i5_take_over_vs_join() {
         assert!(joined.is_ok() || closed);
         drop((one, two));
         assert_eq!(Arc::strong_count(&value), 1, "a seat is left behind");
+    });
+}
+
+/// R23: the undo of one that waits in a take-over runs at once, on the thread that closes
+/// it: waiting is no step.
+#[test]
+fn r23_waiting_in_a_take_over_vs_close() {
+    model(|| {
+        let registry: Registry<u8, Arc<()>> = Registry::new(Conflict::Reject);
+        let value = Arc::new(());
+        let (_, _, stuck) = in_a_step(&registry);
+
+        let (mut new, undone) = counted();
+        let handle = new.handle();
+        let closer = spawn({
+            let (handle, undone) = (handle.clone(), undone.clone());
+            move || {
+                handle.close(CloseReason::Aborted).unwrap();
+                assert_eq!(undone.get(), 1);
+                settled(&handle);
+            }
+        });
+        let mut taking = Box::pin(new.take_over(&registry, 1, Arc::clone(&value)));
+        let polled = poll_once(taking.as_mut(), Waker::noop());
+        closer.join().unwrap();
+        if let Poll::Ready(result) = polled {
+            assert!(matches!(result, Err(JoinError::Closed(_))), "{result:?}");
+        }
+        drop(taking);
+        assert_eq!(Arc::strong_count(&value), 1, "its place is left behind");
+        drop(stuck);
+        assert_eq!(undone.get(), 1);
+    });
+}
+
+/// A connection under key 1 whose undo, which is counted, waits for the step that it is in
+/// to be dropped.
+fn in_a_step(registry: &Registry<u8, Arc<()>>) -> (Handle, Count, impl Send + use<>) {
+    let (mut old, undone) = counted();
+    old.join(registry, 1, Arc::new(())).unwrap();
+    let handle = old.handle();
+    let mut stuck = Box::pin(async move { old.finish(pending::<()>()).await });
+    assert!(poll_once(stuck.as_mut(), Waker::noop()).is_pending());
+    (handle, undone, stuck)
+}
+
+/// I7: a take-over is given up while its connection is closed: the place is given back
+/// once, by the one or the other.
+#[test]
+fn i7_withdraw_vs_close_of_the_newcomer() {
+    model(|| {
+        let registry: Registry<u8, Arc<()>> = Registry::new(Conflict::Reject);
+        let value = Arc::new(());
+        let (_, _, stuck) = in_a_step(&registry);
+
+        let (mut new, undone) = counted();
+        let handle = new.handle();
+        let mut taking = Box::pin(new.take_over(&registry, 1, Arc::clone(&value)));
+        assert!(poll_once(taking.as_mut(), Waker::noop()).is_pending());
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).unwrap()
+        });
+        drop(taking);
+        closer.join().unwrap();
+        assert_eq!(settled(&handle).undone, 1);
+        assert_eq!(undone.get(), 1);
+        assert_eq!(Arc::strong_count(&value), 1, "its place is left behind");
+
+        drop(stuck);
+        let mut next = setup();
+        block_on(next.take_over(&registry, 1, value)).expect("nobody is in the way");
+    });
+}
+
+/// I7: a take-over is given up while the predecessor settles: the connection stays open,
+/// with no place under the key, and can take one.
+#[test]
+fn i7_withdraw_vs_settle_of_the_predecessor() {
+    model(|| {
+        let registry: Registry<u8, Arc<()>> = Registry::new(Conflict::Reject);
+        let value = Arc::new(());
+        let (old, _, stuck) = in_a_step(&registry);
+
+        let mut new = setup();
+        let mut taking = Box::pin(new.take_over(&registry, 1, Arc::clone(&value)));
+        assert!(poll_once(taking.as_mut(), Waker::noop()).is_pending());
+        let settling = spawn(move || drop(stuck));
+        drop(taking);
+        assert_eq!(Arc::strong_count(&value), 1, "its place is left behind");
+
+        new.join(&registry, 1, Arc::clone(&value))
+            .expect("only a closed one holds the key");
+        let live = new.go_live().unwrap();
+        assert_eq!(registry.len(), 1);
+        settling.join().unwrap();
+        assert_eq!(settled(&old).closed.reason, CloseReason::Superseded);
+        drop(live);
+        assert_eq!(Arc::strong_count(&value), 1);
+    });
+}
+
+/// R23: a take-over is given up while another newcomer takes over: that one closes it, if
+/// it finds it, and waits for the predecessor in any case.
+#[test]
+fn r23_withdraw_vs_take_over() {
+    model(|| {
+        let registry: Registry<u8, Arc<()>> = Registry::new(Conflict::Reject);
+        let value = Arc::new(());
+        let (_, undone, stuck) = in_a_step(&registry);
+
+        let mut one = setup();
+        let mut taking = Box::pin(one.take_over(&registry, 1, Arc::clone(&value)));
+        assert!(poll_once(taking.as_mut(), Waker::noop()).is_pending());
+        let other = spawn({
+            let (registry, value) = (registry.clone(), Arc::clone(&value));
+            move || {
+                let mut two = setup();
+                block_on(two.take_over(&registry, 1, value)).expect("it is the later one");
+                // Whether or not it has said so yet, it is undone.
+                assert_eq!(undone.get(), 1);
+                two.go_live().unwrap()
+            }
+        });
+        drop(taking);
+        drop(stuck);
+        let two = other.join().unwrap();
+        assert!(two.handle().state().is_live());
+        match one.handle().state() {
+            State::Closed(closed) => assert_eq!(closed.reason, CloseReason::Superseded),
+            _ => {
+                let joined = one.join(&registry, 1, Arc::clone(&value));
+                assert_eq!(joined, Err(JoinError::KeyTaken));
+            }
+        }
+        assert_eq!(registry.len(), 1);
+        drop(two);
+        assert_eq!(Arc::strong_count(&value), 1, "a place is left behind");
+    });
+}
+
+/// I5: the deadline passes while the predecessor settles: the newcomer has the place, and
+/// sees the undo, or it has no place, and can try again.
+#[test]
+fn i5_deadline_vs_settle_of_the_predecessor() {
+    for deadline_first in [true, false] {
+        model(move || {
+            let registry: Registry<u8, Arc<()>> = Registry::new(Conflict::Reject);
+            let value = Arc::new(());
+            let undone = Fact::new();
+            let mut old = setup();
+            old.on_close({
+                let undone = undone.clone();
+                move || undone.state()
+            });
+            old.join(&registry, 1, Arc::new(())).unwrap();
+            let mut stuck = Box::pin(async move { old.finish(pending::<()>()).await });
+            assert!(poll_once(stuck.as_mut(), Waker::noop()).is_pending());
+
+            // A timer that fires when it is dropped.
+            let timer = setup();
+            let deadline = timer.handle().closed();
+            let other = spawn(move || {
+                if deadline_first {
+                    drop(timer);
+                    drop(stuck);
+                } else {
+                    drop(stuck);
+                    drop(timer);
+                }
+            });
+            let mut new = setup();
+            let first = new.take_over(&registry, 1, Arc::clone(&value));
+            match block_on(first.deadline(deadline)) {
+                Ok(()) => assert!(undone.is_seen(), "the undo overlaps the successor"),
+                Err(error) => {
+                    assert_eq!(error, JoinError::Unsettled);
+                    assert_eq!(Arc::strong_count(&value), 1, "its place is left behind");
+                    let again = new.take_over(&registry, 1, Arc::clone(&value));
+                    block_on(again).unwrap();
+                    assert!(undone.is_seen(), "the undo overlaps the successor");
+                }
+            }
+            other.join().unwrap();
+            let live = new.go_live().unwrap();
+            assert_eq!(registry.len(), 1);
+            drop(live);
+            assert_eq!(Arc::strong_count(&value), 1);
+        });
+    }
+}
+
+/// I5: one that takes over two at once, the one live and the other one closed by somebody
+/// else, waits for both.
+#[test]
+fn i5_take_over_of_two_vs_close_of_one() {
+    model(|| {
+        let registry: Registry<u8, ()> = Registry::new(Conflict::Share { max_per_key: 2 });
+        let undone = [Fact::new(), Fact::new()];
+        let [one, two] = undone.clone().map(|undone| {
+            let mut old = setup();
+            old.join(&registry, 1, ()).unwrap();
+            old.on_close(move || undone.state());
+            old.go_live().unwrap()
+        });
+        let handle = one.handle();
+        let closer = spawn(move || _ = handle.close(CloseReason::Idle));
+        let mut new = setup();
+        block_on(new.take_over(&registry, 1, ())).unwrap();
+        assert!(undone.iter().all(Fact::is_seen));
+        closer.join().unwrap();
+        drop((one, two));
     });
 }
