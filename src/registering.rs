@@ -98,7 +98,8 @@ impl Registering {
     ///
     /// # Errors
     ///
-    /// - [`JoinError::Closed`] if the connection has closed.
+    /// - [`JoinError::Closed`] if the connection has closed, whatever else is so: under
+    ///   `Replace` a later newcomer may have gone live meanwhile.
     /// - [`JoinError::KeyTaken`] and [`JoinError::KeyFull`] by the policy; decided
     ///   in the same step that inserts, closed connections not counted.
     /// - [`JoinError::AlreadyJoined`] if this connection holds the key already.

@@ -90,7 +90,7 @@ impl Scope {
     /// - [`Refused::Full`] while as many as the
     ///   [cap](ScopeBuilder::max_connections) have not settled.
     ///
-    /// Both are decided in the same step that admits.
+    /// Both are decided in the same step that admits; if both are so, it is `Draining`.
     pub fn open(&self) -> Result<Pending, Refused> {
         let shared = &self.shared;
         let lifecycle = Arc::new(Lifecycle::new(

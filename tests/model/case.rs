@@ -93,7 +93,8 @@ fn op(policies: Vec<Policy>, keys: &'static [Key]) -> impl Strategy<Value = Op> 
         6 => slot().prop_map(Op::Register),
         12 => (slot(), undo).prop_map(|(s, undo)| Op::OnClose(s, undo)),
         20 => (slot(), policy(), key()).prop_map(|(s, p, k)| Op::Join(s, p, k)),
-        20 => (slot(), policy(), key(), deadline()).prop_map(|(s, p, k, d)| Op::TakeOver(s, p, k, d)),
+        20 => (slot(), policy(), key(), deadline())
+            .prop_map(|(s, p, k, d)| Op::TakeOver(s, p, k, d)),
         10 => (slot(), step()).prop_map(|(s, step)| Op::BeginStep(s, step)),
         8 => slot().prop_map(Op::Poll),
         8 => slot().prop_map(Op::CompleteStep),
@@ -104,7 +105,8 @@ fn op(policies: Vec<Policy>, keys: &'static [Key]) -> impl Strategy<Value = Op> 
         4 => (slot(), reason()).prop_map(|(s, reason)| Op::CloseByOwner(s, reason)),
         20 => slot().prop_map(Op::DropOwner),
         3 => (policy(), key(), reason()).prop_map(|(p, k, reason)| Op::CloseKey(p, k, reason)),
-        3 => (policy(), condition, reason()).prop_map(|(p, c, reason)| Op::CloseWhere(p, c, reason)),
+        3 => (policy(), condition, reason())
+            .prop_map(|(p, c, reason)| Op::CloseWhere(p, c, reason)),
     ];
     prop_oneof![
         150 => usual,

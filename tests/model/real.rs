@@ -1,11 +1,12 @@
 //! The real thing, driven by operations.
 
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
-use hangup::{Closed, Handle, Live, Pending, Registering, Registry, Scope};
+use hangup::{CloseReason, Closed, Handle, Live, Pending, Registering, Registry, Scope};
 use tokio_test::task;
 
-use crate::op::{Condition, Key, Op, POLICIES, Policy, REMEMBERED, SLOTS, Undo};
+use crate::op::{Condition, KEYS, Key, Op, POLICIES, Policy, REMEMBERED, SLOTS, Undo};
 use crate::seen::{Hook, Outcome, Seen, SeenConnection, SeenKey, SeenRegistry, SeenScope};
 use crate::waiting::{Waiting, Word};
 
@@ -169,12 +170,7 @@ impl Real {
         }
     }
 
-    fn close_where(
-        &self,
-        policy: Policy,
-        condition: Condition,
-        reason: hangup::CloseReason,
-    ) -> usize {
+    fn close_where(&self, policy: Policy, condition: Condition, reason: CloseReason) -> usize {
         self.registry(policy)
             .close_where(|key, (value, _)| condition.holds(*key, *value), reason)
     }
@@ -257,7 +253,7 @@ impl Workers {
         let mut iter: Vec<_> = members.map(|(key, member)| (key, member.0)).collect();
         iter.sort_unstable();
         SeenRegistry {
-            under: crate::op::KEYS.map(|key| (key, self.seen_key(key))).into(),
+            under: KEYS.map(|key| (key, self.seen_key(key))).into(),
             len: self.registry.len(),
             is_empty: self.registry.is_empty(),
             keys,
@@ -291,22 +287,22 @@ impl Opened {
     fn on_close(&mut self, setup: &mut Registering, undo: Undo) {
         let number = self.undos;
         self.undos += 1;
-        let undone = UndoneOnDrop(Arc::clone(&self.undone), number);
+        let undone = Arc::clone(&self.undone);
         match undo {
-            Undo::OnClose => setup.on_close(move || drop(undone)),
+            Undo::OnClose => setup.on_close(move || undone.lock().unwrap().push(number)),
             Undo::Panicking => setup.on_close(move || {
-                drop(undone);
+                undone.lock().unwrap().push(number);
                 // Past the panic hook, which would print it.
                 std::panic::resume_unwind(Box::new("undo"));
             }),
-            Undo::Hold => setup.hold(undone),
+            Undo::Hold => setup.hold(UndoneOnDrop(undone, number)),
         }
     }
 
     fn seen(&self) -> SeenConnection {
         let settled = match task::spawn(self.handle.settled()).poll() {
-            std::task::Poll::Ready(settled) => Some(settled.into()),
-            std::task::Poll::Pending => None,
+            Poll::Ready(settled) => Some(settled.into()),
+            Poll::Pending => None,
         };
         SeenConnection {
             state: self.handle.state(),

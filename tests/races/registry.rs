@@ -88,6 +88,28 @@ fn r8_stale_replacement_after_a_reconnect() {
     assert_eq!(by_id.get(&7).as_deref(), Some(&2));
 }
 
+/// Who has given its place back is nobody's predecessor.
+#[test]
+fn r8_stale_replacement_of_one_that_has_left_the_key() {
+    let workers = Registry::new(Conflict::Replace);
+    let mut old = registering();
+    old.join(&workers, "ada", 0).unwrap();
+    let mut step = task::spawn(old.run(std::future::pending::<()>()));
+    assert_pending!(step.poll());
+    let mut leaves = registering();
+    let mut taking = task::spawn(leaves.take_over(&workers, "ada", 1));
+    assert_pending!(taking.poll());
+    let mut replaces = registering();
+    replaces.join(&workers, "ada", 2).unwrap();
+    drop(taking);
+    leaves.join(&workers, "bob", 1).unwrap();
+    let bob = leaves.go_live().unwrap();
+    let ada = replaces.go_live().unwrap();
+    assert!(bob.handle().state().is_live());
+    assert!(ada.handle().state().is_live());
+    assert_eq!(workers.len(), 2);
+}
+
 /// Two newcomers go live at once, and the later one stays.
 #[test]
 fn r8_two_replacements_at_once() {

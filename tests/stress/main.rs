@@ -14,14 +14,15 @@ mod switch_over;
 mod take_over;
 mod witness;
 
-use std::pin::pin;
+use std::future::poll_fn;
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::thread::{self, ScopedJoinHandle};
 
 use hangup::Conflict;
 
-const THREADS: std::ops::RangeInclusive<usize> = 2..=8;
+const THREADS: RangeInclusive<usize> = 2..=8;
 
 const MAX_PER_KEY: usize = 2;
 
@@ -62,13 +63,13 @@ fn most(conflict: Conflict) -> usize {
 /// A step with an await in it, at which others may come in between.
 async fn step() {
     let mut waited = false;
-    let step = std::future::poll_fn(|cx| {
+    poll_fn(|cx| {
         if std::mem::replace(&mut waited, true) {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
         thread::yield_now();
         Poll::Pending
-    });
-    pin!(step).await;
+    })
+    .await;
 }
