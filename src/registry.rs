@@ -198,25 +198,13 @@ where
     /// All live members and their keys, in no particular order.
     ///
     /// It goes through the registry part by part, so it is no snapshot: who comes or
-    /// goes meanwhile may be in it or not, and nobody is in it twice. Each one was
+    /// goes meanwhile may be in it or not, and nothing is in it twice. Each one was
     /// live when it was yielded. The loop may use the registry in any way.
     pub fn iter(&self) -> impl Iterator<Item = (K, Member<V>)> + use<K, V>
     where
         K: Clone,
     {
-        let shared = Arc::clone(&self.shared);
-        (0..shared.tables.count())
-            .flat_map(move |shard| {
-                shared
-                    .seats_in(shard, |group, seats| {
-                        seats.extend(shared.visible(group).cloned());
-                    })
-                    .into_iter()
-                    .filter_map({
-                        let shared = Arc::clone(&shared);
-                        move |seat| shared.still_live(seat)
-                    })
-            })
+        self.each_live(|shared, group, seats| seats.extend(shared.visible(group).cloned()))
             .map(|seat| (seat.key.clone(), Member::new(seat)))
     }
 
@@ -227,19 +215,7 @@ where
     where
         K: Clone,
     {
-        let shared = Arc::clone(&self.shared);
-        (0..shared.tables.count())
-            .flat_map(move |shard| {
-                shared
-                    .seats_in(shard, |group, seats| {
-                        seats.extend(group.newest_live().cloned());
-                    })
-                    .into_iter()
-                    .filter_map({
-                        let shared = Arc::clone(&shared);
-                        move |seat| shared.still_live(seat)
-                    })
-            })
+        self.each_live(|_, group, seats| seats.extend(group.newest_live().cloned()))
             .map(|seat| seat.key.clone())
     }
 
@@ -297,6 +273,22 @@ where
         })
         .flatten()
         .or_else(|| last_closes.get(self.hash(key), key))
+    }
+
+    /// What `pick` takes from each shard, one after the other, and finds live when its turn
+    /// comes.
+    fn each_live<P>(&self, pick: P) -> impl Iterator<Item = Arc<Seat<K, V>>> + use<K, V, P>
+    where
+        P: Fn(&Shared<K, V>, &Group<K, V>, &mut Vec<Arc<Seat<K, V>>>),
+    {
+        let shared = Arc::clone(&self.shared);
+        (0..shared.tables.count()).flat_map(move |shard| {
+            let seats = shared.seats_in(shard, |group, seats| pick(&shared, group, seats));
+            let shared = Arc::clone(&shared);
+            seats
+                .into_iter()
+                .filter_map(move |seat| shared.still_live(seat))
+        })
     }
 
     /// Looks at what is under `key`, if anything is, under the lock.

@@ -6,8 +6,9 @@ use std::ops::AddAssign;
 use crate::state::{CloseReason, Closed, State};
 
 /// The connections of a [`Scope`](crate::Scope) by state, and the totals of those
-/// that have settled. Together they are all that were ever opened, each counted
-/// once, while a state may have moved on since it was looked at.
+/// that have settled. Together they are all that had been opened when it was asked,
+/// each counted once, and some of those that were opened meanwhile. A state may have
+/// moved on since it was looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
