@@ -387,3 +387,30 @@ impl<K, V> fmt::Debug for Registry<K, V> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(hangup_loom)))]
+mod tests {
+    use super::{Conflict, Registry};
+    use crate::scope::Scope;
+
+    #[test]
+    fn keys_spread_over_the_shards() {
+        let (scope, registry) = (Scope::new(), Registry::new(Conflict::Reject));
+        let mut setup = scope.open().unwrap().register().unwrap();
+        for key in 0..1000 {
+            setup.join(&registry, key, ()).unwrap();
+        }
+        let shared = &registry.shared;
+        let seats = (0..shared.tables.count()).map(|shard| {
+            let all = shared.seats_in(shard, |group, seats| seats.extend(group.seats().cloned()));
+            all.len()
+        });
+        // Ten times as many as fair are not there by chance.
+        assert!(
+            seats
+                .clone()
+                .all(|seats| seats < 10 * 1000 / shared.tables.count())
+        );
+        assert_eq!(seats.sum::<usize>(), 1000);
+    }
+}

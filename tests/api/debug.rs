@@ -1,7 +1,7 @@
 //! What a log shows of each public type: the connection, its state, and nothing
 //! that needs a lock or the user's own code.
 
-use hangup::{CloseReason, Conflict, Connection, Registry, Scope};
+use hangup::{CloseReason, Conflict, Connection, Registry, Scope, Transition};
 
 use crate::support::{live, pending, registering};
 
@@ -43,4 +43,21 @@ fn registries_and_scopes_show_what_they_can_without_a_lock_on_the_users_code() {
     assert!(format!("{scope:?}").contains("registering: 1"));
     let _live = setup.go_live().unwrap();
     assert!(format!("{:?}", registry.get("ada")).contains("value: 77"));
+}
+
+#[test]
+fn builders_and_waits_show_what_they_are_set_to() {
+    let builder = Scope::builder()
+        .max_connections(7)
+        .observer(|_: &Transition| ());
+    assert!(format!("{builder:?}").contains("max_connections: Some(7)"));
+    assert!(format!("{builder:?}").contains("observer: true, clock: false"));
+    let builder = Registry::<u8, ()>::builder(Conflict::Reject).on_last(|_| ());
+    assert!(format!("{builder:?}").contains("Reject, hooks: true"));
+    let registry = builder.build();
+    let mut setup = registering();
+    let taking = setup.take_over(&registry, 1, ()).deadline(async {});
+    assert!(format!("{taking:?}").contains("state: Registering"));
+    assert!(format!("{taking:?}").contains("deadline: true"));
+    assert!(format!("{:?}", Scope::new().settled()).contains("WaitForDrained"));
 }
