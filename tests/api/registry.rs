@@ -1,5 +1,5 @@
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use hangup::{CloseReason, Conflict, JoinError, Live, Registering, Registry, Scope};
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
@@ -414,7 +414,13 @@ fn keys_whose_hashes_collide_are_told_apart() {
     }
     const KEYS: u8 = 5;
     for conflict in [Conflict::Replace, Conflict::Reject, SHARE_2] {
-        let registry = Registry::builder(conflict).remember_closes(9).build();
+        let in_use = Arc::new(Mutex::new(Vec::new()));
+        let (first, last) = (Arc::clone(&in_use), Arc::clone(&in_use));
+        let registry = Registry::builder(conflict)
+            .remember_closes(9)
+            .on_first(move |key: &Key| first.lock().unwrap().push(*key))
+            .on_last(move |key| last.lock().unwrap().retain(|used| used != key))
+            .build();
         let value = Arc::new(());
         let connect = |key| {
             let mut setup = registering();
@@ -437,11 +443,13 @@ fn keys_whose_hashes_collide_are_told_apart() {
             let superseded = replaced.then_some(CloseReason::Superseded);
             assert_eq!(gone, (key == 2).then_some(CloseReason::Idle).or(superseded));
         }
+        assert_eq!(*in_use.lock().unwrap(), [Key(0), Key(1), Key(3), Key(4)]);
         assert_eq!(registry.close(&Key(0), CloseReason::Idle), 1);
         assert_eq!(registry.len(), 3);
         drop(lives);
         assert!(registry.is_empty());
         assert_eq!(Arc::strong_count(&value), 1, "{conflict:?}");
+        assert_eq!(*in_use.lock().unwrap(), []);
     }
 }
 
