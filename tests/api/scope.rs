@@ -1,3 +1,5 @@
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use hangup::{CloseReason, Closed, Handle, Phase, Refused, Scope, Stats};
@@ -206,4 +208,22 @@ fn the_builder_keeps_the_set_up_deadline_for_whoever_enforces_it() {
     let deadline = Duration::from_secs(3);
     let scope = Scope::builder().setup_deadline(deadline).build();
     assert_eq!(scope.clone().setup_deadline(), Some(deadline));
+}
+
+#[test]
+fn whoever_gives_up_waiting_leaves_no_waker_behind() {
+    struct Nothing;
+    impl Wake for Nothing {
+        fn wake(self: Arc<Self>) {}
+    }
+    let scope = Scope::new();
+    let nothing = Arc::new(Nothing);
+    let waker = Waker::from(Arc::clone(&nothing));
+    let mut settled = Box::pin(scope.settled());
+    let mut cx = Context::from_waker(&waker);
+    assert!(settled.as_mut().poll(&mut cx).is_pending());
+    assert!(settled.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(Arc::strong_count(&nothing), 3);
+    drop(settled);
+    assert_eq!(Arc::strong_count(&nothing), 2);
 }
