@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::hash::{Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,7 +17,8 @@ use crate::waiters::WaiterKey;
 /// A handle is cheap to clone and never keeps a connection open: when the owner
 /// is dropped, the connection closes, however many handles there are.
 ///
-/// Two handles are equal if they are of the same connection.
+/// Two handles are equal if they are of the same connection. To have them as keys, take
+/// their [ids](Self::id).
 ///
 /// # Examples
 ///
@@ -138,12 +138,6 @@ impl PartialEq for Handle {
 }
 
 impl Eq for Handle {}
-
-impl Hash for Handle {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.id().hash(state);
-    }
-}
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -102,7 +102,7 @@
 //!   in a registry, in its scope or on the lists of those who wait.
 //! - **I8 No user code under a lock.** Undos, wakers, hooks, observers, the body of a
 //!   loop over a registry and the drop of keys and values may use this crate in any
-//!   way. Only `Eq` of keys runs under one.
+//!   way. Only `Eq` and `Borrow` of keys run under one.
 //! - **I9 No unsafe code**, and no runtime, clock or spawn: it runs on any executor.
 //!
 //! # Features
@@ -137,6 +137,7 @@ mod registry;
 mod run;
 mod scope;
 mod shards;
+mod shrink;
 mod state;
 mod step;
 mod stream;

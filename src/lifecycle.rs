@@ -10,12 +10,14 @@
 //!
 //! 1. *Closed*: one read-modify-write on the word. From here on it is invisible
 //!    (I3) and silent (I4), and one thread has the duty to unwind (I2): the
-//!    closer, or whoever ends the step that the owner is in.
+//!    closer, or whoever ends the step that the owner is in. An observer is told.
 //! 2. *Wake*: the owner and all who wait for `closed`.
 //! 3. *Undo*: newest first, each panic contained.
-//! 4. *Leave*: the registries and the scope let go of it. Only now, so that a
-//!    take-over still finds whoever it has to wait for (I5).
-//! 5. *Settled*: one more bit in the word; wakes all who wait for `settled`.
+//! 4. *Leave*: the registries let go of it. Only now, so that a take-over still
+//!    finds whoever it has to wait for (I5). An observer is told that this is all.
+//! 5. *Settled*: under one lock the scope counts it, lets go of it, frees its place
+//!    behind the gate and sets one more bit in the word. Then all who wait for
+//!    `settled` are woken.
 
 use std::fmt;
 use std::sync::{Arc, Weak};

@@ -53,10 +53,11 @@ impl<K, V> RegistryBuilder<K, V> {
     /// can tell.
     ///
     /// It is called by the thread that joins, before `join` returns, or after the first
-    /// poll of a take-over. But if a hook of the same key is running on another thread
-    /// just then, that thread calls this one after it, and nobody waits for it; key and
-    /// value of the connection for which that thread calls are kept until then. So what a
-    /// set-up needs of what the hook begins, it should await in a step.
+    /// poll of a take-over. But if a hook of the same key is running just then, on another
+    /// thread or further up the stack, this one is called there when it has returned, and
+    /// nobody waits for it; key and value of the connection for which it is called there
+    /// are kept until then. So what a set-up needs of what the hook begins, it should await
+    /// in a step.
     ///
     /// No lock is held: `hook` may use this crate in any way, but should not block. If it
     /// panics, [`Handle::settled`](crate::Handle::settled) of the connection reports
@@ -75,7 +76,7 @@ impl<K, V> RegistryBuilder<K, V> {
     ///
     /// What [`on_first`](Self::on_first) says holds here as well: it is called by the
     /// thread that unwinds the connection, before it has settled, unless a hook of the
-    /// key is running on another thread. It is called also if the registry has been
+    /// key is running already. It is called also if the registry has been
     /// dropped meanwhile.
     pub fn on_last<F>(mut self, hook: F) -> Self
     where

@@ -68,6 +68,7 @@ impl<K> LastCloses<K> {
         drop(forgotten);
     }
 }
+
 impl<K: Eq> Remembered<K> {
     /// Takes `key` if it is needed, and returns that of another if that is not.
     fn record(

@@ -168,8 +168,8 @@ where
 /// Whether as many are open. The newest are looked at first, and no more than needed; at
 /// none if there are not as many seats.
 fn has_open<K, V>(held: &Group<K, V>, many: usize) -> bool {
-    let open = || held.seats().rev().filter(|seat| seat.is_open());
-    held.len() >= many && open().take(many).count() == many
+    let open = held.seats().rev().filter(|seat| seat.is_open());
+    held.len() >= many && open.take(many).count() == many
 }
 
 impl<K, V> Supersede for Replaced<K, V>

@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::{Entry, OccupiedEntry};
 
 use super::group::Group;
+use crate::shrink;
 
 /// A hash is made by whoever comes, before the lock is taken, and kept: neither
 /// growing nor shrinking nor leaving hashes or compares a key again.
@@ -13,9 +14,6 @@ pub(super) struct Table<K, V> {
     groups: HashTable<Group<K, V>>,
     next_order: u64,
 }
-
-/// Below this capacity nothing is given back.
-const SMALL: usize = 16;
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
@@ -63,9 +61,8 @@ impl<K, V> Table<K, V> {
 
     /// Gives memory back after a burst.
     pub(super) fn shrink(&mut self) {
-        let (len, capacity) = (self.groups.len(), self.groups.capacity());
-        if capacity > SMALL && len < capacity / 4 {
-            self.groups.shrink_to(2 * len, |group| group.hash);
+        if let Some(target) = shrink::target(self.groups.len(), self.groups.capacity()) {
+            self.groups.shrink_to(target, |group| group.hash);
         }
     }
 }

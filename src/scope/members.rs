@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::stats::Totals;
 use crate::lifecycle::Lifecycle;
+use crate::shrink;
 
 /// One shard of a scope. Each connection knows its index, so that it leaves
 /// without a search.
@@ -12,9 +13,6 @@ pub(super) struct Members {
     unsettled: Vec<Arc<Lifecycle>>,
     pub(super) totals: Totals,
 }
-
-/// Below this capacity nothing is given back.
-const SMALL: usize = 16;
 
 impl Members {
     pub(super) fn insert(&mut self, lifecycle: Arc<Lifecycle>) {
@@ -29,9 +27,8 @@ impl Members {
         if let Some(moved) = self.unsettled.get(index) {
             moved.set_index(index);
         }
-        let (len, capacity) = (self.unsettled.len(), self.unsettled.capacity());
-        if capacity > SMALL && len < capacity / 4 {
-            self.unsettled.shrink_to(2 * len);
+        if let Some(target) = shrink::target(self.unsettled.len(), self.unsettled.capacity()) {
+            self.unsettled.shrink_to(target);
         }
         removed
     }

@@ -1,12 +1,12 @@
 use std::future::{Future, pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use futures::channel::oneshot;
 use hangup::CloseReason;
 use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
 
+use crate::bomb::Bomb;
 use crate::support::log::Log;
 use crate::support::{live, pending as pending_connection};
 
@@ -94,21 +94,9 @@ fn the_undo_runs_where_the_bridge_is_polled_and_after_the_signal() {
 
 #[test]
 fn a_signal_that_panics_when_it_is_dropped_has_closed_all_the_same() {
-    struct Bomb;
-    impl Future for Bomb {
-        type Output = ();
-        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-            Poll::Ready(())
-        }
-    }
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic!("signal");
-        }
-    }
     let live = live();
     let handle = live.handle();
-    let mut bridge = task::spawn(handle.close_when(Bomb, CloseReason::Aborted));
+    let mut bridge = task::spawn(handle.close_when(Bomb("signal"), CloseReason::Aborted));
     assert!(catch_unwind(AssertUnwindSafe(|| bridge.poll())).is_err());
     drop(bridge);
     assert_eq!(

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bomb;
 mod close_when;
 mod connection;
 mod debug;

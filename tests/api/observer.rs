@@ -1,6 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use hangup::{
@@ -59,6 +60,27 @@ fn an_observer_is_told_of_every_transition_in_order() {
             "undo",
             "settled, 1 undone",
         ]
+    );
+}
+
+#[test]
+fn an_observer_is_told_before_anyone_is_woken() {
+    struct Wakes(Log);
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.add("woken");
+        }
+    }
+    let (scope, log) = observed();
+    let pending = scope.open().unwrap();
+    let waker = Waker::from(Arc::new(Wakes(log.clone())));
+    let mut closed = Box::pin(pending.handle().closed());
+    let mut cx = Context::from_waker(&waker);
+    assert!(closed.as_mut().poll(&mut cx).is_pending());
+    drop(pending);
+    assert_eq!(
+        log.entries()[1..],
+        ["pending to closed: dropped", "woken", "settled, 0 undone"]
     );
 }
 

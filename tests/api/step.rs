@@ -1,13 +1,12 @@
 use std::cell::Cell;
 use std::future::{Future, pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use futures::channel::oneshot;
 use hangup::CloseReason;
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 
+use crate::bomb::Bomb;
 use crate::support::log::Log;
 use crate::support::registering;
 
@@ -156,23 +155,11 @@ fn a_step_polled_after_completion_panics() {
 
 #[test]
 fn a_panic_in_the_drop_of_a_completed_step_fails_the_connection() {
-    struct Bomb;
-    impl Future for Bomb {
-        type Output = ();
-        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-            Poll::Ready(())
-        }
-    }
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic!("step");
-        }
-    }
     let log = Log::default();
     let mut setup = registering();
     setup.on_close(log.adds("undone"));
     let handle = setup.handle();
-    let mut step = task::spawn(setup.run(Bomb));
+    let mut step = task::spawn(setup.run(Bomb("step")));
     assert!(catch_unwind(AssertUnwindSafe(|| step.poll())).is_err());
     drop(step);
     assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);

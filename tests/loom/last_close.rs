@@ -13,6 +13,10 @@ fn remembering(max_keys: usize) -> Registry<u8, u8> {
         .build()
 }
 
+fn reason(registry: &Registry<u8, u8>) -> Option<CloseReason> {
+    registry.last_close(&1).map(|closed| closed.reason)
+}
+
 /// Once a connection is seen to have closed, its close is known, while it leaves too.
 #[test]
 fn last_close_vs_leave() {
@@ -29,10 +33,7 @@ fn last_close_vs_leave() {
             assert_eq!(closed.reason, CloseReason::Idle);
         }
         closing.join().unwrap();
-        assert_eq!(
-            registry.last_close(&1).map(|closed| closed.reason),
-            Some(CloseReason::Idle)
-        );
+        assert_eq!(reason(&registry), Some(CloseReason::Idle));
     });
 }
 
@@ -57,10 +58,7 @@ fn last_close_vs_successor() {
             assert_eq!(seen[1], CloseReason::Expired, "an older one is back");
         }
         passing.join().unwrap();
-        assert_eq!(
-            registry.last_close(&1).map(|closed| closed.reason),
-            Some(CloseReason::Expired)
-        );
+        assert_eq!(reason(&registry), Some(CloseReason::Expired));
     });
 }
 

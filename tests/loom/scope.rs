@@ -47,13 +47,15 @@ fn r15_i6_open_vs_drain() {
             assert_eq!(closed, earlier.len() + usize::from(opened.is_some()));
             assert_eq!(scope.stats().open(), 0, "slipped through");
             drop((earlier, opened));
-            assert_eq!(
-                scope.stats().closed_as(CloseReason::Shutdown),
-                closed as u64
-            );
-            assert!(scope.handles().is_empty());
+            assert_shut_down(&scope, closed);
         });
     }
+}
+
+fn assert_shut_down(scope: &Scope, closed: usize) {
+    let stats = scope.stats();
+    assert_eq!(stats.closed_as(CloseReason::Shutdown), closed as u64);
+    assert!(scope.handles().is_empty());
 }
 
 /// R15, I6: the same with two who open, one in each shard.
@@ -72,11 +74,7 @@ fn r15_i6_two_opens_vs_drain_3() {
         assert_eq!(closed, opened.iter().flatten().count());
         assert_eq!(scope.stats().open(), 0, "slipped through");
         drop(opened);
-        assert_eq!(
-            scope.stats().closed_as(CloseReason::Shutdown),
-            closed as u64
-        );
-        assert!(scope.handles().is_empty());
+        assert_shut_down(&scope, closed);
     });
 }
 
