@@ -115,6 +115,58 @@ impl Handle {
         }
     }
 
+    /// What the connection left behind, if it has settled.
+    #[must_use]
+    pub fn settlement(&self) -> Option<Settled> {
+        self.lifecycle.settlement()
+    }
+
+    /// Keeps a value of one's own beside the connection, one of each type: the one that
+    /// is there, or the one that `make` makes.
+    ///
+    /// It is let go of when everything is undone, before the connection has settled; after that,
+    /// nothing is kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hangup::Scope;
+    ///
+    /// struct User(&'static str);
+    ///
+    /// let pending = Scope::new().open()?;
+    /// pending.handle().attach(|| User("ada"));
+    /// assert_eq!(pending.handle().attach(|| User("nobody")).0, "ada");
+    /// # Ok::<(), hangup::Refused>(())
+    /// ```
+    pub fn attach<T, F>(&self, make: F) -> Arc<T>
+    where
+        T: Send + Sync + 'static,
+        F: FnOnce() -> T,
+    {
+        self.lifecycle.attach(None).unwrap_or_else(|| {
+            let new = self.lifecycle.attach(Some(make()));
+            new.expect("one of the two is there")
+        })
+    }
+
+    /// Says that the peer is there, which the [idle
+    /// deadline](crate::Deadlines::idle) counts from. It costs a load, or a store now
+    /// and then.
+    pub fn touch(&self) {
+        self.lifecycle.touch();
+    }
+
+    /// Gives up all asynchronous undos that have not ended: for a server that must end
+    /// now.
+    ///
+    /// The one that is under way is dropped where it stands, those that would follow are
+    /// never begun, and all are [reported](Settled::unfinished) by name. The other undos run
+    /// as they do otherwise. It does not close the connection.
+    pub fn forsake_undos(&self) {
+        self.lifecycle.forsake_undos();
+    }
+
     /// Closes with `reason` when `signal` fires; the runtime-agnostic form of
     /// `Pending::abort_on`.
     ///

@@ -18,6 +18,14 @@ impl ConnectionId {
     pub(crate) fn shard(self) -> usize {
         self.0 as usize
     }
+
+    /// A number from 0 to 1, another one for each: for jitter, which nobody has to
+    /// guess.
+    pub(crate) fn share(self) -> f64 {
+        // Consecutive ids land far apart: the golden ratio, by Fibonacci hashing.
+        let hash = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        f64::from(u32::try_from(hash).expect("32 bits are left")) / (f64::from(u32::MAX) + 1.0)
+    }
 }
 
 impl fmt::Display for ConnectionId {

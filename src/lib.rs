@@ -119,8 +119,12 @@
 //! once when they have passed.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "http-body")]
+mod body;
 mod close_when;
 mod connection;
+mod deadlines;
+mod driven;
 mod error;
 mod handle;
 mod id;
@@ -132,10 +136,13 @@ mod observer;
 mod owner;
 mod panic;
 mod pending;
+mod pulse;
 mod registering;
 mod registry;
 mod run;
+mod runtime;
 mod scope;
+mod scoped;
 mod shards;
 mod shrink;
 mod state;
@@ -144,14 +151,18 @@ mod stream;
 mod sync;
 mod take_over;
 #[cfg(feature = "tokio")]
-mod tokio;
+pub mod tokio;
 #[cfg(feature = "tracing")]
 mod tracing;
+mod undoing;
 mod waiters;
 mod word;
 
+#[cfg(feature = "http-body")]
+pub use body::LiveBody;
 pub use close_when::CloseWhen;
 pub use connection::Connection;
+pub use deadlines::Deadlines;
 pub use error::{JoinError, Refused};
 pub use handle::{Handle, WaitForClosed, WaitForSettled};
 pub use id::ConnectionId;
@@ -162,7 +173,9 @@ pub use pending::Pending;
 pub use registering::Registering;
 pub use registry::{Conflict, Member, Registry, RegistryBuilder};
 pub use run::Run;
+pub use runtime::{BoxFuture, Runtime};
 pub use scope::{Scope, ScopeBuilder, Stats, WaitForDrained};
+pub use scoped::Scoped;
 pub use state::{CloseReason, Closed, Event, Phase, State, TransitionError};
 pub use step::Step;
 pub use stream::LiveStream;

@@ -12,23 +12,28 @@
 //!    (I3) and silent (I4), and one thread has the duty to unwind (I2): the
 //!    closer, or whoever ends the step that the owner is in. An observer is told.
 //! 2. *Wake*: the owner and all who wait for `closed`.
-//! 3. *Undo*: newest first, each panic contained.
+//! 3. *Undo*: first the tasks that belong to it end, then the undos run, newest first,
+//!    each panic contained. What takes its time runs elsewhere: whoever ends it goes on
+//!    from there.
 //! 4. *Leave*: the registries let go of it. Only now, so that a take-over still
 //!    finds whoever it has to wait for (I5). An observer is told that this is all.
 //! 5. *Settled*: under one lock the scope counts it, lets go of it, frees its place
 //!    behind the gate and sets one more bit in the word. Then all who wait for
 //!    `settled` are woken.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
-use std::task::Waker;
+use std::task::{Wake, Waker};
 
 use crate::id::ConnectionId;
 use crate::observer::{Outbox, Watch};
 use crate::panic::contain;
+use crate::pulse::{Overdue, Pulse};
 use crate::scope;
 use crate::state::{CloseReason, Closed, State};
 use crate::sync::{AtomicU32, Mutex, Ordering, lock};
+use crate::undoing::Next;
 use crate::waiters::{WaiterKey, Waiters, wake};
 use crate::word::{OnClose, OnRelease, OnStepEnd, Word};
 
@@ -40,10 +45,16 @@ pub(crate) struct Lifecycle {
     scope: Arc<scope::Shared>,
     /// If somebody is to be told of its transitions.
     outbox: Option<Box<Outbox>>,
+    /// If it has deadlines.
+    pulse: Option<Box<Pulse>>,
     parts: Mutex<Parts>,
 }
 
-type Undo = Box<dyn FnOnce() + Send>;
+pub(crate) enum Undo {
+    Sync(Box<dyn FnOnce() + Send>),
+    /// Begins it, wherever it runs. It ends with `end_undo`, or has done so already.
+    Async(Box<dyn FnOnce(Next) + Send>),
+}
 
 /// A place in a registry, held until the connection has settled.
 pub(crate) trait Membership: Send + Sync {
@@ -62,10 +73,34 @@ struct Parts {
     unwound: bool,
     undone: usize,
     panics: Vec<String>,
+    /// What few connections have.
+    slow: Option<Box<Slow>>,
     /// One, since a connection has one owner. Taken by the close alone.
     owner: Option<Waker>,
     closed: Waiters,
     settled: Waiters,
+}
+
+/// What the unwinding may have to wait for.
+#[derive(Default)]
+struct Slow {
+    tasks: usize,
+    /// The unwinding goes on where the last task ends.
+    waits_for_tasks: bool,
+    undoing: Option<Underway>,
+    /// Every asynchronous undo is given up.
+    forsaken: bool,
+    unfinished: Vec<String>,
+    attached: Vec<Arc<dyn Any + Send + Sync>>,
+}
+
+/// The asynchronous undo that is under way.
+#[derive(Default)]
+struct Underway {
+    /// Whoever began it has not come back yet, and looks whether it has ended.
+    beginning: bool,
+    abandoned: bool,
+    task: Option<Waker>,
 }
 
 /// What a connection left behind: how it closed, and how its undo went.
@@ -79,6 +114,18 @@ pub struct Settled {
     /// The message of every panic, in the order in which they happened. Each one
     /// cost the others nothing.
     pub panics: Vec<String>,
+    /// The name of every asynchronous undo that was not run to its end: it overran its
+    /// [deadline](crate::Deadlines::undo) or that of a drain, or there was no
+    /// runtime to run it, any more or at all.
+    pub unfinished: Vec<String>,
+}
+
+/// The numbers of it, for the totals of the scope.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tally {
+    pub(crate) undone: usize,
+    pub(crate) panicked: usize,
+    pub(crate) unfinished: usize,
 }
 
 /// The two moments that can be waited for.
@@ -93,6 +140,7 @@ impl Lifecycle {
         id: ConnectionId,
         scope: Arc<scope::Shared>,
         watch: Option<&Arc<Watch>>,
+        pulse: Option<Box<Pulse>>,
     ) -> Self {
         Self {
             word: Word::new(),
@@ -100,6 +148,7 @@ impl Lifecycle {
             id,
             scope,
             outbox: watch.map(|watch| Box::new(Outbox::new(Arc::clone(watch), id))),
+            pulse,
             parts: Mutex::new(Parts::default()),
         }
     }
@@ -200,8 +249,13 @@ impl Lifecycle {
             return;
         }
         drop(parts);
-        self.run(undo);
-        self.scope.undone_late(self.id);
+        match undo {
+            Undo::Sync(undo) => {
+                self.run(undo);
+                self.scope.undone_late(self.id);
+            }
+            Undo::Async(begin) => self.contain(|| begin(Next::Nothing)),
+        }
     }
 
     /// Keeps a place in a registry, or returns it if nobody will leave it any
@@ -280,6 +334,7 @@ impl Lifecycle {
             closed,
             undone: parts.undone,
             panics: parts.panics.clone(),
+            unfinished: parts.unfinished().to_vec(),
         }
     }
 
@@ -294,42 +349,167 @@ impl Lifecycle {
         waiters.wake();
     }
 
-    /// The duty of exactly one thread, which the word handed to it (I2).
+    /// The duty of exactly one thread, which the word handed to it (I2); or of whoever
+    /// ended what the unwinding waited for.
     fn unwind(&self) {
-        let (memberships, undone, panicked) = loop {
+        let (memberships, attached, tally) = loop {
             let mut parts = lock(&self.parts);
+            if let Some(slow) = parts.slow.as_mut().filter(|slow| slow.tasks > 0) {
+                slow.waits_for_tasks = true;
+                return;
+            }
             // One at a time: an undo that the owner still brings comes before
             // those that are older.
-            let Some(undo) = parts.undo.pop() else {
-                parts.unwound = true;
-                let memberships = std::mem::take(&mut parts.memberships);
-                break (memberships, parts.undone, parts.panics.len());
-            };
-            drop(parts);
-            self.run(undo);
+            match parts.undo.pop() {
+                None => {
+                    parts.unwound = true;
+                    let memberships = std::mem::take(&mut parts.memberships);
+                    let attached = match &mut parts.slow {
+                        None => Vec::new(),
+                        Some(slow) => std::mem::take(&mut slow.attached),
+                    };
+                    break (memberships, attached, parts.tally());
+                }
+                Some(Undo::Sync(undo)) => {
+                    drop(parts);
+                    self.run(undo);
+                }
+                Some(Undo::Async(begin)) => {
+                    parts.slow().undoing = Some(Underway {
+                        beginning: true,
+                        ..Underway::default()
+                    });
+                    drop(parts);
+                    if let Some(pulse) = &self.pulse {
+                        pulse.undo_begun();
+                    }
+                    self.contain(|| begin(Next::Unwind));
+                    // Whoever comes second goes on: who has begun it, or who ends it.
+                    // No recursion, however many end at once.
+                    if let Some(underway) = &mut lock(&self.parts).slow().undoing {
+                        underway.beginning = false;
+                        return;
+                    }
+                }
+            }
         };
         for membership in memberships.into_iter().rev() {
             // The key and the value are the user's.
             self.contain(|| membership.leave());
         }
+        for value in attached {
+            self.contain(|| drop(value));
+        }
         let closed = self.closed().expect("only what has closed is unwound");
         if let Some(outbox) = &self.outbox {
             outbox.settled(self.report(closed));
         }
-        self.scope.settle(self, closed, undone, panicked);
+        self.scope.settle(self, closed, tally);
         let waiters = lock(&self.parts).settled.take();
         waiters.wake();
     }
 
-    fn run(&self, undo: Undo) {
+    fn run(&self, undo: impl FnOnce()) {
         self.contain(undo);
         lock(&self.parts).undone += 1;
+    }
+
+    /// An asynchronous undo is over, and dropped.
+    pub(crate) fn end_undo(&self, next: Next, unfinished: Option<String>) {
+        let given_up = unfinished.is_some();
+        let mut parts = lock(&self.parts);
+        parts.undone += 1;
+        if let Some(name) = unfinished {
+            parts.slow().unfinished.push(name);
+        }
+        if next == Next::Nothing {
+            drop(parts);
+            self.scope.undone_late(self.id);
+            if given_up {
+                self.scope.unfinished_late(self.id);
+            }
+            return;
+        }
+        let underway = parts.slow().undoing.take();
+        drop(parts);
+        if let Some(pulse) = &self.pulse {
+            pulse.undo_ended();
+        }
+        if !underway.expect("it has begun").beginning {
+            self.unwind();
+        }
+    }
+
+    /// Whether the asynchronous undo that is under way is to be given up; else `task` is
+    /// woken when it is.
+    pub(crate) fn is_undo_abandoned(&self, task: &Waker) -> bool {
+        let task = task.clone();
+        let mut parts = lock(&self.parts);
+        let slow = parts.slow();
+        let forsaken = slow.forsaken;
+        let underway = slow.undoing.as_mut().expect("it has begun");
+        let replaced = underway.task.replace(task);
+        let abandoned = underway.abandoned || forsaken;
+        drop(parts);
+        drop(replaced);
+        abandoned
+    }
+
+    /// Gives up the asynchronous undo that is under way, if there is one.
+    pub(crate) fn abandon_undo(&self) {
+        self.abandon(|_| ());
+    }
+
+    /// Gives up the asynchronous undo that is under way, and all that would follow.
+    pub(crate) fn forsake_undos(&self) {
+        self.abandon(|slow| slow.forsaken = true);
+    }
+
+    fn abandon(&self, also: impl FnOnce(&mut Slow)) {
+        let mut parts = lock(&self.parts);
+        let slow = parts.slow();
+        also(slow);
+        let task = slow.undoing.as_mut().and_then(|underway| {
+            underway.abandoned = true;
+            underway.task.take()
+        });
+        drop(parts);
+        if let Some(task) = task {
+            wake(task);
+        }
+    }
+
+    /// Lets the unwinding wait for a task; `false` if it is too late.
+    pub(crate) fn begin_task(&self) -> bool {
+        let mut parts = lock(&self.parts);
+        // Under the lock, which the unwinding takes after the close.
+        let open = self.closed().is_none();
+        if open {
+            parts.slow().tasks += 1;
+        }
+        open
+    }
+
+    pub(crate) fn end_task(&self) {
+        let mut parts = lock(&self.parts);
+        let slow = parts.slow();
+        slow.tasks -= 1;
+        let unwind = slow.tasks == 0 && std::mem::take(&mut slow.waits_for_tasks);
+        drop(parts);
+        if unwind {
+            self.unwind();
+        }
     }
 
     /// Runs user code on behalf of this connection, and keeps what it says if it
     /// panics.
     pub(crate) fn contain(&self, f: impl FnOnce()) {
-        let Err(message) = contain(f) else { return };
+        if let Err(message) = contain(f) {
+            self.panicked(message);
+        }
+    }
+
+    pub(crate) fn panicked(&self, message: String) {
         let mut parts = lock(&self.parts);
         parts.panics.push(message);
         // Once it is unwound, those before have been counted.
@@ -338,6 +518,57 @@ impl Lifecycle {
         if late {
             self.scope.panicked_late(self.id);
         }
+    }
+
+    pub(crate) fn scope(&self) -> &Arc<scope::Shared> {
+        &self.scope
+    }
+
+    /// The one of this type that is attached, or the new one, which is attached from now
+    /// on until it is unwound.
+    pub(crate) fn attach<T: Any + Send + Sync>(&self, new: Option<T>) -> Option<Arc<T>> {
+        let mut parts = lock(&self.parts);
+        let attached = &parts.slow().attached;
+        let found = attached
+            .iter()
+            .find_map(|attached| Arc::clone(attached).downcast::<T>().ok());
+        let unwound = parts.unwound;
+        // Whatever is not needed is dropped when the lock is released (I8).
+        match (found, new) {
+            (Some(found), new) => {
+                drop(parts);
+                drop(new);
+                Some(found)
+            }
+            (None, None) => None,
+            (None, Some(new)) => {
+                let new = Arc::new(new);
+                if !unwound {
+                    parts.slow().attached.push(Arc::clone(&new) as _);
+                }
+                Some(new)
+            }
+        }
+    }
+
+    pub(crate) fn touch(&self) {
+        if let Some(pulse) = &self.pulse {
+            pulse.touch();
+        }
+    }
+
+    /// If it is looked at whether its reader comes.
+    pub(crate) fn watched_reader(&self) -> Option<&Pulse> {
+        let pulse = self.pulse.as_deref()?;
+        let deadlines = pulse.deadlines(self.scope.deadlines());
+        deadlines.stall.is_some().then_some(pulse)
+    }
+
+    /// What is overdue at `now`, if anything.
+    pub(crate) fn overdue(&self, now: u64) -> Option<Overdue> {
+        let pulse = self.pulse.as_deref()?;
+        let deadlines = pulse.deadlines(self.scope.deadlines());
+        pulse.overdue(deadlines, self.id, self.state(), now)
     }
 
     /// Says in the word that it has settled. For the scope, as it lets go of it.
@@ -368,7 +599,42 @@ impl Drop for Unwind<'_> {
     }
 }
 
+/// The waker of a source whose reader is watched: notes that there is something to come
+/// for, and passes it on to the reader.
+impl Wake for Lifecycle {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let Some(pulse) = &self.pulse {
+            pulse.reader_woken();
+        }
+        // Left there, for the close and for the next time.
+        let reader = lock(&self.parts).owner.clone();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
 impl Parts {
+    fn slow(&mut self) -> &mut Slow {
+        self.slow.get_or_insert_default()
+    }
+
+    fn unfinished(&self) -> &[String] {
+        self.slow.as_ref().map_or(&[], |slow| &slow.unfinished)
+    }
+
+    fn tally(&self) -> Tally {
+        Tally {
+            undone: self.undone,
+            panicked: self.panics.len(),
+            unfinished: self.unfinished().len(),
+        }
+    }
+
     fn waiters(&mut self, moment: Moment) -> &mut Waiters {
         match moment {
             Moment::Closed => &mut self.closed,

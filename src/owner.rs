@@ -22,7 +22,11 @@ impl Owner {
     }
 
     pub(crate) fn handle(&self) -> Handle {
-        Handle::new(Arc::clone(&self.0))
+        Handle::new(self.share())
+    }
+
+    pub(crate) fn share(&self) -> Arc<Lifecycle> {
+        Arc::clone(&self.0)
     }
 }
 
@@ -143,6 +147,12 @@ macro_rules! owner_methods {
             #[must_use]
             pub fn handle(&self) -> $crate::Handle {
                 self.owner.handle()
+            }
+
+            /// The scope that the connection was opened in.
+            #[must_use]
+            pub fn scope(&self) -> $crate::Scope {
+                self.owner.scope().to_scope()
             }
 
             /// The connection's identity.

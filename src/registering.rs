@@ -1,5 +1,6 @@
 //! The second typed state: the only one that acquires.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
@@ -7,13 +8,15 @@ use std::sync::{Arc, Weak};
 
 use crate::error::JoinError;
 use crate::handle::Handle;
-use crate::lifecycle::Membership;
+use crate::lifecycle::{Membership, Undo};
 use crate::live::Live;
 use crate::owner::{Owner, owner_methods};
 use crate::registry::{Registry, Supersede};
+use crate::runtime::BoxFuture;
 use crate::state::{CloseReason, Closed};
 use crate::step::{OnClose, Step};
 use crate::take_over::TakeOver;
+use crate::undoing::undoing;
 
 /// A connection that is being set up: the only state that can acquire.
 ///
@@ -207,7 +210,58 @@ impl Registering {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.owner.push_undo(Box::new(undo));
+        self.owner.push_undo(Undo::Sync(Box::new(undo)));
+    }
+
+    /// Registers an asynchronous undo. `spawn` is given the task that runs it, to run it
+    /// in the background.
+    ///
+    /// It has its turn among the others: it begins when all that are newer are over, and
+    /// those that are older wait until it is over, and so does [`Handle::settled`].
+    /// The thread that closes does not wait. If `undo` panics, that is reported like that of any undo.
+    ///
+    /// `spawn` is called where the connection is unwound, from whatever thread or `Drop`
+    /// that is, so it has to know where to run the task. If it drops the task, or the
+    /// task is dropped later before it is complete, the undo was not run to its end: that is
+    /// [reported](crate::Settled::unfinished) under `name`, and the older ones follow.
+    ///
+    /// If the connection has closed already, it begins without delay.
+    ///
+    /// On tokio, there is `on_close_async`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures::executor::{ThreadPool, block_on};
+    /// use hangup::Scope;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = ThreadPool::new()?;
+    /// let mut setup = Scope::new().open()?.register()?;
+    /// let handle = setup.handle();
+    /// setup.on_close_spawn(
+    ///     "say goodbye",
+    ///     move |task| pool.spawn_ok(task),
+    ///     || async { println!("goodbye") },
+    /// );
+    ///
+    /// drop(setup);
+    /// let settled = block_on(handle.settled());
+    /// assert_eq!((settled.undone, settled.unfinished.len()), (1, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_close_spawn<N, S, F, Fut>(&mut self, name: N, spawn: S, undo: F)
+    where
+        N: Into<Cow<'static, str>>,
+        S: FnOnce(BoxFuture<()>) + Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let lifecycle = self.owner.share();
+        let name = name.into();
+        let begin = move |next| spawn(undoing(lifecycle, name, next, undo));
+        self.owner.push_undo(Undo::Async(Box::new(begin)));
     }
 
     /// Keeps `value` until the connection closes and drops it then, in its turn
@@ -218,7 +272,7 @@ impl Registering {
     where
         T: Send + 'static,
     {
-        self.owner.push_undo(Box::new(move || drop(value)));
+        self.on_close(move || drop(value));
     }
 
     /// Runs a step of the set-up, racing with the close.

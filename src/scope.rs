@@ -5,18 +5,22 @@ mod drained;
 mod gate;
 mod members;
 mod stats;
+mod sweep;
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
+use crate::deadlines::Deadlines;
 use crate::error::Refused;
 use crate::handle::Handle;
 use crate::id::ConnectionId;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Tally};
 use crate::observer::Watch;
 use crate::owner::Owner;
 use crate::pending::Pending;
+use crate::pulse::Pulse;
+use crate::runtime::Runtime;
 use crate::shards::Shards;
 use crate::state::{CloseReason, Closed};
 use crate::sync::{Mutex, lock};
@@ -62,7 +66,9 @@ pub struct Scope {
 pub(crate) struct Shared {
     gate: Gate,
     max_connections: usize,
-    setup_deadline: Option<Duration>,
+    deadlines: Deadlines,
+    runtime: Option<Arc<dyn Runtime>>,
+    first_sweep: OnceLock<Instant>,
     watch: Option<Arc<Watch>>,
     members: Shards<Members>,
     drained: Mutex<Waiters>,
@@ -92,11 +98,29 @@ impl Scope {
     ///
     /// Both are decided in the same step that admits; if both are so, it is `Draining`.
     pub fn open(&self) -> Result<Pending, Refused> {
+        self.admit(None)
+    }
+
+    /// Admits a connection with [`Deadlines`] of its own instead of those of the scope,
+    /// as [`open`](Self::open) does otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_with(&self, deadlines: Deadlines) -> Result<Pending, Refused> {
+        self.admit(Some(deadlines))
+    }
+
+    fn admit(&self, own: Option<Deadlines>) -> Result<Pending, Refused> {
         let shared = &self.shared;
+        // None for nothing.
+        let limited = !own.as_ref().unwrap_or(&shared.deadlines).are_none();
+        let pulse = limited.then(|| Box::new(Pulse::new(own)));
         let lifecycle = Arc::new(Lifecycle::new(
             ConnectionId::next(),
             Arc::clone(shared),
             shared.watch.as_ref(),
+            pulse,
         ));
         let mut members = shared.members.lock(lifecycle.id().shard());
         // Under the lock, so that whoever looks after the gate was shut finds all
@@ -180,7 +204,13 @@ impl Scope {
     /// What [`ScopeBuilder::setup_deadline`] was told.
     #[must_use]
     pub fn setup_deadline(&self) -> Option<Duration> {
-        self.shared.setup_deadline
+        self.shared.deadlines.setup
+    }
+
+    /// What [`ScopeBuilder::runtime`] was given.
+    #[must_use]
+    pub fn runtime(&self) -> Option<&Arc<dyn Runtime>> {
+        self.shared.runtime.as_ref()
     }
 }
 
@@ -191,19 +221,14 @@ impl Default for Scope {
 }
 
 impl Shared {
-    fn new(
-        max_connections: usize,
-        setup_deadline: Option<Duration>,
-        watch: Option<Arc<Watch>>,
-    ) -> Self {
-        Self {
-            gate: Gate::new(),
-            max_connections,
-            setup_deadline,
-            watch,
-            members: Shards::default(),
-            drained: Mutex::new(Waiters::default()),
+    pub(crate) fn to_scope(self: &Arc<Self>) -> Scope {
+        Scope {
+            shared: Arc::clone(self),
         }
+    }
+
+    pub(crate) fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
     }
 
     fn handles_in(&self, shard: usize) -> Vec<Handle> {
@@ -213,18 +238,11 @@ impl Shared {
 
     /// A connection has been unwound: counts it, lets go of it and says so in its
     /// word, all at once for whoever takes the same lock.
-    pub(crate) fn settle(
-        &self,
-        lifecycle: &Lifecycle,
-        closed: Closed,
-        undone: usize,
-        panicked: usize,
-    ) {
+    pub(crate) fn settle(&self, lifecycle: &Lifecycle, closed: Closed, tally: Tally) {
         let mut members = self.members.lock(lifecycle.id().shard());
         let removed = members.remove(lifecycle);
         *members.totals.closed.entry(closed).or_default() += 1;
-        members.totals.undone += undone as u64;
-        members.totals.panicked += panicked as u64;
+        members.totals.add(tally);
         // The place first: who sees that this one has settled is admitted.
         let inside = self.gate.leave();
         lifecycle.mark_settled();
@@ -243,6 +261,12 @@ impl Shared {
     /// Something panicked on behalf of a connection that had been unwound.
     pub(crate) fn panicked_late(&self, id: ConnectionId) {
         self.members.lock(id.shard()).totals.panicked += 1;
+    }
+
+    /// An asynchronous undo was given up that was brought after its connection had been
+    /// unwound.
+    pub(crate) fn unfinished_late(&self, id: ConnectionId) {
+        self.members.lock(id.shard()).totals.unfinished += 1;
     }
 
     fn is_drained(&self) -> bool {

@@ -9,10 +9,10 @@ use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use pin_project_lite::pin_project;
 
+use crate::driven::{Driven, Turn};
 use crate::handle::Handle;
 use crate::live::Live;
-use crate::owner::{Parking, Polling};
-use crate::state::{CloseReason, Closed};
+use crate::state::Closed;
 
 type Farewell<T> = Box<dyn FnOnce(Closed) -> Option<T> + Send>;
 
@@ -39,32 +39,17 @@ pin_project! {
     /// returns `Pending` has taken nothing.
     #[must_use = "streams do nothing unless polled"]
     pub struct LiveStream<S: Stream> {
-        live: Live,
-        // Dropped as soon as the connection has closed.
         #[pin]
-        source: Option<S>,
+        driven: Driven<S>,
         farewell: Option<Farewell<S::Item>>,
-        parking: Parking,
-    }
-
-    impl<S: Stream> PinnedDrop for LiveStream<S> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            // Newest first: the source goes after the close and before the undo.
-            let unwind = this.live.lifecycle().begin_release(CloseReason::Dropped);
-            this.source.set(None);
-            drop(unwind);
-        }
     }
 }
 
 impl<S: Stream> LiveStream<S> {
     pub(crate) fn new(live: Live, source: S) -> Self {
         Self {
-            live,
-            source: Some(source),
+            driven: Driven::read(live, source),
             farewell: None,
-            parking: Parking::default(),
         }
     }
 
@@ -101,10 +86,34 @@ impl<S: Stream> LiveStream<S> {
         self
     }
 
+    /// Replaces the source by what `wrap` makes of it: to add to it what belongs inside,
+    /// because it ends with the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures::{StreamExt, executor::block_on, stream};
+    /// # use hangup::Scope;
+    /// # let live = Scope::new().open()?.register()?.go_live()?;
+    /// let numbers = live.stream(stream::iter(1..)).wrap(|source| source.take(3));
+    /// assert_eq!(block_on(numbers.collect::<Vec<_>>()), [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wrap<T, F>(mut self, wrap: F) -> LiveStream<T>
+    where
+        T: Stream<Item = S::Item>,
+        F: FnOnce(S) -> T,
+    {
+        LiveStream {
+            driven: self.driven.wrap(wrap),
+            farewell: self.farewell,
+        }
+    }
+
     /// A handle to the connection.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        self.live.handle()
+        self.driven.live().handle()
     }
 }
 
@@ -112,38 +121,21 @@ impl<S: Stream> Stream for LiveStream<S> {
     type Item = S::Item;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let mut this = self.project();
-        let lifecycle = this.live.lifecycle();
-
-        // The one load of a ready item. I4: a close that returned before this
-        // poll began is seen here.
-        let closed = match (lifecycle.closed(), this.source.is_some()) {
-            (None, true) => {
-                let source = this.source.as_mut();
-                let polled = Polling::poll(lifecycle, source, |source| source.poll_next(cx));
-                match polled {
-                    Poll::Ready(Some(item)) => return Poll::Ready(Some(item)),
-                    Poll::Ready(None) => {
-                        let ended = lifecycle.begin_close(CloseReason::Completed);
-                        // Newest first: before the undo, if that is ours to run.
-                        this.source.set(None);
-                        drop(ended);
-                        lifecycle.closed().expect("just closed, or before")
-                    }
-                    Poll::Pending => ready!(this.parking.poll_closed(lifecycle, cx)),
-                }
-            }
-            (Some(closed), _) => closed,
-            (None, false) => unreachable!("the source goes only after the close"),
-        };
-        this.source.set(None);
-        let farewell = this.farewell.take();
-        Poll::Ready(farewell.and_then(|last| last(closed)))
+        let this = self.project();
+        let polled = ready!(this.driven.poll(cx, |source, cx| {
+            source
+                .poll_next(cx)
+                .map(|item| item.map_or(Turn::End, Turn::Item))
+        }));
+        Poll::Ready(match polled {
+            Ok(item) => Some(item),
+            Err(closed) => this.farewell.take().and_then(|last| last(closed)),
+        })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         // It may end at any time, and then say one thing more.
-        let source = self.source.as_ref().map_or((0, Some(0)), S::size_hint);
+        let source = self.driven.source().map_or((0, Some(0)), S::size_hint);
         let last = usize::from(self.farewell.is_some());
         (0, source.1.and_then(|upper| upper.checked_add(last)))
     }
@@ -151,14 +143,14 @@ impl<S: Stream> Stream for LiveStream<S> {
 
 impl<S: Stream> FusedStream for LiveStream<S> {
     fn is_terminated(&self) -> bool {
-        self.source.is_none() && self.farewell.is_none()
+        self.driven.source().is_none() && self.farewell.is_none()
     }
 }
 
 impl<S: Stream> fmt::Debug for LiveStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LiveStream")
-            .field("live", &self.live)
+            .field("live", &self.driven)
             .field("farewell", &self.farewell.is_some())
             .finish_non_exhaustive()
     }

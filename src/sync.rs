@@ -5,12 +5,12 @@
 #[cfg(hangup_loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicU32, AtomicUsize, Ordering},
+    atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 #[cfg(not(hangup_loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicU32, AtomicUsize, Ordering},
+    atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
 use std::sync::PoisonError;
@@ -18,8 +18,6 @@ use std::sync::PoisonError;
 /// A number that was not there before in this process.
 #[cfg(not(hangup_loom))]
 pub(crate) fn next_number() -> u64 {
-    use std::sync::atomic::AtomicU64;
-
     static NEXT: AtomicU64 = AtomicU64::new(1);
     // ORDERING: Relaxed, because the number is only compared.
     NEXT.fetch_add(1, Ordering::Relaxed)

@@ -1,12 +1,20 @@
 //! A scope that is not like all others.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::gate::UNLIMITED;
-use super::{Scope, Shared};
+use super::gate::{Gate, UNLIMITED};
+use super::{Scope, Shared, sweep};
+use crate::deadlines::Deadlines;
 use crate::observer::{Observer, Watch};
+use crate::runtime::Runtime;
+use crate::shards::Shards;
+use crate::sync::Mutex;
+use crate::waiters::Waiters;
+
+/// Coarse enough to cost nothing beside the connections that it looks at.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Builds a [`Scope`]. Made by [`Scope::builder`].
 ///
@@ -29,7 +37,9 @@ use crate::observer::{Observer, Watch};
 #[must_use = "a builder does nothing until `build`"]
 pub struct ScopeBuilder {
     max_connections: Option<usize>,
-    setup_deadline: Option<Duration>,
+    deadlines: Deadlines,
+    runtime: Option<Arc<dyn Runtime>>,
+    sweep_every: Option<Duration>,
     observer: Option<Box<dyn Observer>>,
     clock: Option<Clock>,
 }
@@ -49,13 +59,39 @@ impl ScopeBuilder {
         self
     }
 
-    /// How long a set-up may take, for whoever enforces it.
+    /// The deadlines of every connection that is not [opened with](Scope::open_with)
+    /// its own.
     ///
-    /// The core has no clock and only keeps this: what drives the connections reads it
-    /// with [`Scope::setup_deadline`], and closes as
-    /// [`Expired`](crate::CloseReason::Expired) what is not live in time.
+    /// They are kept by [`Scope::sweep`], which a scope that is given a
+    /// [runtime](Self::runtime) runs by itself.
+    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    /// Sets the [set-up deadline](Deadlines::setup) alone.
     pub fn setup_deadline(mut self, deadline: Duration) -> Self {
-        self.setup_deadline = Some(deadline);
+        self.deadlines = self.deadlines.setup(deadline);
+        self
+    }
+
+    /// Gives the scope tasks and time, so that it keeps the deadlines by itself, on one
+    /// task that ends when the scope and its connections are gone.
+    ///
+    /// With the feature `tokio`, that is a `tokio::runtime::Handle`, on which asynchronous undos
+    /// run then, wherever they are registered.
+    pub fn runtime<R>(mut self, runtime: R) -> Self
+    where
+        R: Runtime + 'static,
+    {
+        self.runtime = Some(Arc::new(runtime));
+        self
+    }
+
+    /// How often deadlines are looked at, every second unless this is called: how coarse
+    /// they are. It takes a moment of the processor for every connection that is open.
+    pub fn sweep_every(mut self, period: Duration) -> Self {
+        self.sweep_every = Some(period);
         self
     }
 
@@ -83,17 +119,36 @@ impl ScopeBuilder {
     }
 
     /// The scope, with no connection in it.
+    ///
+    /// # Panics
+    ///
+    /// If the [runtime](Self::runtime) has no timers.
     #[must_use]
     pub fn build(self) -> Scope {
         let clock = self.clock;
         let watch = |observer| Arc::new(Watch::new(observer, clock));
-        Scope {
-            shared: Arc::new(Shared::new(
-                self.max_connections.unwrap_or(UNLIMITED),
-                self.setup_deadline,
-                self.observer.map(watch),
-            )),
+        let shared = Arc::new(Shared {
+            gate: Gate::new(),
+            max_connections: self.max_connections.unwrap_or(UNLIMITED),
+            deadlines: self.deadlines,
+            runtime: self.runtime,
+            first_sweep: OnceLock::new(),
+            watch: self.observer.map(watch),
+            members: Shards::default(),
+            drained: Mutex::new(Waiters::default()),
+        });
+        if let Some(runtime) = &shared.runtime {
+            let every = self.sweep_every.unwrap_or(SWEEP_EVERY);
+            // Here, so that a runtime without timers is found out now.
+            let first = runtime.sleep(every);
+            runtime.spawn(Box::pin(sweep::run(
+                Arc::downgrade(&shared),
+                Arc::clone(runtime),
+                first,
+                every,
+            )));
         }
+        Scope { shared }
     }
 }
 
@@ -101,7 +156,8 @@ impl fmt::Debug for ScopeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScopeBuilder")
             .field("max_connections", &self.max_connections)
-            .field("setup_deadline", &self.setup_deadline)
+            .field("deadlines", &self.deadlines)
+            .field("runtime", &self.runtime.is_some())
             .field("observer", &self.observer.is_some())
             .field("clock", &self.clock.is_some())
             .finish()

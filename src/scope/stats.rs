@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
+use crate::lifecycle::Tally;
 use crate::state::{CloseReason, Closed, State};
 
 /// The connections of a [`Scope`](crate::Scope) by state, and the totals of those
@@ -27,6 +28,9 @@ pub struct Stats {
     /// Panics of user code on behalf of connections: of undos, of the hooks of
     /// registries, and of keys and values that were dropped.
     pub panicked: u64,
+    /// Asynchronous undos that were [not run to their
+    /// end](crate::Settled::unfinished).
+    pub unfinished: u64,
 }
 
 impl Stats {
@@ -62,6 +66,15 @@ pub(super) struct Totals {
     pub(super) closed: BTreeMap<Closed, u64>,
     pub(super) undone: u64,
     pub(super) panicked: u64,
+    pub(super) unfinished: u64,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, tally: Tally) {
+        self.undone += tally.undone as u64;
+        self.panicked += tally.panicked as u64;
+        self.unfinished += tally.unfinished as u64;
+    }
 }
 
 impl AddAssign<&Totals> for Stats {
@@ -71,5 +84,6 @@ impl AddAssign<&Totals> for Stats {
         }
         self.undone += totals.undone;
         self.panicked += totals.panicked;
+        self.unfinished += totals.unfinished;
     }
 }

@@ -1,0 +1,144 @@
+//! Since when a connection is what it is, without a clock.
+//!
+//! What happens to a connection is noted as *fresh*; the next sweep, which knows the
+//! time, dates it. So whoever notes something reads no clock, a deadline counts from
+//! an instant at or after what it counts from, and it never passes early.
+//!
+//! ORDERING: all Relaxed. Nothing but a deadline, which is coarse, hangs on a stamp; who
+//! closes does so through the word.
+
+use std::time::Duration;
+
+use crate::deadlines::Deadlines;
+use crate::id::ConnectionId;
+use crate::state::{CloseReason, State};
+use crate::sync::{AtomicU64, Ordering};
+
+/// What the sweeps of one connection are told, and have found out.
+pub(crate) struct Pulse {
+    /// If they are others than those of its scope.
+    own: Option<Box<Deadlines>>,
+    opened: Stamp,
+    touched: Stamp,
+    /// Since when the reader has something to come for.
+    reader: Stamp,
+    /// Since when an asynchronous undo runs.
+    undoing: Stamp,
+}
+
+/// What a sweep has to do about a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overdue {
+    Close(CloseReason),
+    AbandonUndo,
+}
+
+impl Pulse {
+    pub(crate) fn new(own: Option<Deadlines>) -> Self {
+        Self {
+            own: own.map(Box::new),
+            opened: Stamp::new(FRESH),
+            touched: Stamp::new(FRESH),
+            reader: Stamp::new(OFF),
+            undoing: Stamp::new(OFF),
+        }
+    }
+
+    pub(crate) fn deadlines<'a>(&'a self, of_scope: &'a Deadlines) -> &'a Deadlines {
+        self.own.as_deref().unwrap_or(of_scope)
+    }
+
+    pub(crate) fn touch(&self) {
+        self.touched.freshen();
+    }
+
+    /// The reader is here: it has come for whatever there is.
+    pub(crate) fn reader_came(&self) {
+        self.reader.0.store(OFF, Ordering::Relaxed);
+    }
+
+    /// There is something for the reader to come for.
+    pub(crate) fn reader_expected(&self) {
+        self.reader.0.store(FRESH, Ordering::Relaxed);
+    }
+
+    /// The source has woken the reader. If it was expected already, it still is, for as
+    /// long as it was.
+    pub(crate) fn reader_woken(&self) {
+        let _: Result<u64, u64> =
+            self.reader
+                .0
+                .compare_exchange(OFF, FRESH, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    pub(crate) fn undo_begun(&self) {
+        self.undoing.freshen();
+    }
+
+    pub(crate) fn undo_ended(&self) {
+        self.undoing.0.store(OFF, Ordering::Relaxed);
+    }
+
+    /// What is overdue of a connection in `state`, `now` being the time in nanoseconds.
+    pub(crate) fn overdue(
+        &self,
+        deadlines: &Deadlines,
+        id: ConnectionId,
+        state: State,
+        now: u64,
+    ) -> Option<Overdue> {
+        let passed = |stamp: &Stamp, limit: Option<Duration>| {
+            limit.is_some_and(|limit| stamp.age(now) >= nanos(limit))
+        };
+        let reason = match state {
+            State::Closed(_) => {
+                return passed(&self.undoing, deadlines.undo).then_some(Overdue::AbandonUndo);
+            }
+            _ if passed(&self.opened, deadlines.max_age_of(id)) => CloseReason::Expired,
+            State::Pending | State::Registering if passed(&self.opened, deadlines.setup) => {
+                CloseReason::Expired
+            }
+            State::Live if passed(&self.touched, deadlines.idle) => CloseReason::Idle,
+            State::Live if passed(&self.reader, deadlines.stall) => CloseReason::Stalled,
+            State::Pending | State::Registering | State::Live => return None,
+        };
+        Some(Overdue::Close(reason))
+    }
+}
+
+/// A time in nanoseconds since some instant before all sweeps, or one of these.
+struct Stamp(AtomicU64);
+
+/// Since a moment ago: the next sweep dates it.
+const FRESH: u64 = 0;
+/// Not at all.
+const OFF: u64 = u64::MAX;
+
+impl Stamp {
+    fn new(stamp: u64) -> Self {
+        Self(AtomicU64::new(stamp))
+    }
+
+    /// A load, unless a sweep has been here since.
+    fn freshen(&self) {
+        if self.0.load(Ordering::Relaxed) != FRESH {
+            self.0.store(FRESH, Ordering::Relaxed);
+        }
+    }
+
+    /// How old it is; dates it first if it is fresh.
+    fn age(&self, now: u64) -> u64 {
+        let dated = self
+            .0
+            .compare_exchange(FRESH, now, Ordering::Relaxed, Ordering::Relaxed);
+        match dated {
+            Ok(_) | Err(OFF) => 0,
+            Err(since) => now.saturating_sub(since),
+        }
+    }
+}
+
+/// A limit of zero is over when something is dated and looked at again.
+fn nanos(limit: Duration) -> u64 {
+    u64::try_from(limit.as_nanos()).unwrap_or(OFF).max(1)
+}
