@@ -1,3 +1,26 @@
-//! The tokio adapter: what needs a runtime, on the public API of the core.
+//! The tokio adapter: what drives real streams, on the public API of the core.
+//!
+//! | you want to | use |
+//! |---|---|
+//! | close when a signal fires | [`Pending::abort_on`](crate::Pending::abort_on), [`Scope::abort_on`](crate::Scope::abort_on) |
+//! | keep [`Deadlines`](crate::Deadlines) | [`ScopeBuilder::runtime`](crate::ScopeBuilder::runtime) with a `tokio::runtime::Handle` |
+//! | undo what takes its time | [`Registering::on_close_async`](crate::Registering::on_close_async) |
+//! | send something when nothing was sent for a while | [`LiveStream::heartbeat`](crate::LiveStream::heartbeat), `LiveBody::heartbeat` |
+//! | run tasks that end with the connection | [`Live::spawn`](crate::Live::spawn) |
+//! | shut down | [`Scope::drain`](crate::Scope::drain) |
+//! | stop other work at the close | `Handle::token` |
+//!
+//! Most of it are methods on the types of the core. What is here are the types that
+//! they return.
 
 mod abort_on;
+mod drain;
+mod heartbeat;
+mod on_close_async;
+mod runtime;
+mod spawn;
+#[cfg(feature = "tokio-util")]
+mod token;
+
+pub use drain::{Drain, DrainReport, Overrun};
+pub use heartbeat::Heartbeat;

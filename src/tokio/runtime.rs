@@ -1,0 +1,24 @@
+//! A tokio runtime as the tasks and the time of a scope.
+
+use std::time::{Duration, Instant};
+
+use ::tokio::runtime::Handle;
+
+use crate::{BoxFuture, Runtime};
+
+impl Runtime for Handle {
+    fn spawn(&self, task: BoxFuture<()>) {
+        drop(self.spawn(task));
+    }
+
+    fn now(&self) -> Instant {
+        // Its time may be paused.
+        let _entered = self.enter();
+        ::tokio::time::Instant::now().into_std()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<()> {
+        let _entered = self.enter();
+        Box::pin(::tokio::time::sleep(duration))
+    }
+}
