@@ -164,6 +164,7 @@ fn hooks_of_one_key_are_called_one_at_a_time_and_nobody_waits() {
         assert_eq!(log.entries()[4..], ["first a"]);
         let_go.send(()).unwrap();
         drop(new);
+        has_entered.recv().unwrap();
         assert_eq!(log.entries()[5..], ["last a"]);
     });
     // Who came and went while the hook was running was nobody to tell of.
