@@ -13,8 +13,8 @@ use crate::id::ConnectionId;
 /// They are kept by [`Scope::sweep`](crate::Scope::sweep), which a scope with a
 /// [`Runtime`](crate::Runtime) runs by itself, every second unless
 /// [told otherwise](crate::ScopeBuilder::sweep_every). A deadline never passes early. It
-/// is noticed late by two sweeps at most: the first one dates what it counts from, the
-/// last one finds that it is over.
+/// is noticed late by the time of three sweeps at most: the first two date what it counts
+/// from, the last one finds that it is over.
 ///
 /// There is no task and no timer for a connection. Each one that has a deadline costs
 /// one allocation of 48 bytes (144 with deadlines of its own), and a few loads per sweep;

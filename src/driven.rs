@@ -104,7 +104,7 @@ impl<S> Driven<S> {
             None => Polling::poll(lifecycle, source, |source| poll(source, cx)),
             Some(watch) => {
                 // First of all: the source wakes the reader through the lifecycle.
-                if let Poll::Ready(closed) = this.parking.poll_closed(lifecycle, cx) {
+                if let Poll::Ready(closed) = this.parking.poll_read(lifecycle, cx) {
                     this.source.set(None);
                     return Poll::Ready(Err(closed));
                 }

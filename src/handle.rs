@@ -69,10 +69,15 @@ impl Handle {
     ///
     /// When this returns `Ok`, the connection is out of sight of every registry,
     /// its stream yields nothing more but a farewell, and its undo has run on
-    /// this thread, newest first. There is one exception: while the owner is in a
-    /// set-up step ([`Registering::run`](crate::Registering::run) or
-    /// [`finish`](crate::Registering::finish)), the step is stopped first and
-    /// the undo runs where it stops. [`settled`](Self::settled) tells when.
+    /// this thread, newest first. That is, unless there is something to wait for, which no
+    /// thread does: [`settled`](Self::settled) tells when it is over.
+    ///
+    /// - While the owner is in a set-up step ([`Registering::run`](crate::Registering::run)
+    ///   or [`finish`](crate::Registering::finish)), the step is stopped first and the
+    ///   undo runs where it stops.
+    /// - [Work that belongs to the connection](crate::Live::scoped) is stopped first as well.
+    /// - An [asynchronous undo](crate::Registering::on_close_spawn) runs elsewhere, and
+    ///   those that are older after it.
     ///
     /// A panic in an undo or a waker does not reach the caller.
     ///

@@ -28,9 +28,14 @@
 //! | have one connection per key, or a few, for others to find | [`Registry`] |
 //! | share one upstream among all under a key | [`RegistryBuilder::on_first`] |
 //! | stream until either side ends | [`Live::stream`], [`LiveStream`] |
+//! | send a body that somebody else made | `Live::body`, `LiveBody` |
 //! | run a loop of your own: a WebSocket | [`Live::run`] |
+//! | run work beside it that ends with it | [`Live::scoped`] |
+//! | limit how long what may take | [`Deadlines`], [`Scope::sweep`] |
 //! | observe or close from anywhere | [`Handle`] |
 //! | close when a signal fires | `Pending::abort_on` on tokio, [`Handle::close_when`] elsewhere |
+//! | undo what takes its time | `Registering::on_close_async` on tokio, [`Registering::on_close_spawn`] elsewhere |
+//! | send heartbeats, drain within a deadline | `LiveStream::heartbeat`, `Scope::drain` on tokio |
 //! | keep a connection in a field | [`Connection`] |
 //! | reason about the states themselves | [`State::apply`] |
 //!
@@ -87,8 +92,9 @@
 //!   terminal, and the first reason wins.
 //! - **I2 Unwound once.** Whatever was acquired is undone exactly once, newest
 //!   first, whichever thread closes and at whatever await the owner stands. The
-//!   closer runs the undo at once; only while a set-up step is in flight, the step
-//!   is stopped first and the undo runs where it stops. A panicking undo stops no
+//!   closer runs the undo at once; only while a set-up step or a task of the connection
+//!   is in flight, that is stopped first and the undo runs where it stops. An asynchronous
+//!   undo runs elsewhere, and the older ones follow it. A panicking undo stops no
 //!   other and does not reach the closer; [`Handle::settled`] reports it.
 //! - **I3 Visible means live.** A lookup returns a member only if it was live at one
 //!   instant during the call, in all registries alike.
@@ -99,7 +105,9 @@
 //! - **I6 Admission is atomic.** Caps and the drain gate are decided in the step
 //!   that admits.
 //! - **I7 Nothing outlives.** Once a connection has settled, nothing of it is left
-//!   in a registry, in its scope or on the lists of those who wait.
+//!   in a registry, in its scope or on the lists of those who wait, no task of it, and
+//!   nothing that it held. Its signals have let go of it. A timer is a field of
+//!   the stream, and goes with the source of that.
 //! - **I8 No user code under a lock.** Undos, wakers, hooks, observers, the body of a
 //!   loop over a registry and the drop of keys and values may use this crate in any
 //!   way. Only `Eq` and `Borrow` of keys run under one.
@@ -107,8 +115,12 @@
 //!
 //! # Features
 //!
-//! - **`tokio`** (on by default): `Pending::abort_on`. Without it the crate is the core
+//! - **`tokio`** (on by default): `hangup::tokio`, which drives real streams: signals,
+//!   heartbeats, asynchronous undos, tasks, drains. Without it the crate is the core
 //!   alone, which needs no runtime.
+//! - **`http-body`** (on by default): `Live::body`, for bodies of HTTP messages; with `tokio`,
+//!   heartbeats in bodies of server-sent events.
+//! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the close.
 //! - **`tracing`**: `TracingObserver`, which emits an event for every transition.
 //!
 //! # What a close is

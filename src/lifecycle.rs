@@ -92,6 +92,8 @@ struct Slow {
     forsaken: bool,
     unfinished: Vec<String>,
     attached: Vec<Arc<dyn Any + Send + Sync>>,
+    /// Whom the source wakes. In an `Arc`, since to clone a waker is user code (I8).
+    reader: Option<Arc<Waker>>,
 }
 
 /// The asynchronous undo that is under way.
@@ -309,6 +311,18 @@ impl Lifecycle {
         drop(unneeded);
     }
 
+    /// Stores whom a source wakes that wakes through this, unless it has closed.
+    pub(crate) fn park_reader(&self, reader: Waker) {
+        let reader = Arc::new(reader);
+        let mut parts = lock(&self.parts);
+        let unneeded = match self.closed() {
+            None => parts.slow().reader.replace(reader),
+            Some(_) => Some(reader),
+        };
+        drop(parts);
+        drop(unneeded);
+    }
+
     /// Stores the waker of someone who waits for `moment`, who looks at the word
     /// afterwards likewise, and stops waiting in the end.
     pub(crate) fn wait(&self, moment: Moment, key: &mut Option<WaiterKey>, waker: Waker) {
@@ -341,8 +355,10 @@ impl Lifecycle {
     fn wake_closed(&self) {
         let mut parts = lock(&self.parts);
         let owner = parts.owner.take();
+        let reader = parts.slow.as_mut().and_then(|slow| slow.reader.take());
         let waiters = parts.closed.take();
         drop(parts);
+        self.contain(|| drop(reader));
         if let Some(owner) = owner {
             wake(owner);
         }
@@ -379,10 +395,11 @@ impl Lifecycle {
                         beginning: true,
                         ..Underway::default()
                     });
-                    drop(parts);
+                    // Under the lock, as the end of the one before.
                     if let Some(pulse) = &self.pulse {
                         pulse.undo_begun();
                     }
+                    drop(parts);
                     self.contain(|| begin(Next::Unwind));
                     // Whoever comes second goes on: who has begun it, or who ends it.
                     // No recursion, however many end at once.
@@ -430,12 +447,14 @@ impl Lifecycle {
             }
             return;
         }
-        let underway = parts.slow().undoing.take();
-        drop(parts);
+        let underway = parts.slow().undoing.take().expect("it has begun");
         if let Some(pulse) = &self.pulse {
             pulse.undo_ended();
         }
-        if !underway.expect("it has begun").beginning {
+        drop(parts);
+        // The executor's, and who knows what it does.
+        self.contain(|| drop(underway.task));
+        if !underway.beginning {
             self.unwind();
         }
     }
@@ -455,24 +474,35 @@ impl Lifecycle {
         abandoned
     }
 
-    /// Gives up the asynchronous undo that is under way, if there is one.
-    pub(crate) fn abandon_undo(&self) {
-        self.abandon(|_| ());
+    /// Gives up the asynchronous undo that is under way, if it is overdue at `now`.
+    pub(crate) fn abandon_overdue_undo(&self, now: u64) {
+        self.abandon(|_| {
+            self.pulse.as_deref().is_some_and(|pulse| {
+                let deadlines = pulse.deadlines(self.scope.deadlines());
+                pulse.is_undo_overdue(deadlines, now)
+            })
+        });
     }
 
     /// Gives up the asynchronous undo that is under way, and all that would follow.
     pub(crate) fn forsake_undos(&self) {
-        self.abandon(|slow| slow.forsaken = true);
+        self.abandon(|slow| {
+            slow.forsaken = true;
+            true
+        });
     }
 
-    fn abandon(&self, also: impl FnOnce(&mut Slow)) {
+    fn abandon(&self, whether: impl FnOnce(&mut Slow) -> bool) {
         let mut parts = lock(&self.parts);
         let slow = parts.slow();
-        also(slow);
-        let task = slow.undoing.as_mut().and_then(|underway| {
-            underway.abandoned = true;
-            underway.task.take()
-        });
+        let task = if whether(slow) {
+            slow.undoing.as_mut().and_then(|underway| {
+                underway.abandoned = true;
+                underway.task.take()
+            })
+        } else {
+            None
+        };
         drop(parts);
         if let Some(task) = task {
             wake(task);
@@ -610,10 +640,10 @@ impl Wake for Lifecycle {
         if let Some(pulse) = &self.pulse {
             pulse.reader_woken();
         }
-        // Left there, for the close and for the next time.
-        let reader = lock(&self.parts).owner.clone();
+        // Left there, for the next time.
+        let reader = lock(&self.parts).slow().reader.clone();
         if let Some(reader) = reader {
-            reader.wake();
+            reader.wake_by_ref();
         }
     }
 }

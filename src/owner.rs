@@ -54,14 +54,25 @@ pub(crate) struct Parking(Option<Waker>);
 impl Parking {
     /// `Ready` if the connection has closed; else a close will wake the task.
     pub(crate) fn poll_closed(&mut self, lifecycle: &Lifecycle, cx: &Context<'_>) -> Poll<Closed> {
-        let waker = cx.waker();
-        if !self.0.as_ref().is_some_and(|left| left.will_wake(waker)) {
-            lifecycle.park_owner(waker.clone());
-            self.0 = Some(waker.clone());
-        }
+        self.park(lifecycle, cx, |_| ());
         // After the waker is there, also when it was there before: a close takes
         // it only when the word says so already.
         lifecycle.closed().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Leaves the waker for a close, and for the source of a reader that is watched.
+    pub(crate) fn poll_read(&mut self, lifecycle: &Lifecycle, cx: &Context<'_>) -> Poll<Closed> {
+        self.park(lifecycle, cx, |waker| lifecycle.park_reader(waker.clone()));
+        lifecycle.closed().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn park(&mut self, lifecycle: &Lifecycle, cx: &Context<'_>, also: impl FnOnce(&Waker)) {
+        let waker = cx.waker();
+        if !self.0.as_ref().is_some_and(|left| left.will_wake(waker)) {
+            lifecycle.park_owner(waker.clone());
+            also(waker);
+            self.0 = Some(waker.clone());
+        }
     }
 }
 

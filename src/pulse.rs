@@ -1,8 +1,8 @@
 //! Since when a connection is what it is, without a clock.
 //!
-//! What happens to a connection is noted as *fresh*; the next sweep, which knows the
-//! time, dates it. So whoever notes something reads no clock, a deadline counts from
-//! an instant at or after what it counts from, and it never passes early.
+//! What happens to a connection is noted as *fresh*. The next sweep has *seen* it, and the
+//! one after that dates it, with a time that was read after it had happened. So whoever
+//! notes something reads no clock, and no deadline passes early.
 //!
 //! ORDERING: all Relaxed. Nothing but a deadline, which is coarse, hangs on a stamp; who
 //! closes does so through the word.
@@ -71,6 +71,15 @@ impl Pulse {
                 .compare_exchange(OFF, FRESH, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// Whether the undo that runs now is overdue: not the one that a sweep has seen, if that
+    /// is over. Under the lock under which undos begin and end.
+    pub(crate) fn is_undo_overdue(&self, deadlines: &Deadlines, now: u64) -> bool {
+        let since = self.undoing.0.load(Ordering::Relaxed);
+        let dated = since != FRESH && since != SEEN && since != OFF;
+        let limit = deadlines.undo.filter(|_| dated);
+        limit.is_some_and(|limit| now.saturating_sub(since) >= nanos(limit))
+    }
+
     pub(crate) fn undo_begun(&self) {
         self.undoing.freshen();
     }
@@ -109,8 +118,12 @@ impl Pulse {
 /// A time in nanoseconds since some instant before all sweeps, or one of these.
 struct Stamp(AtomicU64);
 
-/// Since a moment ago: the next sweep dates it.
+/// Since the last sweep, or during that.
 const FRESH: u64 = 0;
+/// Since the one before.
+const SEEN: u64 = 1;
+/// No time is earlier.
+pub(crate) const FIRST: u64 = 2;
 /// Not at all.
 const OFF: u64 = u64::MAX;
 
@@ -126,15 +139,20 @@ impl Stamp {
         }
     }
 
-    /// How old it is; dates it first if it is fresh.
+    /// How old it is; a step nearer to its date if it has none.
     fn age(&self, now: u64) -> u64 {
-        let dated = self
-            .0
-            .compare_exchange(FRESH, now, Ordering::Relaxed, Ordering::Relaxed);
-        match dated {
-            Ok(_) | Err(OFF) => 0,
-            Err(since) => now.saturating_sub(since),
-        }
+        let since = self.0.load(Ordering::Relaxed);
+        let next = match since {
+            OFF => return 0,
+            FRESH => SEEN,
+            SEEN => now,
+            dated => return now.saturating_sub(dated),
+        };
+        // Else it is fresh again, or off.
+        let _: Result<u64, u64> =
+            self.0
+                .compare_exchange(since, next, Ordering::Relaxed, Ordering::Relaxed);
+        0
     }
 }
 

@@ -8,8 +8,8 @@ mod stats;
 mod sweep;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::deadlines::Deadlines;
 use crate::error::Refused;
@@ -28,6 +28,7 @@ use crate::waiters::Waiters;
 
 use gate::{Gate, Inside};
 use members::Members;
+use sweep::Sweeps;
 
 pub(crate) use builder::Clock;
 pub use builder::ScopeBuilder;
@@ -68,7 +69,7 @@ pub(crate) struct Shared {
     max_connections: usize,
     deadlines: Deadlines,
     runtime: Option<Arc<dyn Runtime>>,
-    first_sweep: OnceLock<Instant>,
+    sweeps: Mutex<Sweeps>,
     watch: Option<Arc<Watch>>,
     members: Shards<Members>,
     drained: Mutex<Waiters>,

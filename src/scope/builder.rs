@@ -1,7 +1,7 @@
 //! A scope that is not like all others.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::gate::{Gate, UNLIMITED};
@@ -63,7 +63,8 @@ impl ScopeBuilder {
     /// its own.
     ///
     /// They are kept by [`Scope::sweep`], which a scope that is given a
-    /// [runtime](Self::runtime) runs by itself.
+    /// [runtime](Self::runtime) runs by itself. With the feature `tokio`, a scope with deadlines
+    /// is given the runtime in which it is built, unless it is given another.
     pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
         self
@@ -124,7 +125,11 @@ impl ScopeBuilder {
     ///
     /// If the [runtime](Self::runtime) has no timers.
     #[must_use]
-    pub fn build(self) -> Scope {
+    pub fn build(mut self) -> Scope {
+        #[cfg(feature = "tokio")]
+        if self.runtime.is_none() && !self.deadlines.are_none() {
+            self.runtime = crate::tokio::current();
+        }
         let clock = self.clock;
         let watch = |observer| Arc::new(Watch::new(observer, clock));
         let shared = Arc::new(Shared {
@@ -132,7 +137,7 @@ impl ScopeBuilder {
             max_connections: self.max_connections.unwrap_or(UNLIMITED),
             deadlines: self.deadlines,
             runtime: self.runtime,
-            first_sweep: OnceLock::new(),
+            sweeps: Mutex::default(),
             watch: self.observer.map(watch),
             members: Shards::default(),
             drained: Mutex::new(Waiters::default()),

@@ -4,18 +4,23 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::{Scope, Shared};
-use crate::pulse::Overdue;
+use crate::pulse::{self, Overdue};
 use crate::runtime::{BoxFuture, Runtime};
+use crate::sync::{Mutex, lock};
 
 impl Scope {
     /// Closes what is past its [deadlines](crate::Deadlines), `now` being the time, and
     /// returns how many connections this call closed.
     ///
-    /// A scope with a [`Runtime`] does this by itself. Else it is to be called again and again,
-    /// with times that do not go back. It looks at every connection that has not settled.
+    /// A scope with a [`Runtime`] does this by itself. Else it is to be called again and
+    /// again, each time with a `now` that was read after the call before had returned. It
+    /// looks at every connection that has not settled. If it is at it already, on another
+    /// thread or further up the stack, it does nothing.
     pub fn sweep(&self, now: Instant) -> usize {
         let shared = &self.shared;
-        let now = shared.since_first_sweep(now);
+        let Some((_sweeping, now)) = Sweeping::begin(&shared.sweeps, now) else {
+            return 0;
+        };
         let mut closed = 0;
         for shard in 0..shared.members.count() {
             let members = shared.members.lock(shard);
@@ -30,7 +35,7 @@ impl Scope {
                     Overdue::Close(reason) => {
                         closed += usize::from(lifecycle.close(reason).is_ok());
                     }
-                    Overdue::AbandonUndo => lifecycle.abandon_undo(),
+                    Overdue::AbandonUndo => lifecycle.abandon_overdue_undo(now),
                 }
             }
         }
@@ -38,12 +43,38 @@ impl Scope {
     }
 }
 
-impl Shared {
-    fn since_first_sweep(&self, now: Instant) -> u64 {
-        let first = *self.first_sweep.get_or_init(|| now);
+/// One at a time.
+#[derive(Default)]
+pub(super) struct Sweeps {
+    first: Option<Instant>,
+    latest: u64,
+    under_way: bool,
+}
+
+/// The one that is under way, until this is dropped.
+struct Sweeping<'a>(&'a Mutex<Sweeps>);
+
+impl<'a> Sweeping<'a> {
+    /// The time of it, which does not go back, in nanoseconds since the first.
+    fn begin(sweeps: &'a Mutex<Sweeps>, now: Instant) -> Option<(Self, u64)> {
+        let mut state = lock(sweeps);
+        if std::mem::replace(&mut state.under_way, true) {
+            return None;
+        }
+        let first = *state.first.get_or_insert(now);
         let nanos = now.saturating_duration_since(first).as_nanos();
-        // Not zero, which is no time.
-        u64::try_from(nanos).unwrap_or(u64::MAX - 2) + 1
+        let nanos = u64::try_from(nanos).unwrap_or(LAST).min(LAST) + pulse::FIRST;
+        state.latest = state.latest.max(nanos);
+        Some((Self(sweeps), state.latest))
+    }
+}
+
+/// In six hundred years.
+const LAST: u64 = u64::MAX - 2 * pulse::FIRST;
+
+impl Drop for Sweeping<'_> {
+    fn drop(&mut self) {
+        lock(self.0).under_way = false;
     }
 }
 

@@ -165,8 +165,9 @@ impl<S: Future + Send + 'static> Future for Bridge<S> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Closed> {
         let this = &mut *self;
-        let task = lock(&this.ends.task).replace(cx.waker().clone());
-        drop(task);
+        let task = cx.waker().clone();
+        let replaced = lock(&this.ends.task).replace(task);
+        drop(replaced);
         // The close does not wake the task but its end of the bridge.
         let close = Waker::from(Arc::clone(&this.ends));
         if let Poll::Ready(closed) =
@@ -175,22 +176,23 @@ impl<S: Future + Send + 'static> Future for Bridge<S> {
             this.ends.detach();
             return Poll::Ready(closed);
         }
+        // Before the signal, so that it is dropped after it: the undo comes last.
+        let failing = FailOnUnwind(Some(&this.handle));
         let taken = lock(&this.ends.signal).take();
+        let mut fired = false;
         if let Some(mut signal) = taken {
-            let failing = FailOnUnwind(Some(&this.handle));
-            let fired = signal.as_mut().poll(cx).is_ready();
-            // Back where the close finds it; or gone before the undo runs, which is none of
-            // its business.
+            fired = signal.as_mut().poll(cx).is_ready();
             if fired {
                 drop(signal);
             } else {
+                // Back where the close finds it.
                 *lock(&this.ends.signal) = Some(signal);
             }
-            failing.disarm();
-            if fired {
-                // Whatever reason it had before ours, it is closed.
-                let _: Result<(), Closed> = this.handle.close(CloseReason::Aborted);
-            }
+        }
+        failing.disarm();
+        if fired {
+            // Whatever reason it had before ours, it is closed.
+            let _: Result<(), Closed> = this.handle.close(CloseReason::Aborted);
         }
         // After the signal is back: either the close finds it, or is found here.
         match this.handle.state().closed() {
@@ -216,11 +218,12 @@ where
     S: 'static,
 {
     fn wake(self: Arc<Self>) {
-        self.detach();
+        // First, since the signal's drop may panic.
         let task = lock(&self.task).take();
         if let Some(task) = task {
             task.wake();
         }
+        self.detach();
     }
 }
 

@@ -1,15 +1,14 @@
 //! Something to send when there is nothing to send.
 
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ::tokio::time::{Instant, Sleep, sleep};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
+use super::pause::Pause;
 use crate::LiveStream;
 
 impl<S: Stream> LiveStream<S> {
@@ -76,13 +75,14 @@ where
     type Item = S::Item;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let this = self.project();
+        let mut this = self.project();
         let polled = this.source.poll_next(cx);
         if polled.is_ready() {
             this.pause.begin();
             return polled;
         }
-        ready!(this.pause.poll_over(cx));
+        ready!(this.pause.as_mut().poll_over(cx));
+        this.pause.begin();
         Poll::Ready(Some((this.item)()))
     }
 
@@ -98,51 +98,5 @@ impl<S: fmt::Debug, F> fmt::Debug for Heartbeat<S, F> {
             .field("source", &self.source)
             .field("period", &self.pause.period)
             .finish_non_exhaustive()
-    }
-}
-
-pin_project! {
-    /// The time in which nothing is sent.
-    pub(super) struct Pause {
-        period: Duration,
-        begun: Instant,
-        // Moved only when it fires, not whenever a pause begins.
-        #[pin]
-        timer: Sleep,
-    }
-}
-
-impl Pause {
-    pub(super) fn new(period: Duration) -> Self {
-        // No timer is finer, and none at all would never let go.
-        let period = period.max(Duration::from_millis(1));
-        Self {
-            period,
-            begun: Instant::now(),
-            timer: sleep(period),
-        }
-    }
-
-    /// Something is sent now.
-    pub(super) fn begin(self: Pin<&mut Self>) {
-        *self.project().begun = Instant::now();
-    }
-
-    /// `Ready` when it has lasted for the period, and begins the next one then.
-    pub(super) fn poll_over(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        loop {
-            ready!(this.timer.as_mut().poll(cx));
-            let now = Instant::now();
-            let lasted = now.saturating_duration_since(*this.begun);
-            let left = this.period.saturating_sub(lasted);
-            if !left.is_zero() {
-                this.timer.as_mut().reset(now + left);
-                continue;
-            }
-            *this.begun = now;
-            this.timer.as_mut().reset(now + *this.period);
-            return Poll::Ready(());
-        }
     }
 }

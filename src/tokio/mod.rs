@@ -17,10 +17,16 @@ mod abort_on;
 mod drain;
 mod heartbeat;
 mod on_close_async;
+mod pause;
 mod runtime;
 mod spawn;
+#[cfg(feature = "http-body")]
+mod sse;
 #[cfg(feature = "tokio-util")]
 mod token;
 
 pub use drain::{Drain, DrainReport, Overrun};
 pub use heartbeat::Heartbeat;
+pub(crate) use runtime::current;
+#[cfg(feature = "http-body")]
+pub use sse::SseHeartbeat;

@@ -3,11 +3,9 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::panic::Location;
-use std::sync::Arc;
 
-use ::tokio::runtime::Handle;
-
-use crate::{BoxFuture, Registering, Runtime};
+use super::current;
+use crate::{BoxFuture, Registering};
 
 impl Registering {
     /// Registers an asynchronous undo, to run when the connection closes.
@@ -77,10 +75,4 @@ impl Registering {
         };
         self.on_close_spawn(name, spawn, undo);
     }
-}
-
-/// The runtime of this thread, if it is in one.
-fn current() -> Option<Arc<dyn Runtime>> {
-    let handle = Handle::try_current().ok()?;
-    Some(Arc::new(handle))
 }

@@ -1,5 +1,6 @@
 //! A tokio runtime as the tasks and the time of a scope.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::tokio::runtime::Handle;
@@ -21,4 +22,10 @@ impl Runtime for Handle {
         let _entered = self.enter();
         Box::pin(::tokio::time::sleep(duration))
     }
+}
+
+/// The runtime of this thread, if it is in one.
+pub(crate) fn current() -> Option<Arc<dyn Runtime>> {
+    let handle = Handle::try_current().ok()?;
+    Some(Arc::new(handle))
 }

@@ -1,0 +1,312 @@
+//! Undos that run on tasks, spawned by hand: the test polls them, or drops them.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures::channel::oneshot;
+use futures::executor::block_on;
+use hangup::{BoxFuture, CloseReason, Deadlines, Handle, Registering, Scope};
+use tokio_test::{assert_pending, assert_ready, task};
+
+use crate::support::log::Log;
+use crate::support::registering;
+
+/// An executor that runs nothing by itself.
+#[derive(Clone, Default)]
+struct Tasks(Arc<Mutex<Vec<BoxFuture<()>>>>);
+
+impl Tasks {
+    fn spawn(&self) -> impl FnOnce(BoxFuture<()>) + Send + 'static {
+        let tasks = self.clone();
+        move |task| tasks.0.lock().unwrap().push(task)
+    }
+
+    /// The only one.
+    fn next(&self) -> task::Spawn<BoxFuture<()>> {
+        let mut tasks = self.0.lock().unwrap();
+        assert_eq!(tasks.len(), 1);
+        task::spawn(tasks.pop().unwrap())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
+    }
+}
+
+/// Undoes, newest first: `new`, then what is asynchronous, then `old`.
+fn layered(log: &Log, tasks: &Tasks) -> (Registering, oneshot::Sender<()>) {
+    let (go_on, gate) = oneshot::channel::<()>();
+    let mut setup = registering();
+    setup.on_close(log.adds("old"));
+    let inner = log.clone();
+    setup.on_close_spawn("pause ada", tasks.spawn(), move || async move {
+        inner.add("begun");
+        let _stopped = inner.on_drop("dropped");
+        gate.await.unwrap();
+        inner.add("complete");
+    });
+    setup.on_close(log.adds("new"));
+    (setup, go_on)
+}
+
+fn unfinished(handle: &Handle) -> Vec<String> {
+    handle.settlement().unwrap().unfinished
+}
+
+#[test]
+fn an_asynchronous_undo_has_its_turn_and_nobody_waits_on_the_thread() {
+    let (log, tasks) = (Log::default(), Tasks::default());
+    let (setup, go_on) = layered(&log, &tasks);
+    let handle = setup.handle();
+    handle.close(CloseReason::Idle).unwrap();
+    assert_eq!(log.entries(), ["new"]);
+
+    let mut settled = task::spawn(handle.settled());
+    let mut undo = tasks.next();
+    assert_pending!(undo.poll());
+    assert_eq!(log.entries(), ["new", "begun"]);
+    assert_pending!(settled.poll());
+    go_on.send(()).unwrap();
+    assert!(undo.is_woken());
+    assert_ready!(undo.poll());
+    assert_eq!(
+        log.entries(),
+        ["new", "begun", "complete", "dropped", "old"]
+    );
+    assert!(settled.is_woken());
+    let settled = assert_ready!(settled.poll());
+    assert_eq!((settled.undone, settled.unfinished.len()), (3, 0));
+    drop(setup);
+}
+
+#[test]
+fn an_undo_whose_task_is_dropped_is_reported_by_name_and_the_older_ones_follow() {
+    for polled in [false, true] {
+        let (log, tasks) = (Log::default(), Tasks::default());
+        let (setup, _go_on) = layered(&log, &tasks);
+        let (handle, scope) = (setup.handle(), setup.scope());
+        drop(setup);
+        let mut undo = tasks.next();
+        if polled {
+            assert_pending!(undo.poll());
+        }
+        drop(undo);
+        assert_eq!(unfinished(&handle), ["pause ada"]);
+        assert_eq!(handle.settlement().unwrap().undone, 3);
+        assert_eq!(scope.stats().unfinished, 1);
+        let expected: &[_] = if polled {
+            &["new", "begun", "dropped", "old"]
+        } else {
+            &["new", "old"]
+        };
+        assert_eq!(log.entries(), expected);
+    }
+}
+
+/// No executor at all: the undo cannot run, and is not lost silently. However many there
+/// are, none waits on the stack of the other.
+#[test]
+fn undos_that_cannot_run_are_reported_however_many() {
+    const UNDOS: usize = 100_000;
+    let mut setup = registering();
+    for _ in 0..UNDOS {
+        setup.on_close_spawn("lost", drop, || async {});
+    }
+    let handle = setup.handle();
+    drop(setup);
+    assert_eq!(unfinished(&handle).len(), UNDOS);
+}
+
+/// It may run the task to its end before it returns, too.
+#[test]
+fn undos_may_run_where_they_are_spawned() {
+    const UNDOS: usize = 10_000;
+    let log = Log::default();
+    let mut setup = registering();
+    setup.on_close(log.adds("old"));
+    for _ in 0..UNDOS {
+        setup.on_close_spawn("inline", |task| block_on(task), || async {});
+    }
+    let handle = setup.handle();
+    drop(setup);
+    assert_eq!(handle.settlement().unwrap().undone, UNDOS + 1);
+    assert!(unfinished(&handle).is_empty());
+    assert_eq!(log.entries(), ["old"]);
+}
+
+#[test]
+fn a_panic_anywhere_in_an_asynchronous_undo_costs_no_other_its_turn() {
+    type Register = fn(&mut Registering, &Tasks);
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+    let registers: [(&str, Register, usize); 5] = [
+        (
+            "in spawn",
+            |setup, _| setup.on_close_spawn("boom", |_| panic!("in spawn"), || async {}),
+            1,
+        ),
+        (
+            "in begin",
+            |setup, tasks| {
+                let begin = || -> std::future::Ready<()> { panic!("in begin") };
+                setup.on_close_spawn("boom", tasks.spawn(), begin);
+            },
+            0,
+        ),
+        (
+            "in poll",
+            |setup, tasks| {
+                setup.on_close_spawn("boom", tasks.spawn(), || async { panic!("in poll") });
+            },
+            0,
+        ),
+        (
+            "in drop",
+            |setup, tasks| {
+                setup.on_close_spawn("boom", tasks.spawn(), || {
+                    let bomb = Bomb;
+                    std::future::poll_fn(move |_| {
+                        let _bomb = &bomb;
+                        std::task::Poll::Ready(())
+                    })
+                });
+            },
+            0,
+        ),
+        (
+            "in drop",
+            |setup, tasks| {
+                let bomb = Bomb;
+                setup.on_close_spawn(
+                    "boom",
+                    {
+                        let spawn = tasks.spawn();
+                        move |task| {
+                            spawn(task);
+                        }
+                    },
+                    move || {
+                        let bomb = bomb;
+                        async move {
+                            let _bomb = bomb;
+                            std::future::pending().await
+                        }
+                    },
+                );
+            },
+            1,
+        ),
+    ];
+    for (message, register, lost) in registers {
+        let (log, tasks) = (Log::default(), Tasks::default());
+        let mut setup = registering();
+        setup.on_close(log.adds("old"));
+        register(&mut setup, &tasks);
+        let handle = setup.handle();
+        drop(setup);
+        if !tasks.is_empty() {
+            let mut task = tasks.next();
+            if task.poll().is_pending() {
+                assert_eq!(lost, 1, "{message}");
+            }
+        }
+        let settled = handle.settlement().unwrap();
+        assert_eq!(settled.panics, [message]);
+        assert_eq!(settled.unfinished.len(), lost, "{message}");
+        assert_eq!(log.entries(), ["old"]);
+    }
+}
+
+#[test]
+fn one_that_comes_too_late_begins_without_delay() {
+    let (log, tasks) = (Log::default(), Tasks::default());
+    let mut setup = registering();
+    let (handle, scope) = (setup.handle(), setup.scope());
+    handle.close(CloseReason::Idle).unwrap();
+    assert!(handle.settlement().is_some());
+    let late = log.adds("late");
+    setup.on_close_spawn("late", tasks.spawn(), || async { late() });
+    assert_ready!(tasks.next().poll());
+    assert_eq!(log.entries(), ["late"]);
+    setup.on_close_spawn("too late", drop, || async {});
+    assert_eq!(unfinished(&handle), ["too late"]);
+    let stats = scope.stats();
+    assert_eq!((stats.undone, stats.unfinished), (2, 1));
+}
+
+#[test]
+fn an_undo_that_overruns_its_deadline_is_given_up_by_name() {
+    const LIMIT: Duration = Duration::from_secs(10);
+    let (log, tasks) = (Log::default(), Tasks::default());
+    let deadlines = Deadlines::new().undo(LIMIT);
+    let scope = Scope::builder().deadlines(deadlines).build();
+    let mut setup = scope.open().unwrap().register().unwrap();
+    let handle = setup.handle();
+    setup.on_close(log.adds("old"));
+    for name in ["second", "first"] {
+        setup.on_close_spawn(name, tasks.spawn(), std::future::pending);
+    }
+    let mut now = Instant::now();
+    let mut after = |elapsed| {
+        now += elapsed;
+        scope.sweep(now)
+    };
+    after(Duration::ZERO);
+    // Only the time of the undo counts.
+    after(LIMIT * 100);
+    drop(setup);
+    for _ in 0..2 {
+        let mut undo = tasks.next();
+        assert_pending!(undo.poll());
+        after(Duration::from_secs(1));
+        after(Duration::from_secs(1));
+        after(LIMIT - Duration::from_millis(1));
+        assert!(!undo.is_woken());
+        assert!(handle.settlement().is_none());
+        // None is closed by it: it was closed before.
+        assert_eq!(after(Duration::from_millis(1)), 0);
+        assert!(undo.is_woken());
+        assert_ready!(undo.poll());
+    }
+    assert_eq!(unfinished(&handle), ["first", "second"]);
+    assert_eq!(log.entries(), ["old"]);
+}
+
+#[test]
+fn undos_that_are_forsaken_are_given_up_and_those_after_them_never_begun() {
+    let (log, tasks) = (Log::default(), Tasks::default());
+    let mut setup = registering();
+    let handle = setup.handle();
+    let begun = log.adds("begun");
+    setup.on_close_spawn("second", tasks.spawn(), || async { begun() });
+    setup.on_close(log.adds("between"));
+    setup.on_close_spawn("first", tasks.spawn(), std::future::pending);
+    drop(setup);
+    let mut undo = tasks.next();
+    assert_pending!(undo.poll());
+    handle.forsake_undos();
+    assert!(undo.is_woken());
+    assert_ready!(undo.poll());
+    assert_ready!(tasks.next().poll());
+    assert_eq!(log.entries(), ["between"]);
+    assert_eq!(unfinished(&handle), ["first", "second"]);
+}
+
+#[test]
+fn to_forsake_the_undos_closes_nothing_and_holds_for_those_that_come() {
+    let (log, tasks) = (Log::default(), Tasks::default());
+    let (mut setup, _go_on) = layered(&log, &tasks);
+    let handle = setup.handle();
+    handle.forsake_undos();
+    assert!(!handle.state().is_closed());
+    setup.on_close_spawn("newest", tasks.spawn(), || async {});
+    drop(setup);
+    assert_ready!(tasks.next().poll());
+    assert_ready!(tasks.next().poll());
+    assert_eq!(unfinished(&handle), ["newest", "pause ada"]);
+    assert_eq!(log.entries(), ["new", "old"]);
+}
