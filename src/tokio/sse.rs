@@ -73,20 +73,23 @@ where
     /// # Examples
     ///
     /// ```
+    /// # use std::convert::Infallible;
+    /// # use bytes::Bytes;
+    /// # use futures::{StreamExt, stream};
+    /// # use http_body::Frame;
+    /// # use http_body_util::{BodyExt, StreamBody};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let chunks = stream::iter(["data: hel", "lo\n\n"]).chain(stream::pending());
+    /// # let upstream = chunks.map(|chunk| Ok::<_, Infallible>(Frame::data(Bytes::from(chunk))));
+    /// # let upstream_body = StreamBody::new(upstream);
     /// use std::time::Duration;
-    /// use bytes::Bytes;
     /// use hangup::Scope;
-    /// use http_body_util::{BodyExt, channel::Channel};
     ///
-    /// let (mut upstream, body) = Channel::<Bytes>::new(4);
     /// let live = Scope::new().open()?.register()?.go_live()?;
-    /// let body = live.body(body).heartbeat(Duration::from_secs(15));
-    /// let mut body = std::pin::pin!(body);
+    /// let body = live.body(upstream_body).heartbeat(Duration::from_secs(15));
     ///
-    /// upstream.send_data("data: hel".into()).await?;
-    /// upstream.send_data("lo\n\n".into()).await?;
+    /// let mut body = std::pin::pin!(body);
     /// for expected in ["data: hel", "lo\n\n", ":\n\n", ":\n\n"] {
     ///     let frame = body.frame().await.unwrap()?;
     ///     assert_eq!(frame.into_data().unwrap(), expected);
