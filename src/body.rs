@@ -162,7 +162,9 @@ impl<B: Body> Body for LiveBody<B> {
 
     fn is_end_stream(&self) -> bool {
         // A farewell may come after the end.
-        self.farewell.is_none() && self.driven.source().is_none_or(Body::is_end_stream)
+        self.farewell.is_none()
+            && (self.driven.live().lifecycle().closed().is_some()
+                || self.driven.source().is_none_or(Body::is_end_stream))
     }
 
     fn size_hint(&self) -> SizeHint {

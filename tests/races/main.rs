@@ -7,6 +7,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "tokio")]
+mod on_tokio;
+mod reader;
 mod registry;
 mod server;
 mod setup;
