@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "http-body")]
+mod body;
 mod bomb;
 mod close_when;
 mod connection;
@@ -12,6 +14,8 @@ mod handle;
 mod hooks;
 mod last_close;
 mod observer;
+#[cfg(feature = "tokio")]
+mod on_tokio;
 mod registry;
 mod run;
 mod scope;

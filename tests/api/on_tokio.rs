@@ -1,0 +1,357 @@
+//! The adapter: what is not a race by a name.
+
+use std::future::{pending, ready};
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use hangup::{CloseReason, Deadlines, Live, Refused, Scope};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, advance, sleep, timeout};
+use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
+
+use crate::support::log::Log;
+use crate::support::{live, registering};
+
+const PERIOD: Duration = Duration::from_secs(30);
+
+fn open(scope: &Scope) -> Live {
+    scope.open().unwrap().register().unwrap().go_live().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_come_when_nothing_was_sent_for_the_period() {
+    let (items, source) = tokio::sync::mpsc::unbounded_channel();
+    let source = tokio_stream::wrappers::UnboundedReceiverStream::new(source);
+    let body = live().stream(source).heartbeat(PERIOD, || '.');
+    let received = tokio::spawn(async move {
+        let begun = Instant::now();
+        body.map(|item| (begun.elapsed().as_secs(), item))
+            .collect::<Vec<_>>()
+            .await
+    });
+    for (pause, item) in [(20, 'a'), (20, 'b'), (35, 'c'), (0, 'd'), (95, 'e')] {
+        sleep(Duration::from_secs(pause)).await;
+        items.send(item).unwrap();
+    }
+    drop(items);
+    let expected = [
+        (20, 'a'),
+        (40, 'b'),
+        (70, '.'),
+        (75, 'c'),
+        (75, 'd'),
+        (105, '.'),
+        (135, '.'),
+        (165, '.'),
+        (170, 'e'),
+    ];
+    assert_eq!(received.await.unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_that_nobody_polled_for_is_not_made_up_for() {
+    let mut body = task::spawn(live().stream(stream::pending()).heartbeat(PERIOD, || 1));
+    assert_pending!(body.poll_next());
+    advance(PERIOD * 10).await;
+    assert_ready_eq!(body.poll_next(), Some(1));
+    assert_pending!(body.poll_next());
+    advance(PERIOD).await;
+    assert_ready_eq!(body.poll_next(), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn periods_of_nothing_and_of_for_ever_are_taken() {
+    let mut body = task::spawn(
+        live()
+            .stream(stream::pending())
+            .heartbeat(Duration::ZERO, || 1),
+    );
+    assert_pending!(body.poll_next());
+    advance(Duration::from_millis(1)).await;
+    assert_ready_eq!(body.poll_next(), Some(1));
+    assert_pending!(body.poll_next());
+    let mut body = task::spawn(
+        live()
+            .stream(stream::iter([2]))
+            .heartbeat(Duration::MAX, || 1),
+    );
+    assert_ready_eq!(body.poll_next(), Some(2));
+    assert_ready_eq!(body.poll_next(), None);
+}
+
+/// It is told to come back: not before, and soon after.
+#[tokio::test(start_paused = true)]
+async fn a_scope_keeps_its_deadlines_by_itself() {
+    let deadlines = Deadlines::new().setup(PERIOD).max_age(PERIOD * 3);
+    let scope = Scope::builder()
+        .deadlines(deadlines.idle(PERIOD * 2))
+        .sweep_every(Duration::from_millis(100))
+        .build();
+    let begun = Instant::now();
+    let setup = scope.open().unwrap().register().unwrap();
+    let (idle, busy) = (open(&scope), open(&scope));
+    let toucher = busy.handle();
+    let touching = async {
+        loop {
+            sleep(PERIOD).await;
+            toucher.touch();
+        }
+    };
+    let ends = async {
+        for (handle, reason, after) in [
+            (setup.handle(), CloseReason::Expired, PERIOD),
+            (idle.handle(), CloseReason::Idle, PERIOD * 2),
+            (busy.handle(), CloseReason::Expired, PERIOD * 3),
+        ] {
+            assert_eq!(handle.closed().await.reason, reason);
+            let late = begun.elapsed().checked_sub(after).expect("not early");
+            assert!(late <= Duration::from_millis(300), "{late:?}");
+        }
+    };
+    tokio::select! {
+        () = ends => {}
+        () = touching => unreachable!("it goes on"),
+    }
+    // The task that sweeps goes when nobody needs it.
+    drop((scope, setup, idle, busy, toucher));
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
+}
+
+#[test]
+fn a_scope_with_deadlines_may_be_built_outside_a_runtime_and_be_given_one() {
+    let deadlines = Deadlines::new().setup(Duration::from_millis(1));
+    let unswept = Scope::builder().deadlines(deadlines).build();
+    assert!(unswept.runtime().is_none());
+
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let swept = Scope::builder()
+        .deadlines(deadlines)
+        .sweep_every(Duration::from_millis(1))
+        .runtime(runtime.handle().clone())
+        .build();
+    let pending = swept.open().unwrap();
+    let closed = runtime.block_on(pending.handle().closed());
+    assert_eq!(closed.reason, CloseReason::Expired);
+}
+
+#[tokio::test]
+async fn an_undo_without_a_name_is_called_by_its_place() {
+    let mut setup = registering();
+    let line = line!() + 1;
+    setup.on_close_async(pending);
+    let handle = setup.handle();
+    drop(setup);
+    handle.forsake_undos();
+    let settled = handle.settled().await;
+    let place = format!("{}:{line}:", file!());
+    assert!(settled.unfinished[0].starts_with(&place), "{settled:?}");
+}
+
+/// No runtime was there when it was registered, nor is there one now.
+#[test]
+fn an_asynchronous_undo_without_a_runtime_is_reported_and_panics_nowhere() {
+    let log = Log::default();
+    let mut setup = registering();
+    setup.on_close(log.adds("older undone"));
+    setup.on_close_async_named("pause ada", || async {});
+    let handle = setup.handle();
+    drop(setup);
+    assert_eq!(handle.settlement().unwrap().unfinished, ["pause ada"]);
+    assert_eq!(log.entries(), ["older undone"]);
+}
+
+/// There is one where it is closed, or there was one where it was registered, or the
+/// scope has one.
+#[test]
+fn an_asynchronous_undo_runs_on_the_runtime_that_there_is() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let register = |scope: Scope| {
+        let mut setup = scope.open().unwrap().register().unwrap();
+        setup.on_close_async(|| async { sleep(Duration::from_millis(1)).await });
+        setup
+    };
+    let given = Scope::builder().runtime(runtime.handle().clone()).build();
+    let cases = [
+        register(given),
+        register(Scope::new()),
+        runtime.block_on(async { register(Scope::new()) }),
+    ];
+    for (case, setup) in cases.into_iter().enumerate() {
+        let handle = setup.handle();
+        if case == 1 {
+            runtime.block_on(async { drop(setup) });
+        } else {
+            drop(setup);
+        }
+        let settled = runtime.block_on(handle.settled());
+        assert_eq!((settled.undone, settled.unfinished.len()), (1, 0), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_an_asynchronous_undo_is_reported_as_one() {
+    let mut setup = registering();
+    setup.on_close_async(|| async { panic!("on the way") });
+    let handle = setup.handle();
+    drop(setup);
+    let settled = handle.settled().await;
+    assert_eq!(settled.panics, ["on the way"]);
+    assert!(settled.unfinished.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_closes_in_batches_spread_over_its_time() {
+    const CONNECTIONS: usize = 95;
+    let scope = Scope::new();
+    let lives: Vec<_> = (0..CONNECTIONS).map(|_| open(&scope)).collect();
+    let begun = Instant::now();
+    let ends = lives.iter().map(|live| {
+        let handle = live.handle();
+        tokio::spawn(async move {
+            assert_eq!(handle.closed().await.reason, CloseReason::Shutdown);
+            begun.elapsed()
+        })
+    });
+    let ends: Vec<_> = ends.collect();
+    tokio::task::yield_now().await;
+    let report = scope
+        .drain(PERIOD)
+        .batches_of(10)
+        .spread(Duration::from_secs(9))
+        .await;
+    assert_eq!((report.closed, report.forced), (CONNECTIONS, 0));
+    assert!(begun.elapsed() <= Duration::from_secs(9));
+    let mut times = Vec::new();
+    for end in ends {
+        times.push(end.await.unwrap());
+    }
+    // The oldest first, and each batch somewhere in its own second.
+    for (number, batch) in (0_u32..).zip(times.chunks(10)) {
+        assert!(batch.iter().all(|time| *time == batch[0]), "{batch:?}");
+        let second = Duration::from_secs(u64::from(number.saturating_sub(1)));
+        let slot = second..=second + Duration::from_secs(u64::from(number > 0));
+        // A timer counts whole milliseconds.
+        let time = batch[0].saturating_sub(Duration::from_millis(1));
+        assert!(
+            slot.contains(&time) || slot.contains(&batch[0]),
+            "{number}: {time:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_of_a_few_is_over_at_once_and_closes_the_gate() {
+    let scope = Scope::new();
+    let lives: Vec<_> = (0..1000).map(|_| open(&scope)).collect();
+    let begun = Instant::now();
+    let report = scope.drain(PERIOD).await;
+    assert_eq!((report.closed, begun.elapsed()), (1000, Duration::ZERO));
+    assert_eq!(scope.open().unwrap_err(), Refused::Draining);
+    drop(lives);
+    let again = scope.drain(Duration::ZERO).await;
+    assert_eq!(again, hangup::tokio::DrainReport::default());
+}
+
+/// A deadline of zero forces at once; whoever has no batch yet is closed too.
+#[tokio::test(start_paused = true)]
+async fn a_drain_at_its_deadline_closes_those_too_whose_turn_has_not_come() {
+    let scope = Scope::new();
+    let lives: Vec<_> = (0..10).map(|_| open(&scope)).collect();
+    let report = scope
+        .drain(PERIOD)
+        .batches_of(0)
+        .spread(Duration::MAX)
+        .await;
+    assert_eq!(report.closed + report.forced, 10);
+    assert!(report.forced >= 8, "{report:?}");
+    assert_eq!(report.unsettled, []);
+    drop(lives);
+}
+
+/// Whoever gives up on the drain has begun it all the same, and can begin it again.
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_dropped_can_be_repeated() {
+    let scope = Scope::new();
+    let mut setup = scope.open().unwrap().register().unwrap();
+    setup.on_close_async_named("slow", || sleep(PERIOD));
+    let gave_up = timeout(PERIOD / 2, scope.drain(PERIOD * 2)).await;
+    assert!(gave_up.is_err());
+    assert!(setup.handle().state().is_closed());
+    assert!(setup.handle().settlement().is_none());
+    let report = scope.drain(PERIOD).await;
+    assert_eq!((report.closed, report.overrun), (1, vec![]));
+}
+
+#[tokio::test]
+async fn a_scope_closes_when_its_signal_fires_and_admits_nobody_after() {
+    let (scope, (fire, fired)) = (Scope::new(), oneshot::channel::<()>());
+    scope.abort_on(fired);
+    let live = open(&scope);
+    fire.send(()).unwrap();
+    let closed = live.handle().closed().await;
+    assert_eq!(closed.reason, CloseReason::Aborted);
+    assert_eq!(scope.open().unwrap_err(), Refused::Draining);
+    drop(live);
+
+    // As if it fired now.
+    let (scope, log) = (Scope::new(), Log::default());
+    let mut setup = scope.open().unwrap().register().unwrap();
+    setup.on_close(log.adds("undone"));
+    scope.abort_on(ready(()));
+    assert_eq!(log.entries(), ["undone"]);
+
+    // A scope that has ended does not wait for its signal.
+    let (scope, (_never, fired)) = (Scope::new(), oneshot::channel::<()>());
+    scope.abort_on(fired);
+    scope.begin_drain();
+    while Handle::current().metrics().num_alive_tasks() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_task_of_a_connection_may_end_by_itself() {
+    let live = live();
+    assert_eq!(live.spawn(async { 7 }).await.unwrap(), Ok(7));
+    let aborted = live.spawn(pending::<()>());
+    aborted.abort();
+    assert!(aborted.await.unwrap_err().is_cancelled());
+    assert!(live.handle().state().is_live());
+    let handle = live.handle();
+    drop(live);
+    assert!(handle.settlement().is_some());
+}
+
+/// One task of a task panics, and the connection fails with it.
+#[tokio::test]
+async fn a_task_of_a_connection_that_panics_fails_it() {
+    let live = live();
+    let panicked = live.spawn(async { panic!("at work") });
+    assert_eq!(live.handle().closed().await.reason, CloseReason::Failed);
+    assert!(panicked.await.unwrap_err().is_panic());
+}
+
+#[cfg(feature = "tokio-util")]
+#[tokio::test]
+async fn a_connection_has_one_token_and_it_is_cancelled_before_the_undo() {
+    let mut setup = registering();
+    let handle = setup.handle();
+    let token = handle.token();
+    let seen = token.clone();
+    setup.on_close(move || assert!(seen.is_cancelled()));
+    let mut cancelled = task::spawn(token.clone().cancelled_owned());
+    assert_pending!(cancelled.poll());
+    handle.close(CloseReason::Idle).unwrap();
+    assert_ready!(cancelled.poll());
+    assert!(handle.settlement().unwrap().panics.is_empty());
+    // The same one, and one that has been cancelled already.
+    assert!(handle.token().is_cancelled());
+
+    // To cancel it is not to close the connection.
+    let live = live();
+    live.handle().token().cancel();
+    assert!(live.handle().token().is_cancelled());
+    assert!(live.handle().state().is_live());
+}
