@@ -1,44 +1,57 @@
-//! A gateway whose streams run on `hangup`: workers, one stream each, and agents
-//! with several streams each.
+//! A gateway whose streams run on `hangup`: workers, one stream each, agents with several
+//! streams each, and what an upstream streams.
 //!
 //! `cargo run --example gateway`, and try what the README lists. `--addr` or
 //! `ADDR` gives another address than 127.0.0.1:3000; port 0 takes a free one.
-//! `--max-connections` caps the streams of all kinds together.
+//! `--max-connections` caps the streams of all kinds together; `--heartbeat`, `--stall`
+//! and `--max-age` are in seconds.
 //!
 //! It keeps no books: who is connected, who may connect, who is told what and when
-//! all are gone is asked of the scope and the registries.
+//! all are gone is asked of the scope and the registries. It has no cleanup but undos, no
+//! timer but heartbeats and no task of its own.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
 use axum::extract::{Path, Query, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use futures::{Stream, StreamExt, stream};
-use hangup::{CloseReason, Closed, Conflict, JoinError, LiveStream, Refused, Registry, Scope};
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
+use hangup::{CloseReason, Closed, Conflict, JoinError, Live, Refused, Registry, Scope};
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
+use alive::Alive;
 use job_router::JobRouter;
+use settings::{Settings, USAGE};
+use upstream::NoAnswer;
 
+#[path = "gateway/alive.rs"]
+mod alive;
 #[path = "gateway/job_router.rs"]
 mod job_router;
+#[path = "gateway/settings.rs"]
+pub(crate) mod settings;
+#[path = "gateway/upstream.rs"]
+mod upstream;
 
-const USAGE: &str = "usage: gateway [--addr HOST:PORT] [--max-connections N]";
-const DEFAULT_ADDR: &str = "127.0.0.1:3000";
-const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 const MAX_STREAMS_PER_AGENT: usize = 5;
 const MAX_SETUP_MS: u64 = 10_000;
 const QUEUE: usize = 64;
@@ -46,7 +59,9 @@ const QUEUE: usize = 64;
 const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(5);
 /// For how many agents it is known why the last stream ended.
 const REMEMBERED_AGENTS: usize = 1000;
-/// What a client that does not read its farewell can cost a shutdown.
+/// What an undo that hangs can cost a shutdown.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+/// What a client that does not read its farewell can cost it.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// Our own code for streams that `DELETE` ends.
@@ -55,8 +70,8 @@ const DELETED: CloseReason = CloseReason::App(1);
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
-    let options = match Options::parse(args.skip(1), std::env::var("ADDR").ok()) {
-        Ok(options) => options,
+    let settings = match Settings::parse(args.skip(1), std::env::var("ADDR").ok()) {
+        Ok(settings) => settings,
         Err(problem) => {
             eprintln!("{problem}\n{USAGE}");
             return ExitCode::from(2);
@@ -68,75 +83,49 @@ async fn main() -> ExitCode {
             .expect("this process can listen for SIGINT");
     };
     let served = async {
-        let listener = TcpListener::bind(&options.addr).await?;
+        let listener = TcpListener::bind(&settings.addr).await?;
         println!("listening on http://{}", listener.local_addr()?);
-        serve(listener, options.max_connections, ctrl_c).await
+        serve(listener, &settings, ctrl_c).await
     };
     match served.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: {error}", options.addr);
+            eprintln!("{}: {error}", settings.addr);
             ExitCode::FAILURE
         }
-    }
-}
-
-struct Options {
-    addr: String,
-    max_connections: usize,
-}
-
-impl Options {
-    fn parse(mut args: impl Iterator<Item = String>, addr: Option<String>) -> Result<Self, String> {
-        let mut options = Self {
-            addr: addr.unwrap_or_else(|| DEFAULT_ADDR.to_owned()),
-            max_connections: DEFAULT_MAX_CONNECTIONS,
-        };
-        while let Some(arg) = args.next() {
-            let (name, value) = match arg.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (arg.as_str(), None),
-            };
-            if !["--addr", "--max-connections"].contains(&name) {
-                return Err(format!("unknown argument `{arg}`"));
-            }
-            let value = value.or_else(|| args.next());
-            let value = value.ok_or_else(|| format!("{name} takes a value"))?;
-            if name == "--addr" {
-                options.addr = value;
-            } else {
-                let number = value.parse();
-                options.max_connections =
-                    number.map_err(|_| format!("{name} takes a number, not `{value}`"))?;
-            }
-        }
-        Ok(options)
     }
 }
 
 /// Serves until `shutdown`, then ends every stream with its farewell.
 pub(crate) async fn serve(
     listener: TcpListener,
-    max_connections: usize,
+    settings: &Settings,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let gateway = Gateway::new(max_connections);
+    let gateway = Gateway::new(settings, listener.local_addr()?);
     let scope = gateway.scope.clone();
-    let drain = {
-        let scope = scope.clone();
-        async move {
-            shutdown.await;
-            scope.begin_drain();
-            scope.close_all(CloseReason::Shutdown);
+    let (drained, has_drained) = oneshot::channel();
+    let drain = async move {
+        shutdown.await;
+        let report = scope.drain(DRAIN_DEADLINE).await;
+        println!(
+            "{} streams closed, {} by force",
+            report.closed, report.forced
+        );
+        for overrun in report.overrun {
+            println!("given up: {}", overrun.undo);
         }
+        // Whoever waits for it has gone only if the server has.
+        let _: Result<(), ()> = drained.send(());
     };
-    let drained = async {
-        scope.settled().await;
-        tokio::time::sleep(SHUTDOWN_GRACE).await;
+    let grace = async {
+        if has_drained.await.is_ok() {
+            tokio::time::sleep(SHUTDOWN_GRACE).await;
+        }
     };
     tokio::select! {
         served = axum::serve(listener, routes(gateway)).with_graceful_shutdown(drain) => served,
-        () = drained => Ok(()),
+        () = grace => Ok(()),
     }
 }
 
@@ -146,21 +135,55 @@ struct Gateway {
     workers: Registry<String, ()>,
     agents: Registry<String, mpsc::Sender<String>>,
     router: Arc<JobRouter>,
+    upstream: SocketAddr,
+    /// Changes when the upstream restarts.
+    restarts: watch::Sender<()>,
+    heartbeat: Duration,
+    timers: Alive,
+    bridges: Alive,
 }
 
 impl Gateway {
-    fn new(max_connections: usize) -> Self {
+    fn new(settings: &Settings, upstream: SocketAddr) -> Self {
         let share = Conflict::Share {
             max_per_key: MAX_STREAMS_PER_AGENT,
         };
         Self {
-            scope: Scope::builder().max_connections(max_connections).build(),
+            scope: Scope::builder()
+                .max_connections(settings.max_connections)
+                .deadlines(settings.deadlines())
+                .sweep_every(settings.sweep_every())
+                .build(),
             workers: Registry::new(Conflict::Replace),
             agents: Registry::builder(share)
                 .remember_closes(REMEMBERED_AGENTS)
                 .build(),
             router: Arc::default(),
+            upstream,
+            restarts: watch::Sender::new(()),
+            heartbeat: settings.heartbeat,
+            timers: Alive::default(),
+            bridges: Alive::default(),
         }
+    }
+
+    /// First `connected`, then `source`, and `closed` in the end.
+    fn events(&self, live: Live, source: impl Stream<Item = Event> + Send + 'static) -> Events {
+        let connected = Event::default()
+            .event("connected")
+            .data(live.id().to_string());
+        let source = stream::once(async { connected }).chain(source).map(Ok);
+        let timer = self.timers.guard();
+        let heartbeat = move || {
+            let _timer = &timer;
+            Ok(Event::default().comment("still here"))
+        };
+        let farewell = |closed: Closed| {
+            let event = Event::default().event("closed");
+            Some(Ok(event.data(closed.reason.to_string())))
+        };
+        let events = live.stream(source).heartbeat(self.heartbeat, heartbeat);
+        Sse::new(events.farewell(farewell).boxed())
     }
 }
 
@@ -170,6 +193,8 @@ fn routes(gateway: Gateway) -> Router {
         .route("/agents/{id}/events", get(agent_events).head(no_head))
         .route("/agents/{id}/messages", post(send_message))
         .route("/agents/{id}", get(agent).delete(delete_agent))
+        .route("/mcp", get(mcp).delete(restart_upstream).head(no_head))
+        .route(upstream::PATH, get(upstream::serve))
         .route("/stats", get(stats))
         .fallback(async |uri: Uri| Problem::NoRoute(uri.path().to_owned()))
         .method_not_allowed_fallback(async || Problem::WrongMethod)
@@ -181,7 +206,7 @@ async fn no_head() -> Problem {
     Problem::WrongMethod
 }
 
-type Events = Sse<LiveStream<stream::BoxStream<'static, Result<Event, Infallible>>>>;
+type Events = Sse<BoxStream<'static, Result<Event, Infallible>>>;
 
 #[derive(Deserialize)]
 struct WorkerQuery {
@@ -219,11 +244,13 @@ async fn worker_stream(
     setup.run(router.pause(&name, latency)).await?;
     setup.on_close(router.undo(&name, JobRouter::undo_register));
     setup.run(router.register(&name, latency)).await?;
-    setup.on_close(router.undo(&name, JobRouter::undo_resume));
+    // This one takes its time. Whoever takes over waits for it, and so does a drain.
+    let stopping = Arc::clone(router).undo_resume(name.clone());
+    setup.on_close_async_named(format!("stop {name}"), || stopping);
     setup.run(router.resume(&name, latency)).await?;
 
     let live = setup.go_live()?;
-    Ok(events(live, stream::pending()))
+    Ok(gateway.events(live, stream::pending()))
 }
 
 async fn agent_events(
@@ -240,19 +267,51 @@ async fn agent_events(
     let live = setup.go_live()?;
     let output =
         ReceiverStream::new(queued).map(|data| Event::default().event("output").data(data));
-    Ok(events(live, output))
+    Ok(gateway.events(live, output))
 }
 
-/// First `connected`, then `source`, and `closed` in the end.
-fn events(live: hangup::Live, source: impl Stream<Item = Event> + Send + 'static) -> Events {
-    let connected = Event::default()
-        .event("connected")
-        .data(live.id().to_string());
-    let source = stream::once(async { connected }).chain(source).map(Ok);
-    Sse::new(live.stream(source.boxed()).farewell(|closed| {
-        let event = Event::default().event("closed");
-        Some(Ok(event.data(closed.reason.to_string())))
-    }))
+/// What the upstream streams, until either side ends or the upstream restarts.
+async fn mcp(
+    State(gateway): State<Gateway>,
+    query: Result<Query<upstream::Events>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(events) = query?;
+    let mut restarts = gateway.restarts.subscribe();
+    let bridge = gateway.bridges.guard();
+    let restarted = async move {
+        let _bridge = bridge;
+        // Or the gateway itself is gone.
+        drop(restarts.changed().await);
+    };
+    let mut setup = gateway.scope.open()?.abort_on(restarted)?.register()?;
+    let answer = upstream::ask(&mut setup, gateway.upstream, events).await?;
+    let live = setup.go_live()?;
+
+    let (head, body) = answer.into_parts();
+    let timer = gateway.timers.guard();
+    let body = live.body(body).heartbeat(gateway.heartbeat).wrap(|body| {
+        body.map_frame(move |frame| {
+            let _timer = &timer;
+            frame
+        })
+    });
+    // It may be cut off anywhere: a blank line first.
+    let farewell = |closed: Closed| format!("\n\nevent: closed\ndata: {}\n\n", closed.reason);
+    let body = Body::new(body.farewell(move |closed| Some(farewell(closed).into())));
+    // Only what is about the events: the rest is about the upstream's connection.
+    let mut response = (head.status, body).into_response();
+    for name in [CONTENT_TYPE, CACHE_CONTROL] {
+        if let Some(value) = head.headers.get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    Ok(response)
+}
+
+async fn restart_upstream(State(gateway): State<Gateway>) -> Json<Value> {
+    let proxied = gateway.bridges.count();
+    gateway.restarts.send_replace(());
+    Json(json!({ "restarted_under": proxied }))
 }
 
 async fn send_message(
@@ -315,6 +374,9 @@ async fn stats(State(gateway): State<Gateway>) -> Json<Value> {
         "agents": gateway.agents.len(),
         "router": gateway.router.states(),
         "undos_run": stats.undone,
+        "undos_given_up": stats.unfinished,
+        "timers": gateway.timers.count(),
+        "bridges": gateway.bridges.count(),
     }))
 }
 
@@ -333,6 +395,8 @@ enum Problem {
     Path(#[from] PathRejection),
     #[error(transparent)]
     Body(#[from] StringRejection),
+    #[error(transparent)]
+    Upstream(#[from] NoAnswer),
     #[error("{0}")]
     BadRequest(String),
     #[error("the agent is gone: {0}")]
@@ -354,7 +418,11 @@ impl Problem {
             {
                 StatusCode::CONFLICT
             }
-            Self::Refused(_) | Self::Join(_) | Self::Closed(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Upstream(NoAnswer::Connect(_) | NoAnswer::Http(_)) => StatusCode::BAD_GATEWAY,
+            Self::Refused(_)
+            | Self::Join(_)
+            | Self::Closed(_)
+            | Self::Upstream(NoAnswer::Closed(_)) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Query(rejection) => rejection.status(),
             Self::Path(rejection) => rejection.status(),
             Self::Body(rejection) => rejection.status(),

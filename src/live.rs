@@ -8,7 +8,6 @@ use futures_core::Stream;
 use crate::lifecycle::Lifecycle;
 use crate::owner::{Owner, owner_methods};
 use crate::run::Run;
-use crate::scoped::Scoped;
 use crate::stream::LiveStream;
 
 /// A connection that is set up: visible in its registries, ready to stream.
@@ -54,31 +53,6 @@ impl Live {
     /// Dropping the future closes the connection as `Dropped`.
     pub fn run<F: Future>(self, body: F) -> Run<F> {
         Run::new(self, body)
-    }
-
-    /// Work that belongs to this connection, to be run beside it: spawn it anywhere.
-    ///
-    /// When the connection closes, the work's task is woken and `work` is dropped. Only then
-    /// does the undo begin, so no work overlaps the undo of what it works with, and
-    /// [`Handle::settled`](crate::Handle::settled) tells that none is left. That also
-    /// means that the connection cannot settle before this future is complete or dropped,
-    /// and that the undo runs there instead of on the thread that closes.
-    ///
-    /// When `work` completes, the connection goes on. When it panics, the connection
-    /// closes [`Failed`](crate::CloseReason::Failed). If the connection has closed
-    /// already, `work` is never polled.
-    ///
-    /// On tokio, there is `spawn`.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`](crate::Closed) if the connection closed before `work` was complete.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future drops `work`, and the connection goes on.
-    pub fn scoped<F: Future>(&self, work: F) -> Scoped<F> {
-        Scoped::new(self.handle(), work)
     }
 
     /// Says that the peer is there, which the [idle

@@ -8,11 +8,13 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::handle::{Handle, WaitForClosed};
+use crate::live::Live;
 use crate::owner::Polling;
+use crate::registering::Registering;
 use crate::state::Closed;
 
 pin_project! {
-    /// Future of [`Live::scoped`](crate::Live::scoped).
+    /// Future of [`Registering::scoped`] and [`Live::scoped`].
     #[must_use = "futures do nothing unless polled, and the connection cannot settle before it is dropped"]
     pub struct Scoped<F> {
         handle: Handle,
@@ -31,8 +33,44 @@ pin_project! {
     }
 }
 
+macro_rules! scoped {
+    ($state:ident) => {
+        impl $state {
+            /// Work that belongs to this connection, to be run beside it: spawn it
+            /// anywhere.
+            ///
+            /// When the connection closes, the work's task is woken and `work` is
+            /// dropped. Only then does the undo begin, so no work overlaps the undo of
+            /// what it works with, and [`Handle::settled`] tells that none is left.
+            /// That also means that the connection cannot settle before this future is
+            /// complete or dropped, and that the undo runs there instead of on the
+            /// thread that closes.
+            ///
+            /// When `work` completes, the connection goes on. When it panics, the
+            /// connection closes [`Failed`](crate::CloseReason::Failed). If the
+            /// connection has closed already, `work` is never polled.
+            ///
+            /// On tokio, there is `spawn`.
+            ///
+            /// # Errors
+            ///
+            /// [`Closed`] if the connection closed before `work` was complete.
+            ///
+            /// # Cancel safety
+            ///
+            /// Dropping the future drops `work`, and the connection goes on.
+            pub fn scoped<F: Future>(&self, work: F) -> Scoped<F> {
+                Scoped::new(self.handle(), work)
+            }
+        }
+    };
+}
+
+scoped!(Registering);
+scoped!(Live);
+
 impl<F> Scoped<F> {
-    pub(crate) fn new(handle: Handle, future: F) -> Self {
+    fn new(handle: Handle, future: F) -> Self {
         let counted = handle.lifecycle().begin_task();
         Self {
             closed: handle.closed(),

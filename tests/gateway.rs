@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 #[path = "../examples/gateway.rs"]
 mod gateway;
 
+use gateway::settings::Settings;
+
 /// For what must happen soon: far more than it takes, far less than for ever.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -26,10 +28,10 @@ struct Gateway {
 
 impl Gateway {
     async fn start() -> Self {
-        Self::start_with(usize::MAX).await
+        Self::start_with(Settings::default()).await
     }
 
-    async fn start_with(max_connections: usize) -> Self {
+    async fn start_with(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (interrupt, interrupted) = oneshot::channel::<()>();
@@ -37,7 +39,8 @@ impl Gateway {
             // The end of the test interrupts as well.
             drop(interrupted.await);
         };
-        let served = tokio::spawn(gateway::serve(listener, max_connections, shutdown));
+        let served =
+            tokio::spawn(async move { gateway::serve(listener, &settings, shutdown).await });
         Self {
             addr,
             interrupt,
@@ -87,6 +90,8 @@ impl Gateway {
             "settling",
             "workers",
             "agents",
+            "timers",
+            "bridges",
         ];
         self.until("empty", |stats| none.iter().all(|count| stats[count] == 0))
             .await
@@ -337,7 +342,11 @@ async fn whoever_asks_for_an_agent_that_is_gone_is_told_why() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_gateway_admits_as_many_as_it_is_told_and_those_after_them_later() {
-    let gateway = Gateway::start_with(2).await;
+    let gateway = Gateway::start_with(Settings {
+        max_connections: 2,
+        ..Settings::default()
+    })
+    .await;
     let mut agent = gateway.open("/agents/7/events").await;
     agent.expect("event: connected\n").await;
     // One in set-up counts as well.
@@ -437,4 +446,158 @@ async fn bad_input_gets_a_json_error() {
     assert_eq!(status, 413, "{answer}");
     let stats = gateway.until_empty().await;
     assert_eq!(stats["closed"], json!({}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_upstream_streams_arrives_whole_with_heartbeats_between() {
+    let gateway = Gateway::start_with(Settings {
+        heartbeat: Duration::from_millis(20),
+        ..Settings::default()
+    })
+    .await;
+    let mut client = gateway.open("/mcp?count=3&every_ms=100").await;
+    let received = timeout(SOON, client.rest()).await.unwrap();
+    assert!(received.contains("content-type: text/event-stream"));
+    // The chunks of the transport are in between.
+    let lines: Vec<_> = received.split(['\r', '\n']).collect();
+    let events = lines.iter().filter(|line| line.starts_with("data: "));
+    let events: Vec<_> = events.collect();
+    let pieces = [
+        "data: event ",
+        "data: event ",
+        "data: event ",
+        "data: completed",
+    ];
+    assert_eq!(events, pieces.iter().collect::<Vec<_>>(), "{received}");
+    assert!(lines.iter().filter(|line| **line == ":").count() >= 4);
+    let stats = gateway.until_empty().await;
+    assert_eq!(stats["closed"], json!({ "completed": 1 }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_a_proxied_stream_however_it_ends() {
+    for death in [Death::Close, Death::Reset] {
+        let gateway = Gateway::start().await;
+        let mut client = gateway.open("/mcp").await;
+        client.expect("data: event ").await;
+        let stats = gateway.stats().await;
+        assert_eq!(
+            (&stats["timers"], &stats["bridges"]),
+            (&json!(1), &json!(1))
+        );
+        death.of(client);
+        let stats = gateway.until_empty().await;
+        assert_eq!(stats["closed"], json!({ "dropped": 1 }));
+    }
+
+    let gateway = Gateway::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = gateway.open("/mcp").await;
+        client.expect("data: event ").await;
+        clients.push(client);
+    }
+    let (status, restarted) = gateway.request("DELETE", "/mcp", b"").await;
+    assert_eq!((status, restarted), (200, json!({ "restarted_under": 3 })));
+    for client in &mut clients {
+        client.expect("event: closed\ndata: aborted\n\n").await;
+        client.rest().await;
+    }
+    let stats = gateway.until_empty().await;
+    assert_eq!(stats["closed"], json!({ "aborted": 3 }));
+}
+
+/// It has not read for too long, and stays connected: it is gone for all but the
+/// transport.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_is_noticed_with_its_socket_open() {
+    let gateway = Gateway::start_with(Settings {
+        stall: Duration::from_millis(200),
+        ..Settings::default()
+    })
+    .await;
+    let deaf = gateway.open("/agents/7/events").await;
+    let mut reading = gateway.open("/agents/8/events").await;
+    reading.expect("event: connected\n").await;
+    gateway.until("live", |stats| stats["agents"] == 2).await;
+    let big = vec![b'x'; 1 << 20];
+    for _ in 0..16 {
+        gateway.request("POST", "/agents/7/messages", &big).await;
+    }
+    let stats = gateway.until("noticed", |stats| stats["agents"] == 1).await;
+    assert_eq!(stats["closed"], json!({ "stalled": 1 }));
+    assert_eq!((&stats["live"], &stats["settling"]), (&json!(1), &json!(0)));
+    let status = gateway.get("/agents/7").await.0;
+    assert_eq!(status, 410);
+    drop(reading);
+    gateway.until("gone", |stats| stats["live"] == 0).await;
+    // Whatever the transport has kept of it until now.
+    drop(deaf);
+    gateway.until_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_at_its_maximum_age_and_says_why() {
+    let gateway = Gateway::start_with(Settings {
+        max_age: Duration::from_millis(200),
+        heartbeat: Duration::from_millis(50),
+        ..Settings::default()
+    })
+    .await;
+    let begun = Instant::now();
+    let mut worker = gateway.open("/worker/stream?name=ada").await;
+    worker.expect(": still here\n\n").await;
+    worker.expect("event: closed\ndata: expired\n\n").await;
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+    let stats = gateway.until_empty().await;
+    assert_eq!(stats["closed"], json!({ "expired": 1 }));
+    assert_eq!(stats["router"], json!({ "ada": "paused" }));
+}
+
+/// The transport does not read on while it has something of the request, so it does not
+/// see the end: the heartbeat does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_dies_with_its_request_unread_is_noticed_by_a_heartbeat() {
+    let gateway = Gateway::start_with(Settings {
+        heartbeat: Duration::from_millis(50),
+        ..Settings::default()
+    })
+    .await;
+    let mut socket = TcpStream::connect(gateway.addr).await.unwrap();
+    let head = "GET /worker/stream?name=ada HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&[b'x'; 1000]).await.unwrap();
+    gateway.until("live", |stats| stats["live"] == 1).await;
+    socket.set_zero_linger().unwrap();
+    drop(socket);
+    let stats = gateway.until_empty().await;
+    assert_eq!(stats["closed"], json!({ "dropped": 1 }));
+}
+
+#[test]
+fn the_command_line_is_taken_as_it_is_meant_or_refused() {
+    let parse = |args: &[&str]| {
+        let args = args.iter().map(|arg| (*arg).to_owned());
+        Settings::parse(args, Some("1.2.3.4:5".to_owned()))
+    };
+    let settings = parse(&["--stall", "0.5", "--max-age=60", "--heartbeat", "7"]).unwrap();
+    assert_eq!(settings.addr, "1.2.3.4:5");
+    assert_eq!(settings.stall, Duration::from_millis(500));
+    assert_eq!(settings.max_age, Duration::from_secs(60));
+    assert_eq!(settings.heartbeat, Duration::from_secs(7));
+    assert_eq!(parse(&["--addr", "here:1"]).unwrap().addr, "here:1");
+    let wrong: [&[&str]; 8] = [
+        &["--stall"],
+        &["--stall", "0"],
+        &["--stall", "-1"],
+        &["--max-age", "NaN"],
+        &["--heartbeat", "inf"],
+        &["--heartbeat", "soon"],
+        &["--max-connections", "many"],
+        &["--unknown", "1"],
+    ];
+    for args in wrong {
+        let problem = parse(args).unwrap_err();
+        assert!(problem.contains(args[0]), "{problem}");
+    }
 }

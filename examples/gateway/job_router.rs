@@ -1,9 +1,12 @@
-//! A small in-memory job router with slow doors: each step takes its time, and
-//! each has an undo that takes none.
+//! A small in-memory job router with slow doors: each step takes its time, and so does one
+//! of the undos.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// How long a job takes at most.
+const JOB: Duration = Duration::from_millis(20);
 
 /// Which workers get jobs.
 #[derive(Default)]
@@ -52,8 +55,10 @@ impl JobRouter {
         });
     }
 
-    pub(crate) fn undo_resume(&self, name: &str) {
-        self.update(name, |worker| worker.running = false);
+    /// Waits for the job in hand.
+    pub(crate) async fn undo_resume(self: Arc<Self>, name: String) {
+        tokio::time::sleep(JOB).await;
+        self.update(&name, |worker| worker.running = false);
     }
 
     /// `undo` for the worker called `name`, to be run whenever.

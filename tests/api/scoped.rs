@@ -135,3 +135,35 @@ fn work_is_woken_by_a_close_however_quiet_it_is() {
     assert!(scoped.is_woken());
     assert_ready_err!(scoped.poll());
 }
+
+/// A step and work beside it: both are stopped, in either order, and then the undo runs.
+#[test]
+fn work_during_the_set_up_ends_before_the_undo_too() {
+    for step_first in [true, false] {
+        let log = Log::default();
+        let mut setup = registering();
+        setup.on_close(log.adds("undone"));
+        let handle = setup.handle();
+        let mut scoped = task::spawn(setup.scoped(work(log.clone())));
+        assert_pending!(scoped.poll());
+        let guard = log.on_drop("step stopped");
+        let mut step = task::spawn(setup.run(async move {
+            let _guard = guard;
+            pending::<()>().await;
+        }));
+        assert_pending!(step.poll());
+        handle.close(CloseReason::Idle).unwrap();
+        assert!(log.entries().is_empty());
+        if step_first {
+            assert_ready_err!(step.poll());
+            assert_eq!(log.entries(), ["step stopped"]);
+            assert_ready_err!(scoped.poll());
+        } else {
+            assert_ready_err!(scoped.poll());
+            assert_eq!(log.entries(), ["work gone"]);
+            assert_ready_err!(step.poll());
+        }
+        assert_eq!(log.entries()[2..], ["undone"]);
+        assert!(handle.settlement().is_some());
+    }
+}

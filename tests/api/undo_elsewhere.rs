@@ -125,7 +125,7 @@ fn undos_may_run_where_they_are_spawned() {
     let mut setup = registering();
     setup.on_close(log.adds("old"));
     for _ in 0..UNDOS {
-        setup.on_close_spawn("inline", |task| block_on(task), || async {});
+        setup.on_close_spawn("inline", block_on, || async {});
     }
     let handle = setup.handle();
     drop(setup);
@@ -193,7 +193,7 @@ fn a_panic_anywhere_in_an_asynchronous_undo_costs_no_other_its_turn() {
                         let bomb = bomb;
                         async move {
                             let _bomb = bomb;
-                            std::future::pending().await
+                            std::future::pending::<()>().await;
                         }
                     },
                 );

@@ -120,7 +120,7 @@ async fn r9_a_successor_of_one_whose_undo_hangs() {
     let guard = log.on_drop("hanging undo dropped");
     old.on_close_async_named("pause ada", || async move {
         let _guard = guard;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     let handle = old.handle();
     let mut new = registering();

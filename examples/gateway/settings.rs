@@ -1,0 +1,96 @@
+//! What the command line can say.
+
+use std::time::Duration;
+
+use hangup::Deadlines;
+
+pub(crate) const USAGE: &str = "usage: gateway [--addr HOST:PORT] [--max-connections N] \
+    [--heartbeat SECONDS] [--stall SECONDS] [--max-age SECONDS]";
+
+/// Longer than the longest set-up.
+const SETUP_DEADLINE: Duration = Duration::from_secs(60);
+/// What the job router may take to let go of a worker.
+const UNDO_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How the gateway is to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) addr: String,
+    pub(crate) max_connections: usize,
+    /// How long a stream is quiet at most.
+    pub(crate) heartbeat: Duration,
+    /// How long a client may not read.
+    pub(crate) stall: Duration,
+    /// After how long a client has to come again.
+    pub(crate) max_age: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            addr: "127.0.0.1:3000".to_owned(),
+            max_connections: 10_000,
+            heartbeat: Duration::from_secs(15),
+            stall: Duration::from_secs(30),
+            max_age: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn parse(
+        mut args: impl Iterator<Item = String>,
+        addr: Option<String>,
+    ) -> Result<Self, String> {
+        let mut settings = Self::default();
+        settings.addr = addr.unwrap_or(settings.addr);
+        while let Some(arg) = args.next() {
+            let (name, value) = match arg.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                None => (arg, None),
+            };
+            let mut value = || {
+                let value = value.clone().or_else(|| args.next());
+                value.ok_or_else(|| format!("{name} takes a value"))
+            };
+            match &name[..] {
+                "--addr" => settings.addr = value()?,
+                "--max-connections" => settings.max_connections = number(&name, &value()?)?,
+                "--heartbeat" => settings.heartbeat = seconds(&name, &value()?)?,
+                "--stall" => settings.stall = seconds(&name, &value()?)?,
+                "--max-age" => settings.max_age = seconds(&name, &value()?)?,
+                _ => return Err(format!("unknown argument `{name}`")),
+            }
+        }
+        Ok(settings)
+    }
+
+    pub(crate) fn deadlines(&self) -> Deadlines {
+        Deadlines::new()
+            .setup(SETUP_DEADLINE)
+            .undo(UNDO_DEADLINE)
+            .stall(self.stall)
+            .max_age(self.max_age)
+            // So that those who came together do not come back together.
+            .jitter(self.max_age / 10)
+    }
+
+    /// As fine as the finest deadline needs.
+    pub(crate) fn sweep_every(&self) -> Duration {
+        let finest = self.stall.min(self.max_age) / 10;
+        finest.clamp(Duration::from_millis(10), Duration::from_secs(1))
+    }
+}
+
+fn number(name: &str, value: &str) -> Result<usize, String> {
+    let number = value.parse();
+    number.map_err(|_| format!("{name} takes a number, not `{value}`"))
+}
+
+fn seconds(name: &str, value: &str) -> Result<Duration, String> {
+    let seconds = value.parse().ok().map(Duration::try_from_secs_f64);
+    match seconds {
+        Some(Ok(duration)) if !duration.is_zero() => Ok(duration),
+        _ => Err(format!("{name} takes a number of seconds, not `{value}`")),
+    }
+}
