@@ -1,7 +1,7 @@
 //! What is left of a burst.
 
 use allocation_counter::measure;
-use hangup::{Conflict, Live, Registry, Scope};
+use hangup::{CloseReason, Conflict, Deadlines, Live, Registry, Scope};
 
 /// Of locks and of what is small enough to be kept.
 const ROOM: i64 = 64 * 1024;
@@ -54,4 +54,83 @@ fn nothing_is_kept_for_keys_that_nobody_uses() {
     connect_all(0..1000);
     let info = measure(|| connect_all(1000..BURST));
     assert!(info.bytes_current < 1024, "left behind: {info:?}");
+}
+
+/// What the docs say that deadlines cost.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_connection_with_deadlines_costs_what_it_is_said_to() {
+    use futures::stream::{self, BoxStream, StreamExt};
+    use std::time::Duration;
+
+    let of = |deadlines: Deadlines, own: bool| -> (u64, i64) {
+        let of_scope = if own { Deadlines::new() } else { deadlines };
+        let scope = Scope::builder().deadlines(of_scope).build();
+        let mut kept: Vec<BoxStream<'static, u8>> = Vec::with_capacity(1);
+        // The scope's own list has its first entry.
+        let _first: Vec<_> = (0..1000).map(|_| scope.open().unwrap()).collect();
+        let info = measure(|| {
+            let opened = if own {
+                scope.open_with(deadlines)
+            } else {
+                scope.open()
+            };
+            let live = opened.unwrap().register().unwrap().go_live().unwrap();
+            let mut body = live.stream(stream::pending()).boxed();
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(body.poll_next_unpin(&mut cx).is_pending());
+            kept.push(body);
+        });
+        (info.count_total, info.bytes_current)
+    };
+    let more = |deadlines, own| {
+        let (none, some) = (of(Deadlines::new(), false), of(deadlines, own));
+        (some.0 - none.0, some.1 - none.1)
+    };
+    let age = Deadlines::new().max_age(Duration::from_secs(1));
+    assert_eq!(more(age, false), (1, 40));
+    assert_eq!(more(age, true), (2, 136));
+    assert_eq!(more(age.stall(Duration::from_secs(1)), false), (3, 168));
+}
+
+/// R19: a million of them, in release, take a second or two.
+#[cfg(feature = "tokio")]
+#[test]
+fn connections_under_a_long_lived_token_leave_nothing_on_it() {
+    use tokio_util::sync::CancellationToken;
+
+    let connections = if cfg!(debug_assertions) {
+        BURST
+    } else {
+        1_000_000
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let (runtime, scope) = (runtime.unwrap(), Scope::new());
+    let token = CancellationToken::new();
+    let connect = |count| {
+        runtime.block_on(async {
+            for number in 0..count {
+                let signal = token.clone().cancelled_owned();
+                drop(scope.open().unwrap().abort_on(signal).unwrap());
+                if number % 64 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            while tokio::runtime::Handle::current()
+                .metrics()
+                .num_alive_tasks()
+                > 0
+            {
+                tokio::task::yield_now().await;
+            }
+        });
+    };
+    connect(1000);
+    let info = measure(|| connect(connections));
+    // The queue of the runtime may have grown; there is no more of anything.
+    assert!(info.count_current < 10, "left behind: {info:?}");
+    assert_eq!(
+        scope.stats().closed_as(CloseReason::Dropped),
+        1000 + connections
+    );
 }
