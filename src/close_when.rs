@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::handle::{Handle, WaitForClosed};
-use crate::owner::FailOnUnwind;
+use crate::owner::Polling;
 use crate::state::{CloseReason, Closed};
 
 pin_project! {
@@ -44,13 +44,10 @@ impl<S: Future> Future for CloseWhen<S> {
             this.signal.set(None);
             return Poll::Ready(closed);
         }
-        let signal = this.signal.as_mut().as_pin_mut();
-        let failing = FailOnUnwind::new(this.handle.lifecycle());
-        let fired = signal
-            .expect("the signal goes only after the close")
-            .poll(cx);
-        failing.disarm();
-        ready!(fired);
+        let signal = this.signal.as_mut();
+        ready!(Polling::poll(this.handle.lifecycle(), signal, |signal| {
+            signal.poll(cx)
+        }));
 
         // Somebody else may have been first; closed it is either way.
         let ended = this.handle.lifecycle().begin_close(*this.reason);

@@ -109,9 +109,11 @@ impl Deadlines {
         self
     }
 
-    /// Gives up an asynchronous undo that has run for `deadline`: it is dropped where it
-    /// stands, [reported](crate::Settled::unfinished) by its name, and the older
-    /// ones follow.
+    /// Gives up an asynchronous undo that has run for `deadline`: its task is woken, drops
+    /// it where it stands, [reports](crate::Settled::unfinished) it by its name, and goes
+    /// on with the older ones.
+    ///
+    /// One that was registered after everything had been undone has no deadline.
     pub const fn undo(mut self, deadline: Duration) -> Self {
         self.undo = Some(deadline);
         self

@@ -165,9 +165,10 @@ impl Handle {
     /// Gives up all asynchronous undos that have not ended: for a server that must end
     /// now.
     ///
-    /// The one that is under way is dropped where it stands, those that would follow are
-    /// never begun, and all are [reported](Settled::unfinished) by name. The other undos run
-    /// as they do otherwise. It does not close the connection.
+    /// The task of the one that is under way is woken and drops it where it stands, those
+    /// that would follow are never begun, and all are [reported](Settled::unfinished) by
+    /// name. The other undos run as they do otherwise. It does not close the connection,
+    /// and does not touch what was registered after everything had been undone.
     pub fn forsake_undos(&self) {
         self.lifecycle.forsake_undos();
     }

@@ -111,7 +111,7 @@ struct Underway {
 pub struct Settled {
     /// How the connection closed.
     pub closed: Closed,
-    /// How many undos ran, those that panicked included.
+    /// How many undos there were, those included that panicked or were given up.
     pub undone: usize,
     /// The message of every panic, in the order in which they happened. Each one
     /// cost the others nothing.

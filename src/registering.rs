@@ -218,14 +218,16 @@ impl Registering {
     ///
     /// It has its turn among the others: it begins when all that are newer are over, and
     /// those that are older wait until it is over, and so does [`Handle::settled`].
-    /// The thread that closes does not wait. If `undo` panics, that is reported like that of any undo.
+    /// The thread that closes does not wait. If `undo` panics, that is reported like the
+    /// panic of any undo.
     ///
     /// `spawn` is called where the connection is unwound, from whatever thread or `Drop`
-    /// that is, so it has to know where to run the task. If it drops the task, or the
-    /// task is dropped later before it is complete, the undo was not run to its end: that is
+    /// that is, so it has to know where to run the task. If it drops the task, or the task
+    /// is dropped later before it is complete, the undo was not run to its end: that is
     /// [reported](crate::Settled::unfinished) under `name`, and the older ones follow.
     ///
-    /// If the connection has closed already, it begins without delay.
+    /// If the connection has closed already, it begins without delay, or in its turn if
+    /// other undos are running.
     ///
     /// On tokio, there is `on_close_async`.
     ///

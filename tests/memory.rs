@@ -1,7 +1,7 @@
 //! What is left of a burst.
 
 use allocation_counter::measure;
-use hangup::{CloseReason, Conflict, Deadlines, Live, Registry, Scope};
+use hangup::{Conflict, Deadlines, Live, Registry, Scope};
 
 /// Of locks and of what is small enough to be kept.
 const ROOM: i64 = 64 * 1024;
@@ -97,6 +97,7 @@ fn a_connection_with_deadlines_costs_what_it_is_said_to() {
 #[cfg(feature = "tokio")]
 #[test]
 fn connections_under_a_long_lived_token_leave_nothing_on_it() {
+    use hangup::CloseReason;
     use tokio_util::sync::CancellationToken;
 
     let connections = if cfg!(debug_assertions) {

@@ -90,7 +90,8 @@ impl ScopeBuilder {
     }
 
     /// How often deadlines are looked at, every second unless this is called: how coarse
-    /// they are. It takes a moment of the processor for every connection that is open.
+    /// they are. It takes a moment of the processor for every connection that is open. A
+    /// `period` of less than a millisecond is one of a millisecond.
     pub fn sweep_every(mut self, period: Duration) -> Self {
         self.sweep_every = Some(period);
         self
@@ -125,25 +126,30 @@ impl ScopeBuilder {
     ///
     /// If the [runtime](Self::runtime) has no timers.
     #[must_use]
-    pub fn build(mut self) -> Scope {
+    pub fn build(self) -> Scope {
+        let runtime = self.runtime;
         #[cfg(feature = "tokio")]
-        if self.runtime.is_none() && !self.deadlines.are_none() {
-            self.runtime = crate::tokio::current();
-        }
+        let runtime = runtime.or_else(|| {
+            let has_deadlines = !self.deadlines.are_none();
+            has_deadlines.then(crate::tokio::current).flatten()
+        });
         let clock = self.clock;
         let watch = |observer| Arc::new(Watch::new(observer, clock));
         let shared = Arc::new(Shared {
             gate: Gate::new(),
             max_connections: self.max_connections.unwrap_or(UNLIMITED),
             deadlines: self.deadlines,
-            runtime: self.runtime,
+            runtime,
             sweeps: Mutex::default(),
             watch: self.observer.map(watch),
             members: Shards::default(),
             drained: Mutex::new(Waiters::default()),
         });
         if let Some(runtime) = &shared.runtime {
-            let every = self.sweep_every.unwrap_or(SWEEP_EVERY);
+            let every = self.sweep_every.map_or(SWEEP_EVERY, |period| {
+                // No timer is finer, and none at all would never let go.
+                period.max(Duration::from_millis(1))
+            });
             // Here, so that a runtime without timers is found out now.
             let first = runtime.sleep(every);
             runtime.spawn(Box::pin(sweep::run(

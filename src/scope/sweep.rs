@@ -26,7 +26,10 @@ impl Scope {
             let members = shared.members.lock(shard);
             let overdue: Vec<_> = members
                 .iter()
-                .filter_map(|lifecycle| Some((Arc::clone(lifecycle), lifecycle.overdue(now)?)))
+                .filter_map(|lifecycle| {
+                    let overdue = lifecycle.overdue(now)?;
+                    Some((Arc::clone(lifecycle), overdue))
+                })
                 .collect();
             // Undos and wakers run when it is released (I8).
             drop(members);

@@ -74,7 +74,8 @@ impl Scope {
     ///
     /// It is one listener for all connections, on one task, which ends when the signal
     /// has fired or the scope has [settled](Self::settled), and keeps the scope until then.
-    /// If the signal has fired already, it is as if it did so now.
+    /// If the signal has fired already, it is as if it did so now. A signal that panics has
+    /// not fired, and is bound no more.
     ///
     /// # Panics
     ///

@@ -10,8 +10,8 @@ use crate::{BoxFuture, Registering};
 impl Registering {
     /// Registers an asynchronous undo, to run when the connection closes.
     ///
-    /// It has its turn among the other undos: it begins when all that are newer are over, and
-    /// those that are older wait until it is over. So does
+    /// It has its turn among the other undos: it begins when all that are newer are over,
+    /// and those that are older wait until it is over. So does
     /// [`Handle::settled`](crate::Handle::settled), and with it a take-over of the same
     /// key and a drain. The thread that closes does not wait. If `undo` panics, the others
     /// still run, and [`Settled::panics`](crate::Settled::panics) reports it.
@@ -22,11 +22,13 @@ impl Registering {
     /// cannot run to its end. That is reported in
     /// [`Settled::unfinished`](crate::Settled::unfinished), under the name that
     /// [`on_close_async_named`](Self::on_close_async_named) gives it, or the line that
-    /// calls this, and the older undos follow. Nothing panics, from whatever `Drop` it is closed.
+    /// calls this, and the older undos follow. Nothing panics, from whatever `Drop` it is
+    /// closed.
     ///
     /// The [undo deadline](crate::Deadlines::undo) of the scope limits each one.
     ///
-    /// If the connection has closed already, `undo` begins without delay.
+    /// If the connection has closed already, `undo` begins without delay, or in its turn if
+    /// other undos are running.
     ///
     /// # Examples
     ///

@@ -8,7 +8,7 @@ use hangup::{CloseReason, Deadlines, Live, Refused, Scope};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, advance, sleep, timeout};
-use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
+use tokio_test::{assert_pending, assert_ready_eq, task};
 
 use crate::support::log::Log;
 use crate::support::{live, registering};
@@ -336,6 +336,8 @@ async fn a_task_of_a_connection_that_panics_fails_it() {
 #[cfg(feature = "tokio-util")]
 #[tokio::test]
 async fn a_connection_has_one_token_and_it_is_cancelled_before_the_undo() {
+    use tokio_test::assert_ready;
+
     let mut setup = registering();
     let handle = setup.handle();
     let token = handle.token();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::channel::mpsc;
 use futures::stream;
 use hangup::{CloseReason, Deadlines, Handle, Live, Scope};
-use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
+use tokio_test::{assert_pending, assert_ready_eq, task};
 
 use crate::support::log::Log;
 
@@ -124,6 +124,7 @@ fn r16_a_server_that_stops_polling_a_body() {
     use bytes::Bytes;
     use http_body::{Body, Frame};
     use http_body_util::StreamBody;
+    use tokio_test::assert_ready;
 
     let (log, mut sweeper) = (Log::default(), Sweeper::new());
     let chunks = stream::repeat_with(|| Ok::<_, ()>(Frame::data(Bytes::from_static(b"x"))));
