@@ -1,0 +1,109 @@
+//! Undoing what was acquired, newest first, exactly once (I2).
+
+use super::Lifecycle;
+use super::undo_elsewhere::Underway;
+use crate::sync::lock;
+use crate::undoing::Next;
+
+pub(crate) enum Undo {
+    Sync(Box<dyn FnOnce() + Send>),
+    /// Begins it, wherever it runs. It ends with `end_undo`, or has done so already.
+    Async(Box<dyn FnOnce(Next) + Send>),
+}
+
+/// The duty to unwind, discharged when it is dropped, so that no panic on the
+/// way can lose it. Whoever holds it first drops what is newer than the stack:
+/// the output of a step, the source of a stream.
+#[must_use]
+pub(crate) struct Unwind<'a>(pub(super) &'a Lifecycle);
+
+impl Drop for Unwind<'_> {
+    fn drop(&mut self) {
+        self.0.unwind();
+    }
+}
+
+impl Lifecycle {
+    /// Puts an undo on the stack. If the stack has been unwound already, the undo
+    /// runs here and now.
+    pub(crate) fn push_undo(&self, undo: Undo) {
+        let mut parts = lock(&self.parts);
+        if !parts.unwound {
+            // Also when closed: whoever unwinds, or will when the step ends,
+            // finds it on top.
+            parts.undo.push(undo);
+            return;
+        }
+        drop(parts);
+        match undo {
+            Undo::Sync(undo) => {
+                self.run(undo);
+                self.scope.undone_late(self.id);
+            }
+            Undo::Async(begin) => self.contain(|| begin(Next::Nothing)),
+        }
+    }
+
+    /// The duty of exactly one thread, which the word handed to it (I2); or of whoever
+    /// ended what the unwinding waited for.
+    pub(super) fn unwind(&self) {
+        let (memberships, attached, tally) = loop {
+            let mut parts = lock(&self.parts);
+            if let Some(slow) = parts.slow.as_mut().filter(|slow| slow.tasks > 0) {
+                slow.waits_for_tasks = true;
+                return;
+            }
+            // One at a time: an undo that the owner still brings comes before
+            // those that are older.
+            match parts.undo.pop() {
+                None => {
+                    parts.unwound = true;
+                    let memberships = std::mem::take(&mut parts.memberships);
+                    let attached = match &mut parts.slow {
+                        None => Vec::new(),
+                        Some(slow) => std::mem::take(&mut slow.attached),
+                    };
+                    break (memberships, attached, parts.tally());
+                }
+                Some(Undo::Sync(undo)) => {
+                    drop(parts);
+                    self.run(undo);
+                }
+                Some(Undo::Async(begin)) => {
+                    parts.slow().undoing = Some(Underway::beginning());
+                    // Under the lock, as the end of the one before.
+                    if let Some(pulse) = &self.pulse {
+                        pulse.undo_begun();
+                    }
+                    drop(parts);
+                    self.contain(|| begin(Next::Unwind));
+                    // Whoever comes second goes on: who has begun it, or who ends it.
+                    // No recursion, however many end at once.
+                    if let Some(underway) = &mut lock(&self.parts).slow().undoing {
+                        underway.beginning = false;
+                        return;
+                    }
+                }
+            }
+        };
+        for membership in memberships.into_iter().rev() {
+            // The key and the value are the user's.
+            self.contain(|| membership.leave());
+        }
+        for value in attached {
+            self.contain(|| drop(value));
+        }
+        let closed = self.closed().expect("only what has closed is unwound");
+        if let Some(outbox) = &self.outbox {
+            outbox.settled(self.report(closed));
+        }
+        self.scope.settle(self, closed, tally);
+        let waiters = lock(&self.parts).settled.take();
+        waiters.wake();
+    }
+
+    fn run(&self, undo: impl FnOnce()) {
+        self.contain(undo);
+        lock(&self.parts).undone += 1;
+    }
+}
