@@ -15,6 +15,7 @@ use crate::observer::{Observer, Transition};
 /// | `DEBUG` | `transition` | `from`, `to`, `reason` if closed, `lasted` if there is a clock |
 /// | `TRACE` | `settled` | `undone` |
 /// | `WARN` | `undo panicked` | `panic`; one for each |
+/// | `WARN` | `undo unfinished` | `undo`, the name of an asynchronous one; one for each |
 ///
 /// # Examples
 ///
@@ -61,6 +62,9 @@ impl Observer for TracingObserver {
     fn on_settled(&self, id: ConnectionId, settled: &Settled) {
         for panic in &settled.panics {
             warn!(target: "hangup", connection = %id, panic, "undo panicked");
+        }
+        for undo in &settled.unfinished {
+            warn!(target: "hangup", connection = %id, undo, "undo unfinished");
         }
         trace!(target: "hangup", connection = %id, undone = settled.undone, "settled");
     }
