@@ -54,12 +54,12 @@ impl Pulse {
 
     /// The reader is here: it has come for whatever there is.
     pub(crate) fn reader_came(&self) {
-        self.reader.0.store(OFF, Ordering::Relaxed);
+        self.reader.set(OFF);
     }
 
     /// There is something for the reader to come for.
     pub(crate) fn reader_expected(&self) {
-        self.reader.0.store(FRESH, Ordering::Relaxed);
+        self.reader.set(FRESH);
     }
 
     /// The source has woken the reader. If it was expected already, it still is, for as
@@ -85,7 +85,7 @@ impl Pulse {
     }
 
     pub(crate) fn undo_ended(&self) {
-        self.undoing.0.store(OFF, Ordering::Relaxed);
+        self.undoing.set(OFF);
     }
 
     /// What is overdue of a connection in `state`, `now` being the time in nanoseconds.
@@ -130,6 +130,17 @@ const OFF: u64 = u64::MAX;
 impl Stamp {
     fn new(stamp: u64) -> Self {
         Self(AtomicU64::new(stamp))
+    }
+
+    #[cfg(not(hangup_loom))]
+    fn set(&self, stamp: u64) {
+        self.0.store(stamp, Ordering::Relaxed);
+    }
+
+    /// To loom, a store may come in the middle of an exchange that was over before it.
+    #[cfg(hangup_loom)]
+    fn set(&self, stamp: u64) {
+        self.0.swap(stamp, Ordering::Relaxed);
     }
 
     /// A load, unless a sweep has been here since.

@@ -18,6 +18,8 @@
 //! wake-up is a deadlock of `block_on`, which loom reports.
 
 #[cfg(hangup_loom)]
+mod attach;
+#[cfg(hangup_loom)]
 mod close;
 #[cfg(hangup_loom)]
 mod hooks;
@@ -30,14 +32,22 @@ mod observer;
 #[cfg(hangup_loom)]
 mod overlap;
 #[cfg(hangup_loom)]
+mod reader;
+#[cfg(hangup_loom)]
 mod registry;
 #[cfg(hangup_loom)]
 mod scope;
+#[cfg(hangup_loom)]
+mod scoped;
 #[cfg(hangup_loom)]
 mod step;
 #[cfg(hangup_loom)]
 mod stream;
 #[cfg(hangup_loom)]
+mod sweep;
+#[cfg(hangup_loom)]
 mod take_over;
+#[cfg(hangup_loom)]
+mod undoing;
 #[cfg(hangup_loom)]
 mod wait;

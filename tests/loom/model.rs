@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Instant;
 
 use hangup::{Handle, Registering, Scope, Settled};
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -108,7 +109,7 @@ impl Drop for Dropped {
     }
 }
 
-pub(crate) fn poll_once<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(waker))
 }
 
@@ -131,4 +132,11 @@ pub(crate) fn counted() -> (Registering, Count) {
     let count = undone.clone();
     setup.on_close(move || count.add());
     (setup, undone)
+}
+
+/// Sweeps until what has happened before has a date, which takes two.
+pub(crate) fn date(scope: &Scope, now: Instant) {
+    for _ in 0..2 {
+        assert_eq!(scope.sweep(now), 0);
+    }
 }
