@@ -22,10 +22,11 @@ pin_project! {
     /// forwards data and trailers, [`is_end_stream`](Body::is_end_stream) and
     /// [`size_hint`](Body::size_hint).
     ///
-    /// - When the inner body ends, the connection closes `Completed`: also when it says
-    ///   so after a frame, by `is_end_stream`, since no server polls on then; and when it
-    ///   is dropped with nothing left to send, by `is_end_stream` or the size hint. So
-    ///   a response that was sent is not one that was given up.
+    /// - When the inner body ends, the connection closes `Completed`: also with its
+    ///   trailers, and when it says so after a frame, by `is_end_stream`, since no server
+    ///   polls on then; and when it is dropped with nothing left to send, by
+    ///   `is_end_stream` or the size hint. So a response that was sent is not one that was
+    ///   given up.
     /// - When the connection is closed from anywhere, the task is woken, the inner body
     ///   is dropped and this one ends. For HTTP that is the regular end of a body without a
     ///   length, and an error for one with a length.
@@ -139,9 +140,11 @@ impl<B: Body> Body for LiveBody<B> {
             let frame = ready!(body.as_mut().poll_frame(cx));
             Poll::Ready(match frame {
                 None => Turn::End,
-                // Nobody polls it again, neither after an error nor after such a frame.
+                // After either, no server polls it again, or asks whether it has ended.
                 Some(Err(error)) => Turn::Last(Err(error), CloseReason::Failed),
-                Some(frame) if body.is_end_stream() => Turn::Last(frame, CloseReason::Completed),
+                Some(Ok(frame)) if frame.is_trailers() || body.is_end_stream() => {
+                    Turn::Last(Ok(frame), CloseReason::Completed)
+                }
                 Some(frame) => Turn::Item(frame),
             })
         }));

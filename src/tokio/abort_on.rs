@@ -219,12 +219,13 @@ where
     S: 'static,
 {
     fn wake(self: Arc<Self>) {
-        // First, since the signal's drop may panic.
+        // Taken before the task can, which would not be done with it when the undo begins;
+        // dropped last, since that may panic.
+        let _signal = lock(&self.signal).take();
         let task = lock(&self.task).take();
         if let Some(task) = task {
             task.wake();
         }
-        self.detach();
     }
 }
 

@@ -92,9 +92,16 @@ fn data_and_trailers_pass_and_the_end_completes() {
     let (handle, mut body) = on_live(Frames::new([data("a"), data("b"), trailers()]));
     for expected in ["a", "b", "trailers"] {
         assert!(!body.is_end_stream());
-        assert_eq!(next(&mut body).unwrap().unwrap(), expected);
         assert_eq!(reason(&handle), None);
+        assert_eq!(next(&mut body).unwrap().unwrap(), expected);
     }
+    // Nobody asks for more after those.
+    assert_eq!(reason(&handle), Some(CloseReason::Completed));
+    assert!(next(&mut body).is_none());
+
+    let (handle, mut body) = on_live(Frames::new([data("a")]));
+    next(&mut body).unwrap().unwrap();
+    assert_eq!(reason(&handle), None);
     assert!(next(&mut body).is_none());
     assert_eq!(reason(&handle), Some(CloseReason::Completed));
     assert!(body.is_end_stream());
