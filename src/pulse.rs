@@ -84,10 +84,6 @@ impl Pulse {
         self.undoing.freshen();
     }
 
-    pub(crate) fn undo_ended(&self) {
-        self.undoing.set(OFF);
-    }
-
     /// What is overdue of a connection in `state`, `now` being the time in nanoseconds.
     pub(crate) fn overdue(
         &self,

@@ -43,9 +43,6 @@ impl Lifecycle {
             return;
         }
         let underway = parts.slow().undoing.take().expect("it has begun");
-        if let Some(pulse) = &self.pulse {
-            pulse.undo_ended();
-        }
         drop(parts);
         // The executor's, and who knows what it does.
         self.contain(|| drop(underway.task));

@@ -71,7 +71,7 @@ impl Lifecycle {
                 }
                 Some(Undo::Async(begin)) => {
                     parts.slow().undoing = Some(Underway::beginning());
-                    // Under the lock, as the end of the one before.
+                    // Under the lock: who gives up one that is overdue means that one.
                     if let Some(pulse) = &self.pulse {
                         pulse.undo_begun();
                     }

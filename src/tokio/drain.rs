@@ -177,7 +177,9 @@ impl Drain {
             if past > 0 {
                 // Of its own slot a share: in all it takes as long as it should.
                 let slot = spread / pauses;
-                let due = slot.saturating_mul(past - 1) + slot.mul_f64(jitter());
+                let due = slot
+                    .saturating_mul(past - 1)
+                    .saturating_add(slot.mul_f64(jitter()));
                 sleep(due.saturating_sub(begun.elapsed())).await;
             }
             batch.iter().for_each(close);
@@ -199,11 +201,11 @@ fn close(handle: &Handle) {
     let _: Result<(), Closed> = handle.close(CloseReason::Shutdown);
 }
 
-/// From 0 to 1, for which the randomness of a hash is good enough.
+/// From 0 to less than 1, for which the randomness of a hash is good enough.
 fn jitter() -> f64 {
     use std::hash::{BuildHasher, RandomState};
 
     // Of all the bits, as many as are certain to be a number.
     let random = RandomState::new().hash_one(()) >> 32;
-    f64::from(u32::try_from(random).expect("32 bits are left")) / f64::from(u32::MAX)
+    f64::from(u32::try_from(random).expect("32 bits are left")) / (f64::from(u32::MAX) + 1.0)
 }

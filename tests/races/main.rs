@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod hostile;
 #[cfg(feature = "tokio")]
 mod on_tokio;
 mod reader;
@@ -18,4 +19,6 @@ mod shutdown;
 mod signal;
 mod stream;
 mod take_over;
+#[cfg(feature = "tokio")]
+mod threads;
 mod undo;
