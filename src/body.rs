@@ -30,7 +30,8 @@ pin_project! {
     /// - When the connection is closed from anywhere, the task is woken, the inner body
     ///   is dropped and this one ends. For HTTP that is the regular end of a body without a
     ///   length, and an error for one with a length.
-    /// - When it is dropped before its end, the connection closes `Dropped`.
+    /// - When it is dropped before its end, the connection closes `Dropped`: the client is
+    ///   gone, or never wanted it, as with `HEAD`.
     /// - When the inner body fails or panics, the connection closes `Failed`. An error is
     ///   passed on.
     #[must_use = "bodies do nothing unless polled"]

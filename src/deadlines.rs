@@ -99,8 +99,16 @@ impl Deadlines {
     ///
     /// A reader that waits for a quiet source is not stalled, however long it waits.
     /// That a reader no longer comes means that what it writes to is full: the peer
-    /// has stopped reading, or has vanished without a word. The undo runs
-    /// whether or not the transport lets go of the stream.
+    /// has stopped reading, or has vanished without a word.
+    ///
+    /// The undo runs whether or not the transport lets go of the stream. If it does not,
+    /// the stream and its source are there for as long as the transport waits for the
+    /// peer: let the socket time out too, and feed the source from something bounded.
+    ///
+    /// A transport buffers, and comes for more only when a good part of that is gone. So
+    /// `deadline` has to be longer than the slowest peer that is welcome needs for it. With
+    /// HTTP/1 on Linux that was about a third of the send buffer of the socket, 1.4 MB on
+    /// loopback unless configured; with a buffer of 128 KiB, or HTTP/2, next to nothing.
     ///
     /// It is about [streams](crate::Live::stream) and bodies. A loop of one's own, in
     /// [`Live::run`](crate::Live::run), is polled also when its peer reads nothing.

@@ -17,8 +17,9 @@ impl Pending {
     /// A signal is any future: a `CancellationToken`'s `cancelled_owned()`, a
     /// oneshot, a `watch` that changes. It is waited for on a task of its own. The close
     /// drops it, before anything is undone, so that a long-lived signal keeps no listener;
-    /// the task, with nothing left in it, ends when the runtime next comes to it. A
-    /// connection can be bound to several signals.
+    /// or, if it is being polled just then, the task does when that poll returns. The task,
+    /// with nothing left in it, ends when the runtime next comes to it. A connection can be
+    /// bound to several signals.
     ///
     /// On another runtime, spawn [`Handle::close_when`](crate::Handle::close_when).
     ///

@@ -1,0 +1,12 @@
+//! Runtimes that end while connections are open, and connections that end outside of any.
+//! Nothing hangs, nothing panics, and all of them settle.
+
+#[path = "../support/census.rs"]
+mod census;
+
+mod bounded;
+mod outside;
+mod phases;
+mod shutdown;
+mod without;
+mod world;
