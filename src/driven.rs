@@ -85,49 +85,74 @@ impl<S> Driven<S> {
 
     /// Polls the source, unless the connection has closed. `Err` when there is nothing
     /// more, and the source is gone.
+    // Inlined, so that a ready item is not moved from one enum to the next.
+    #[inline]
     pub(crate) fn poll<T>(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<Turn<T>>,
     ) -> Poll<Result<T, Closed>> {
-        let mut this = self.project();
+        let this = self.as_mut().project();
         let lifecycle = lifecycle(this.live);
 
         // The one load of a ready item. I4: a close that returned before this
         // poll began is seen here.
         if let Some(closed) = lifecycle.closed() {
-            this.source.set(None);
-            return Poll::Ready(Err(closed));
+            return self.ended(closed);
         }
-        let source = this.source.as_mut();
-        let polled = match this.watch {
-            None => Polling::poll(lifecycle, source, |source| poll(source, cx)),
-            Some(watch) => {
-                // First of all: the source wakes the reader through the lifecycle.
-                if let Poll::Ready(closed) = this.parking.poll_read(lifecycle, cx) {
-                    this.source.set(None);
-                    return Poll::Ready(Err(closed));
-                }
-                let pulse = lifecycle.watched_reader().expect("it is watched");
-                pulse.reader_came();
-                let cx = &mut Context::from_waker(watch);
-                let polled = Polling::poll(lifecycle, source, |source| poll(source, cx));
-                if polled.is_ready() {
-                    pulse.reader_expected();
-                }
-                polled
-            }
-        };
-        let (last, reason) = match polled {
-            Poll::Ready(Turn::Item(item)) => return Poll::Ready(Ok(item)),
-            Poll::Ready(Turn::Last(item, reason)) => (Some(item), reason),
-            Poll::Ready(Turn::End) => (None, CloseReason::Completed),
+        if this.watch.is_some() {
+            return self.poll_watched(cx, poll);
+        }
+        match Polling::poll(lifecycle, this.source, |source| poll(source, cx)) {
+            Poll::Ready(Turn::Item(item)) => Poll::Ready(Ok(item)),
+            Poll::Ready(Turn::Last(item, reason)) => self.last(Some(item), reason),
+            Poll::Ready(Turn::End) => self.last(None, CloseReason::Completed),
             Poll::Pending => {
                 let closed = ready!(this.parking.poll_closed(lifecycle, cx));
-                this.source.set(None);
-                return Poll::Ready(Err(closed));
+                self.ended(closed)
             }
+        }
+    }
+
+    fn poll_watched<T>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<Turn<T>>,
+    ) -> Poll<Result<T, Closed>> {
+        let this = self.as_mut().project();
+        let lifecycle = lifecycle(this.live);
+        let (Some(watch), Some(pulse)) = (this.watch, lifecycle.pulse()) else {
+            unreachable!("it is watched");
         };
+        // First of all: the source wakes the reader through the lifecycle.
+        if let Poll::Ready(closed) = this.parking.poll_read(lifecycle, cx) {
+            return self.ended(closed);
+        }
+        pulse.reader_came();
+        let cx = &mut Context::from_waker(watch);
+        let polled = Polling::poll(lifecycle, this.source, |source| poll(source, cx));
+        if polled.is_ready() {
+            pulse.reader_expected();
+        }
+        match polled {
+            Poll::Ready(Turn::Item(item)) => Poll::Ready(Ok(item)),
+            Poll::Ready(Turn::Last(item, reason)) => self.last(Some(item), reason),
+            Poll::Ready(Turn::End) => self.last(None, CloseReason::Completed),
+            Poll::Pending => match lifecycle.closed() {
+                None => Poll::Pending,
+                Some(closed) => self.ended(closed),
+            },
+        }
+    }
+
+    /// The source has ended.
+    fn last<T>(
+        self: Pin<&mut Self>,
+        item: Option<T>,
+        reason: CloseReason,
+    ) -> Poll<Result<T, Closed>> {
+        let mut this = self.project();
+        let lifecycle = lifecycle(this.live);
         // Whoever closed it during this last poll had a reason, and what came of the
         // poll is there all the same.
         let ended = lifecycle.begin_close(reason);
@@ -135,7 +160,13 @@ impl<S> Driven<S> {
         this.source.set(None);
         drop(ended);
         let closed = || lifecycle.closed().expect("just closed, or before");
-        Poll::Ready(last.ok_or_else(closed))
+        Poll::Ready(item.ok_or_else(closed))
+    }
+
+    /// The connection has closed.
+    fn ended<T>(self: Pin<&mut Self>, closed: Closed) -> Poll<Result<T, Closed>> {
+        self.project().source.set(None);
+        Poll::Ready(Err(closed))
     }
 
     /// Closes for `reason`, if nobody has, and drops the source.

@@ -120,6 +120,7 @@ impl<S: Stream> LiveStream<S> {
 impl<S: Stream> Stream for LiveStream<S> {
     type Item = S::Item;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
         let polled = ready!(this.driven.poll(cx, |source, cx| {

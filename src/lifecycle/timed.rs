@@ -14,9 +14,13 @@ impl Lifecycle {
         }
     }
 
+    pub(crate) fn pulse(&self) -> Option<&Pulse> {
+        self.pulse.as_deref()
+    }
+
     /// If it is looked at whether its reader comes.
     pub(crate) fn watched_reader(&self) -> Option<&Pulse> {
-        let pulse = self.pulse.as_deref()?;
+        let pulse = self.pulse()?;
         let deadlines = pulse.deadlines(self.scope.deadlines());
         deadlines.stall.is_some().then_some(pulse)
     }
