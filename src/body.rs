@@ -98,8 +98,8 @@ impl<B: Body> LiveBody<B> {
     /// when the body is dropped: there is nobody to say it to. Calling this again
     /// replaces the farewell. There is none after trailers or an error.
     ///
-    /// A body that is closed from elsewhere may stand anywhere. In server-sent events, a farewell
-    /// that begins with a blank line is an event of its own in any case.
+    /// A body that is closed from elsewhere may stand anywhere. In server-sent events, a
+    /// farewell that begins with a blank line is an event of its own in any case.
     pub fn farewell<F>(mut self, last: F) -> Self
     where
         F: FnOnce(Closed) -> Option<B::Data> + Send + 'static,

@@ -75,7 +75,8 @@ impl Handle {
     /// - While the owner is in a set-up step ([`Registering::run`](crate::Registering::run)
     ///   or [`finish`](crate::Registering::finish)), the step is stopped first and the
     ///   undo runs where it stops.
-    /// - [Work that belongs to the connection](crate::Live::scoped) is stopped first as well.
+    /// - [Work that belongs to the connection](crate::Live::scoped) is stopped first as
+    ///   well.
     /// - An [asynchronous undo](crate::Registering::on_close_spawn) runs elsewhere, and
     ///   those that are older after it.
     ///
@@ -129,8 +130,8 @@ impl Handle {
     /// Keeps a value of one's own beside the connection, one of each type: the one that
     /// is there, or the one that `make` makes.
     ///
-    /// It is let go of when everything is undone, before the connection has settled; after that,
-    /// nothing is kept.
+    /// It is let go of when everything is undone, before the connection has settled; after
+    /// that, nothing is kept.
     ///
     /// # Examples
     ///

@@ -118,9 +118,10 @@
 //! - **`tokio`** (on by default): `hangup::tokio`, which drives real streams: signals,
 //!   heartbeats, asynchronous undos, tasks, drains. Without it the crate is the core
 //!   alone, which needs no runtime.
-//! - **`http-body`** (on by default): `Live::body`, for bodies of HTTP messages; with `tokio`,
-//!   heartbeats in bodies of server-sent events.
-//! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the close.
+//! - **`http-body`** (on by default): `Live::body`, for bodies of HTTP messages; with
+//!   `tokio`, heartbeats in bodies of server-sent events.
+//! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the
+//!   close.
 //! - **`tracing`**: `TracingObserver`, which emits an event for every transition.
 //!
 //! # What a close is

@@ -38,11 +38,11 @@ impl Live {
 
     /// Runs a loop of one's own on this connection: a WebSocket, say.
     ///
-    /// When `body` completes, the connection closes `Completed`, or with the
-    /// reason that `body` gave to its [`Handle`](crate::Handle). When the connection is closed
-    /// from elsewhere, the task is woken and `body` is dropped. When `body`
-    /// panics, the connection closes `Failed`. An output that is an `Err` is an output:
-    /// to record a failure, close the handle as `Failed` first.
+    /// When `body` completes, the connection closes `Completed`, or with the reason that
+    /// `body` gave to its [`Handle`](crate::Handle). When the connection is closed from
+    /// elsewhere, the task is woken and `body` is dropped. When `body` panics, the
+    /// connection closes `Failed`. An output that is an `Err` is an output: to record a
+    /// failure, close the handle as `Failed` first.
     ///
     /// # Errors
     ///

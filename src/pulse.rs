@@ -71,8 +71,8 @@ impl Pulse {
                 .compare_exchange(OFF, FRESH, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Whether the undo that runs now is overdue: not the one that a sweep has seen, if that
-    /// is over. Under the lock under which undos begin and end.
+    /// Whether the undo that runs now is overdue: not the one that a sweep has seen, if
+    /// that is over. Under the lock under which undos begin and end.
     pub(crate) fn is_undo_overdue(&self, deadlines: &Deadlines, now: u64) -> bool {
         let since = self.undoing.0.load(Ordering::Relaxed);
         let dated = since != FRESH && since != SEEN && since != OFF;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 /// A future that is owned and can be sent anywhere.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Tasks and time, for a [`Scope`](crate::Scope) that is [given](crate::ScopeBuilder::runtime)
-/// one: the core has neither.
+/// Tasks and time, for a [`Scope`](crate::Scope) that is
+/// [given](crate::ScopeBuilder::runtime) one: the core has neither.
 ///
 /// With the feature `tokio`, a `tokio::runtime::Handle` is one. An `Arc` of one is one.
 pub trait Runtime: Send + Sync {

@@ -63,8 +63,8 @@ impl ScopeBuilder {
     /// its own.
     ///
     /// They are kept by [`Scope::sweep`], which a scope that is given a
-    /// [runtime](Self::runtime) runs by itself. With the feature `tokio`, a scope with deadlines
-    /// is given the runtime in which it is built, unless it is given another.
+    /// [runtime](Self::runtime) runs by itself. With the feature `tokio`, a scope with
+    /// deadlines is given the runtime in which it is built, unless it is given another.
     pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
         self
@@ -79,8 +79,8 @@ impl ScopeBuilder {
     /// Gives the scope tasks and time, so that it keeps the deadlines by itself, on one
     /// task that ends when the scope and its connections are gone.
     ///
-    /// With the feature `tokio`, that is a `tokio::runtime::Handle`, on which asynchronous undos
-    /// run then, wherever they are registered.
+    /// With the feature `tokio`, that is a `tokio::runtime::Handle`, on which asynchronous
+    /// undos run then, wherever they are registered.
     pub fn runtime<R>(mut self, runtime: R) -> Self
     where
         R: Runtime + 'static,

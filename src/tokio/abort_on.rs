@@ -144,7 +144,8 @@ struct Bridge<S> {
 
 /// What the close gets hold of.
 struct Ends<S> {
-    /// Here unless it is being polled, so that the close drops it wherever the task is (I7).
+    /// Here unless it is being polled, so that the close drops it wherever the task is
+    /// (I7).
     signal: Mutex<Option<Pin<Box<S>>>>,
     task: Mutex<Option<Waker>>,
 }

@@ -18,17 +18,18 @@ impl Scope {
     /// Ends everything, within `deadline` if at all possible:
     ///
     /// 1. From now on nothing is [admitted](Self::begin_drain), for good.
-    /// 2. Every connection is closed as [`Shutdown`](CloseReason::Shutdown), the oldest first. Its stream
-    ///    says its farewell and ends. They are closed in
+    /// 2. Every connection is closed as [`Shutdown`](CloseReason::Shutdown), the oldest
+    ///    first. Its stream says its farewell and ends. They are closed in
     ///    [batches](Drain::batches_of) and [spread](Drain::spread) over some time, so that
     ///    not all of the clients come back at once.
     /// 3. It waits until all have settled, asynchronous undos included.
-    /// 4. When the deadline passes, all that are still open are closed, and asynchronous undos that have not ended
-    ///    are [given up](Handle::forsake_undos).
+    /// 4. When the deadline passes, all that are still open are closed, and asynchronous
+    ///    undos that have not ended are [given up](Handle::forsake_undos).
     ///
-    /// It does nothing until it is awaited. What it does not do is to wait until the transport
-    /// has sent the farewells: that is up to the server. A graceful shutdown of axum or
-    /// hyper waits for that, and ends soon when this has ended.
+    /// It does nothing until it is awaited. It does not wait until the transport has sent
+    /// the farewells: that is up to the server. A graceful shutdown of axum or of
+    /// hyper-util, begun after this or beside it, waits for that. It ends soon then, but
+    /// for clients that do not read: give it a limit of its own.
     ///
     /// # Cancel safety
     ///
@@ -92,11 +93,11 @@ pub struct DrainReport {
     pub closed: usize,
     /// How many have settled since, because they were forced to.
     pub forced: usize,
-    /// The asynchronous undos that were not run to their end, those included that had overrun
-    /// a [deadline](crate::Deadlines::undo) of their own.
+    /// The asynchronous undos that were not run to their end, those included that had
+    /// overrun a [deadline](crate::Deadlines::undo) of their own.
     pub overrun: Vec<Overrun>,
-    /// Who has not settled even so: it is closed, but the owner is in a set-up step that nobody
-    /// polls, or a task or an undo of it does not return.
+    /// Who has not settled even so: it is closed, but the owner is in a set-up step that
+    /// nobody polls, or a task or an undo of it does not return.
     pub unsettled: Vec<ConnectionId>,
 }
 
@@ -117,10 +118,11 @@ impl Drain {
         self
     }
 
-    /// The time from the first batch to the last. The pauses differ from each other by a random share.
+    /// The time from the first batch to the last. The pauses differ from each other by a
+    /// random share.
     ///
-    /// Unless this is called, that is a tenth of a second for each batch but the first, and half of the
-    /// deadline at most.
+    /// Unless this is called, that is a tenth of a second for each batch but the first, and
+    /// half of the deadline at most.
     pub fn spread(mut self, time: Duration) -> Self {
         self.spread = Some(time);
         self

@@ -2,16 +2,19 @@
 //!
 //! | you want to | use |
 //! |---|---|
-//! | close when a signal fires | [`Pending::abort_on`](crate::Pending::abort_on), [`Scope::abort_on`](crate::Scope::abort_on) |
-//! | keep [`Deadlines`](crate::Deadlines) | [`ScopeBuilder::runtime`](crate::ScopeBuilder::runtime) with a `tokio::runtime::Handle` |
-//! | undo what takes its time | [`Registering::on_close_async`](crate::Registering::on_close_async) |
-//! | send something when nothing was sent for a while | [`LiveStream::heartbeat`](crate::LiveStream::heartbeat), `LiveBody::heartbeat` |
-//! | run tasks that end with the connection | [`Live::spawn`](crate::Live::spawn) |
-//! | shut down | [`Scope::drain`](crate::Scope::drain) |
+//! | close when a signal fires | [`Pending::abort_on`], [`Scope::abort_on`] |
+//! | keep [`Deadlines`] | [`ScopeBuilder::runtime`] with a `tokio::runtime::Handle` |
+//! | undo what takes its time | [`Registering::on_close_async`] |
+//! | send something when nothing was sent for a while | [`LiveStream::heartbeat`], `LiveBody::heartbeat` |
+//! | run tasks that end with the connection | [`Registering::spawn`], [`Live::spawn`] |
+//! | shut down | [`Scope::drain`] |
 //! | stop other work at the close | `Handle::token` |
 //!
 //! Most of it are methods on the types of the core. What is here are the types that
 //! they return.
+
+#[cfg(doc)]
+use crate::{Deadlines, Live, LiveStream, Pending, Registering, Scope, ScopeBuilder};
 
 mod abort_on;
 mod drain;

@@ -11,9 +11,10 @@ macro_rules! spawn {
         impl $state {
             /// Spawns a task that belongs to this connection: it is aborted at the close.
             ///
-            /// It is [`scoped`](Self::scoped) work on the current runtime: the undo begins when it has
-            /// been dropped, and it is gone when the connection has settled. Dropping the
-            /// `JoinHandle` detaches it, not from the connection. Aborting it stops `work`, and the connection goes on.
+            /// It is [`scoped`](Self::scoped) work on the current runtime: the undo begins
+            /// when it has been dropped, and it is gone when the connection has settled.
+            /// Dropping the `JoinHandle` detaches from the task, and not the task from the
+            /// connection. Aborting it stops `work`, and the connection goes on.
             ///
             /// # Panics
             ///

@@ -59,12 +59,13 @@ where
     /// Sends a comment whenever nothing was sent for `period`, in a body of server-sent
     /// events: only ever between whole events, however the body splits them.
     ///
-    /// The body stays what it is but for that: a client that follows the standard sees the same
-    /// events. It must not have been encoded, compressed for instance.
+    /// The body stays what it is but for that: a client that follows the standard sees the
+    /// same events. It must not have been encoded, compressed for instance. In a body of any
+    /// other kind the comments would be a part of the content.
     ///
     /// The timer is a field of the body: it ends with it, however that ends, and there is
-    /// nothing to cancel. It is dropped with the inner body, so no heartbeat follows a close.
-    /// A `period` of less than a millisecond is one of a millisecond.
+    /// nothing to cancel. It is dropped with the inner body, so no heartbeat follows a
+    /// close. A `period` of less than a millisecond is one of a millisecond.
     ///
     /// # Panics
     ///
