@@ -105,6 +105,9 @@ impl Scope {
     /// Admits a connection with [`Deadlines`] of its own instead of those of the scope,
     /// as [`open`](Self::open) does otherwise.
     ///
+    /// They are kept by [`sweep`](Self::sweep): give the scope a
+    /// [runtime](ScopeBuilder::runtime), or see to it that it is swept.
+    ///
     /// # Errors
     ///
     /// Those of [`open`](Self::open).
