@@ -205,7 +205,9 @@ fn a_farewell_comes_last_however_it_ends() {
     assert_eq!(body.size_hint().exact(), None);
     next(&mut body).unwrap().unwrap();
     assert!(!body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), None);
     assert_eq!(next(&mut body).unwrap().unwrap(), "\ncompleted");
+    assert_eq!(body.size_hint().exact(), Some(0));
     assert!(next(&mut body).is_none());
 }
 
