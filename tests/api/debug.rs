@@ -1,7 +1,7 @@
 //! What a log shows of each public type: the connection, its state, and nothing
 //! that needs a lock or the user's own code.
 
-use hangup::{CloseReason, Conflict, Connection, Registry, Scope, Transition};
+use hangup::{CloseReason, Conflict, Connection, Deadlines, Registry, Scope, Transition};
 
 use crate::support::{live, pending, registering};
 
@@ -60,4 +60,44 @@ fn builders_and_waits_show_what_they_are_set_to() {
     assert!(format!("{taking:?}").contains("state: Registering"));
     assert!(format!("{taking:?}").contains("deadline: true"));
     assert!(format!("{:?}", Scope::new().settled()).contains("WaitForDrained"));
+}
+
+#[test]
+fn work_and_builders_of_deadlines_show_what_they_are() {
+    use std::time::Duration;
+
+    let scoped = live().scoped(async {});
+    assert!(format!("{scoped:?}").contains("Scoped"));
+    let deadlines = Deadlines::new().idle(Duration::from_secs(7));
+    let builder = Scope::builder().deadlines(deadlines);
+    let shown = format!("{builder:?}");
+    assert!(shown.contains("idle: Some(7s)") && shown.contains("runtime: false"));
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn heartbeats_show_their_source_and_their_period() {
+    use std::time::Duration;
+
+    let mut shown = String::new();
+    let stream = live()
+        .stream(futures::stream::pending())
+        .heartbeat(Duration::from_secs(7), || 1)
+        .wrap(|source| {
+            shown = format!("{source:?}");
+            source
+        });
+    drop(stream);
+    assert!(shown.contains("Heartbeat") && shown.contains("Pending") && shown.contains("7s"));
+
+    #[cfg(feature = "http-body")]
+    {
+        let body = http_body_util::Empty::<bytes::Bytes>::new();
+        let body = live().body(body).heartbeat(Duration::from_secs(7));
+        drop(body.wrap(|body| {
+            shown = format!("{body:?}");
+            body
+        }));
+        assert!(shown.contains("SseHeartbeat") && shown.contains("7s"));
+    }
 }
