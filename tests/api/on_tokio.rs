@@ -254,6 +254,19 @@ async fn a_drain_of_a_few_is_over_at_once_and_closes_the_gate() {
     assert_eq!(again, hangup::tokio::DrainReport::default());
 }
 
+/// Else it would be the deadline that closes them.
+#[tokio::test(start_paused = true)]
+async fn a_drain_of_many_batches_tells_all_within_half_of_its_deadline() {
+    let scope = Scope::new();
+    let lives: Vec<_> = (0..95).map(|_| open(&scope)).collect();
+    let begun = Instant::now();
+    let report = scope.drain(Duration::from_secs(4)).batches_of(1).await;
+    assert_eq!((report.closed, report.forced), (95, 0));
+    let half = Duration::from_millis(1_500)..=Duration::from_millis(2_100);
+    assert!(half.contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    drop(lives);
+}
+
 /// A deadline of zero forces at once; whoever has no batch yet is closed too.
 #[tokio::test(start_paused = true)]
 async fn a_drain_at_its_deadline_closes_those_too_whose_turn_has_not_come() {
