@@ -3,7 +3,7 @@
 use std::future::{pending, ready};
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use hangup::{CloseReason, Deadlines, Live, Refused, Scope};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -58,6 +58,19 @@ async fn a_heartbeat_that_nobody_polled_for_is_not_made_up_for() {
     assert_pending!(body.poll_next());
     advance(PERIOD).await;
     assert_ready_eq!(body.poll_next(), Some(1));
+}
+
+#[tokio::test]
+async fn heartbeats_come_on_top_of_what_the_source_says_of_its_length() {
+    let mut said = None;
+    let body = live()
+        .stream(stream::iter([1, 2, 3]))
+        .heartbeat(PERIOD, || 0)
+        .wrap(|source| {
+            said = Some(source.size_hint());
+            source
+        });
+    assert_eq!((said, body.size_hint()), (Some((3, None)), (0, None)));
 }
 
 #[tokio::test(start_paused = true)]
