@@ -76,7 +76,7 @@ fn quiet_at_every_position_at_once() {
 }
 
 #[test]
-fn an_event_that_a_heartbeat_would_tear_apart_stays_whole() {
+fn r18_heartbeat_inside_an_event() {
     let script = Script {
         chunks: vec![
             (1, b"data: a\r".to_vec()),

@@ -25,7 +25,7 @@ struct Stream {
 type Line = String;
 
 #[test]
-fn clients_get_the_events_that_were_sent() {
+fn r18_clients_get_the_events_that_were_sent() {
     let mut runner = TestRunner::new(Config {
         cases: CASES.max(Config::default().cases),
         failure_persistence: None,
