@@ -92,20 +92,28 @@ impl Pulse {
         state: State,
         now: u64,
     ) -> Option<Overdue> {
+        // Each stamp once: to look at it is a step nearer to its date.
         let passed = |stamp: &Stamp, limit: Option<Duration>| {
             limit.is_some_and(|limit| stamp.age(now) >= nanos(limit))
         };
-        let reason = match state {
+        let age = deadlines.max_age_of(id);
+        let lifetime = match state {
             State::Closed(_) => {
                 return passed(&self.undoing, deadlines.undo).then_some(Overdue::AbandonUndo);
             }
-            _ if passed(&self.opened, deadlines.max_age_of(id)) => CloseReason::Expired,
-            State::Pending | State::Registering if passed(&self.opened, deadlines.setup) => {
-                CloseReason::Expired
-            }
-            State::Live if passed(&self.touched, deadlines.idle) => CloseReason::Idle,
-            State::Live if passed(&self.reader, deadlines.stall) => CloseReason::Stalled,
-            State::Pending | State::Registering | State::Live => return None,
+            State::Pending | State::Registering => shorter(age, deadlines.setup),
+            State::Live => age,
+        };
+        let reason = if passed(&self.opened, lifetime) {
+            CloseReason::Expired
+        } else if !state.is_live() {
+            return None;
+        } else if passed(&self.touched, deadlines.idle) {
+            CloseReason::Idle
+        } else if passed(&self.reader, deadlines.stall) {
+            CloseReason::Stalled
+        } else {
+            return None;
         };
         Some(Overdue::Close(reason))
     }
@@ -161,6 +169,11 @@ impl Stamp {
                 .compare_exchange(since, next, Ordering::Relaxed, Ordering::Relaxed);
         0
     }
+}
+
+/// The one that is over first, if there is any.
+fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
 }
 
 /// A limit of zero is over when something is dated and looked at again.

@@ -242,3 +242,15 @@ fn a_loop_of_ones_own_has_no_reader() {
     timed.date();
     assert_eq!(timed.after(LIMIT * 100), 0);
 }
+
+/// Two deadlines that count from the same instant do not hurry each other.
+#[test]
+fn a_set_up_deadline_beside_a_maximum_age_does_not_pass_early() {
+    let deadlines = Deadlines::new().setup(LIMIT).max_age(LIMIT * 100);
+    let mut timed = Timed::new(deadlines);
+    let pending = timed.open();
+    timed.date();
+    assert_eq!(timed.after(JUST_UNDER), 0);
+    assert_eq!(timed.after(Duration::from_millis(1)), 1);
+    drop(pending);
+}
