@@ -104,9 +104,7 @@ impl<S> Driven<S> {
             return self.poll_watched(cx, poll);
         }
         match Polling::poll(lifecycle, this.source, |source| poll(source, cx)) {
-            Poll::Ready(Turn::Item(item)) => Poll::Ready(Ok(item)),
-            Poll::Ready(Turn::Last(item, reason)) => self.last(Some(item), reason),
-            Poll::Ready(Turn::End) => self.last(None, CloseReason::Completed),
+            Poll::Ready(turn) => self.take(turn),
             Poll::Pending => {
                 let closed = ready!(this.parking.poll_closed(lifecycle, cx));
                 self.ended(closed)
@@ -130,18 +128,24 @@ impl<S> Driven<S> {
         }
         pulse.reader_came();
         let cx = &mut Context::from_waker(watch);
-        let polled = Polling::poll(lifecycle, this.source, |source| poll(source, cx));
-        if polled.is_ready() {
-            pulse.reader_expected();
-        }
-        match polled {
-            Poll::Ready(Turn::Item(item)) => Poll::Ready(Ok(item)),
-            Poll::Ready(Turn::Last(item, reason)) => self.last(Some(item), reason),
-            Poll::Ready(Turn::End) => self.last(None, CloseReason::Completed),
+        match Polling::poll(lifecycle, this.source, |source| poll(source, cx)) {
+            Poll::Ready(turn) => {
+                pulse.reader_expected();
+                self.take(turn)
+            }
             Poll::Pending => match lifecycle.closed() {
                 None => Poll::Pending,
                 Some(closed) => self.ended(closed),
             },
+        }
+    }
+
+    #[inline]
+    fn take<T>(self: Pin<&mut Self>, turn: Turn<T>) -> Poll<Result<T, Closed>> {
+        match turn {
+            Turn::Item(item) => Poll::Ready(Ok(item)),
+            Turn::Last(item, reason) => self.last(Some(item), reason),
+            Turn::End => self.last(None, CloseReason::Completed),
         }
     }
 

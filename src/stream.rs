@@ -31,7 +31,8 @@ pin_project! {
     /// [`farewell`](Self::farewell). Items that the inner stream still had are
     /// dropped with it.
     ///
-    /// A ready item costs one atomic load on top of the inner stream.
+    /// A ready item costs one atomic load on top of the inner stream, and two stores more
+    /// if its reader is [watched](crate::Deadlines::stall).
     ///
     /// # Cancel safety
     ///
