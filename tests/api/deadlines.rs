@@ -1,50 +1,16 @@
 //! Deadlines, by sweeps at times of the test's own making.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use hangup::{CloseReason, Deadlines, Handle, Pending, Phase, Scope};
+use hangup::{CloseReason, Deadlines, Handle, Phase};
 use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
 
 use crate::support::log::Log;
+use crate::support::timed::Timed;
 
 const LIMIT: Duration = Duration::from_secs(10);
 const JUST_UNDER: Duration = Duration::from_millis(9_999);
-
-/// A scope, and its time.
-struct Timed {
-    scope: Scope,
-    now: Instant,
-}
-
-impl Timed {
-    fn new(deadlines: Deadlines) -> Self {
-        let scope = Scope::builder().deadlines(deadlines).build();
-        let mut timed = Self {
-            scope,
-            now: Instant::now(),
-        };
-        assert_eq!(timed.after(Duration::ZERO), 0);
-        timed
-    }
-
-    fn open(&self) -> Pending {
-        self.scope.open().unwrap()
-    }
-
-    /// Sweeps `elapsed` later.
-    fn after(&mut self, elapsed: Duration) -> usize {
-        self.now += elapsed;
-        self.scope.sweep(self.now)
-    }
-
-    /// Sweeps until what has happened has a date, which takes two.
-    fn date(&mut self) {
-        for _ in 0..2 {
-            assert_eq!(self.after(Duration::from_secs(3)), 0);
-        }
-    }
-}
 
 fn closed(handle: &Handle) -> Option<(CloseReason, Phase)> {
     let closed = handle.state().closed()?;

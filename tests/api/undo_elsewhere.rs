@@ -1,36 +1,22 @@
 //! Undos that run on tasks, spawned by hand: the test polls them, or drops them.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::executor::block_on;
-use hangup::{BoxFuture, CloseReason, Deadlines, Handle, Registering, Scope};
+use hangup::{BoxFuture, CloseReason, Deadlines, Handle, Registering};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::log::Log;
 use crate::support::registering;
+use crate::support::tasks::Tasks;
+use crate::support::timed::Timed;
 
-/// An executor that runs nothing by itself.
-#[derive(Clone, Default)]
-struct Tasks(Arc<Mutex<Vec<BoxFuture<()>>>>);
-
-impl Tasks {
-    fn spawn(&self) -> impl FnOnce(BoxFuture<()>) + Send + 'static {
-        let tasks = self.clone();
-        move |task| tasks.0.lock().unwrap().push(task)
-    }
-
-    /// The only one.
-    fn next(&self) -> task::Spawn<BoxFuture<()>> {
-        let mut tasks = self.0.lock().unwrap();
-        assert_eq!(tasks.len(), 1);
-        task::spawn(tasks.pop().unwrap())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.lock().unwrap().is_empty()
-    }
+/// The only one.
+fn next(tasks: &Tasks) -> task::Spawn<BoxFuture<()>> {
+    let task = tasks.take().expect("one was spawned");
+    assert!(tasks.take().is_none(), "and no other");
+    task::spawn(task)
 }
 
 /// Undoes, newest first: `new`, then what is asynchronous, then `old`.
@@ -62,7 +48,7 @@ fn an_asynchronous_undo_has_its_turn_and_nobody_waits_on_the_thread() {
     assert_eq!(log.entries(), ["new"]);
 
     let mut settled = task::spawn(handle.settled());
-    let mut undo = tasks.next();
+    let mut undo = next(&tasks);
     assert_pending!(undo.poll());
     assert_eq!(log.entries(), ["new", "begun"]);
     assert_pending!(settled.poll());
@@ -86,7 +72,7 @@ fn an_undo_whose_task_is_dropped_is_reported_by_name_and_the_older_ones_follow()
         let (setup, _go_on) = layered(&log, &tasks);
         let (handle, scope) = (setup.handle(), setup.scope());
         drop(setup);
-        let mut undo = tasks.next();
+        let mut undo = next(&tasks);
         if polled {
             assert_pending!(undo.poll());
         }
@@ -208,9 +194,8 @@ fn a_panic_anywhere_in_an_asynchronous_undo_costs_no_other_its_turn() {
         register(&mut setup, &tasks);
         let handle = setup.handle();
         drop(setup);
-        if !tasks.is_empty() {
-            let mut task = tasks.next();
-            if task.poll().is_pending() {
+        if let Some(task) = tasks.take() {
+            if task::spawn(task).poll().is_pending() {
                 assert_eq!(lost, 1, "{message}");
             }
         }
@@ -230,7 +215,7 @@ fn one_that_comes_too_late_begins_without_delay() {
     assert!(handle.settlement().is_some());
     let late = log.adds("late");
     setup.on_close_spawn("late", tasks.spawn(), || async { late() });
-    assert_ready!(tasks.next().poll());
+    assert_ready!(next(&tasks).poll());
     assert_eq!(log.entries(), ["late"]);
     setup.on_close_spawn("too late", drop, || async {});
     assert_eq!(unfinished(&handle), ["too late"]);
@@ -242,33 +227,25 @@ fn one_that_comes_too_late_begins_without_delay() {
 fn an_undo_that_overruns_its_deadline_is_given_up_by_name() {
     const LIMIT: Duration = Duration::from_secs(10);
     let (log, tasks) = (Log::default(), Tasks::default());
-    let deadlines = Deadlines::new().undo(LIMIT);
-    let scope = Scope::builder().deadlines(deadlines).build();
-    let mut setup = scope.open().unwrap().register().unwrap();
+    let mut timed = Timed::new(Deadlines::new().undo(LIMIT));
+    let mut setup = timed.open().register().unwrap();
     let handle = setup.handle();
     setup.on_close(log.adds("old"));
     for name in ["second", "first"] {
         setup.on_close_spawn(name, tasks.spawn(), std::future::pending);
     }
-    let mut now = Instant::now();
-    let mut after = |elapsed| {
-        now += elapsed;
-        scope.sweep(now)
-    };
-    after(Duration::ZERO);
     // Only the time of the undo counts.
-    after(LIMIT * 100);
+    timed.after(LIMIT * 100);
     drop(setup);
     for _ in 0..2 {
-        let mut undo = tasks.next();
+        let mut undo = next(&tasks);
         assert_pending!(undo.poll());
-        after(Duration::from_secs(1));
-        after(Duration::from_secs(1));
-        after(LIMIT - Duration::from_millis(1));
+        timed.date();
+        timed.after(LIMIT - Duration::from_millis(1));
         assert!(!undo.is_woken());
         assert!(handle.settlement().is_none());
         // None is closed by it: it was closed before.
-        assert_eq!(after(Duration::from_millis(1)), 0);
+        assert_eq!(timed.after(Duration::from_millis(1)), 0);
         assert!(undo.is_woken());
         assert_ready!(undo.poll());
     }
@@ -286,12 +263,12 @@ fn undos_that_are_forsaken_are_given_up_and_those_after_them_never_begun() {
     setup.on_close(log.adds("between"));
     setup.on_close_spawn("first", tasks.spawn(), std::future::pending);
     drop(setup);
-    let mut undo = tasks.next();
+    let mut undo = next(&tasks);
     assert_pending!(undo.poll());
     handle.forsake_undos();
     assert!(undo.is_woken());
     assert_ready!(undo.poll());
-    assert_ready!(tasks.next().poll());
+    assert_ready!(next(&tasks).poll());
     assert_eq!(log.entries(), ["between"]);
     assert_eq!(unfinished(&handle), ["first", "second"]);
 }
@@ -305,8 +282,8 @@ fn to_forsake_the_undos_closes_nothing_and_holds_for_those_that_come() {
     assert!(!handle.state().is_closed());
     setup.on_close_spawn("newest", tasks.spawn(), || async {});
     drop(setup);
-    assert_ready!(tasks.next().poll());
-    assert_ready!(tasks.next().poll());
+    assert_ready!(next(&tasks).poll());
+    assert_ready!(next(&tasks).poll());
     assert_eq!(unfinished(&handle), ["newest", "pause ada"]);
     assert_eq!(log.entries(), ["new", "old"]);
 }

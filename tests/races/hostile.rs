@@ -8,30 +8,21 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use hangup::{BoxFuture, CloseReason, Deadlines, Pending, Scope};
+use hangup::{CloseReason, Deadlines, Pending, Scope};
 
 use crate::support::log::{Log, LogOnDrop};
+use crate::support::tasks::Tasks;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Tasks that are run by hand.
-#[derive(Clone, Default)]
-struct Tasks(Arc<Mutex<Vec<BoxFuture<()>>>>);
-
-impl Tasks {
-    fn spawn(&self) -> impl FnOnce(BoxFuture<()>) + Send + 'static {
-        let tasks = Arc::clone(&self.0);
-        move |task| tasks.lock().unwrap().push(task)
+/// Polls the task that was spawned last, and keeps it if it has not ended.
+fn poll_last(tasks: &Tasks, waker: &Waker) -> Poll<()> {
+    let mut task = tasks.take().expect("there is one");
+    let polled = task.as_mut().poll(&mut Context::from_waker(waker));
+    if polled.is_pending() {
+        tasks.spawn()(task);
     }
-
-    fn poll_last(&self, waker: &Waker) -> Poll<()> {
-        let mut task = self.0.lock().unwrap().pop().expect("there is one");
-        let polled = task.as_mut().poll(&mut Context::from_waker(waker));
-        if polled.is_pending() {
-            self.0.lock().unwrap().push(task);
-        }
-        polled
-    }
+    polled
 }
 
 /// One in the shard of this number, whatever power of two up to 4096 of them there are.
@@ -59,8 +50,8 @@ fn a_sweep_gives_up_only_the_undo_that_it_found_overdue() {
     idle.on_close({
         let tasks = tasks.clone();
         move || {
-            assert!(tasks.poll_last(Waker::noop()).is_ready());
-            assert!(tasks.poll_last(Waker::noop()).is_pending(), "has begun");
+            assert!(poll_last(&tasks, Waker::noop()).is_ready());
+            assert!(poll_last(&tasks, Waker::noop()).is_pending(), "has begun");
         }
     });
     let idle = idle.go_live().unwrap();
@@ -73,7 +64,7 @@ fn a_sweep_gives_up_only_the_undo_that_it_found_overdue() {
     assert_eq!(scope.sweep(begun + 20 * SECOND), 1);
     assert!(idle.handle().state().is_closed());
     assert!(
-        tasks.poll_last(Waker::noop()).is_pending(),
+        poll_last(&tasks, Waker::noop()).is_pending(),
         "given up as it began: {:?}",
         handle.settlement()
     );
@@ -81,9 +72,9 @@ fn a_sweep_gives_up_only_the_undo_that_it_found_overdue() {
     scope.sweep(begun + 24 * SECOND);
     scope.sweep(begun + 25 * SECOND);
     scope.sweep(begun + 34 * SECOND);
-    assert!(tasks.poll_last(Waker::noop()).is_pending(), "too early");
+    assert!(poll_last(&tasks, Waker::noop()).is_pending(), "too early");
     scope.sweep(begun + 35 * SECOND);
-    assert!(tasks.poll_last(Waker::noop()).is_ready());
+    assert!(poll_last(&tasks, Waker::noop()).is_ready());
 }
 
 #[test]
@@ -156,9 +147,9 @@ fn a_waker_that_panics_when_it_is_dropped_does_not_stop_the_undo() {
     let handle = setup.handle();
     drop(setup);
     let waker = Waker::from(Arc::new(DropBomb));
-    assert!(tasks.poll_last(&waker).is_pending());
+    assert!(poll_last(&tasks, &waker).is_pending());
     drop(waker);
-    let task = tasks.0.lock().unwrap().pop();
+    let task = tasks.take();
     _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
     assert_eq!(log.entries(), ["undone"]);
     assert!(handle.settlement().is_some());
@@ -312,8 +303,8 @@ fn a_late_undo_is_not_forsaken() {
     handle.close(CloseReason::Aborted).unwrap();
     setup.on_close_spawn("late", tasks.spawn(), pending::<()>);
     handle.forsake_undos();
-    assert!(tasks.poll_last(Waker::noop()).is_pending());
-    tasks.0.lock().unwrap().clear();
+    assert!(poll_last(&tasks, Waker::noop()).is_pending());
+    drop(tasks.take());
     assert_eq!(handle.settlement().unwrap().unfinished, ["late"]);
     assert_eq!(setup.scope().stats().unfinished, 1);
 }
@@ -496,7 +487,7 @@ fn everything_may_use_the_crate_where_it_is_dropped() {
     assert!(handle.state().is_closed());
     drop(work);
     while handle.settlement().is_none() {
-        assert!(tasks.poll_last(&waker()).is_ready(), "forsaken");
+        assert!(poll_last(&tasks, &waker()).is_ready(), "forsaken");
     }
     assert_eq!(handle.settlement().unwrap().unfinished, ["slow", "slow"]);
 }

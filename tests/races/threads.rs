@@ -120,9 +120,12 @@ fn r14_drain_vs_everything() {
                 }
                 1 => {
                     tokio::spawn(async move {
-                        _ = setup
-                            .finish(tokio::time::sleep(Duration::from_millis(5)))
-                            .await;
+                        let some_turns = async {
+                            for _ in 0..n {
+                                tokio::task::yield_now().await;
+                            }
+                        };
+                        _ = setup.finish(some_turns).await;
                         tokio::task::yield_now().await;
                         drop(setup);
                     });

@@ -51,7 +51,6 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + SOON / 2;
     while !holds() {
         assert!(Instant::now() < deadline, "not {what}");
-        // Only to leave the processor to the others.
-        thread::sleep(Duration::from_millis(5));
+        thread::yield_now();
     }
 }

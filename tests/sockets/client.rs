@@ -111,7 +111,7 @@ impl Client {
             let chunk = timeout(SOON, self.chunk()).await.unwrap();
             assert!(!chunk.is_empty(), "it has ended");
             read += chunk.len();
-            // This is what is slow about it; nothing waits for it.
+            // A pace, not a synchronization: to read slowly is what this client is for.
             tokio::time::sleep(pause).await;
         }
         read

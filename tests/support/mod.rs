@@ -1,6 +1,8 @@
 //! What the tests of several binaries share.
 
 pub(crate) mod log;
+pub(crate) mod tasks;
+pub(crate) mod timed;
 
 use hangup::{Live, Pending, Registering, Scope};
 
