@@ -170,19 +170,28 @@ fn a_set_up_that_expires_in_a_step_stops_the_step_before_the_undo() {
     assert!(handle.settlement().is_some());
 }
 
-/// What a sweep closes may sweep, open and close itself (I8).
+/// What a sweep closes may sweep, open and close itself (I8). The sweep that is under way
+/// does all there is to do, and the one within does nothing.
 #[test]
 fn an_undo_may_sweep() {
     let mut timed = Timed::new(Deadlines::new().setup(LIMIT));
-    let mut setup = timed.open().register().unwrap();
-    let (scope, now) = (timed.scope.clone(), timed.now);
-    setup.on_close(move || {
-        scope.sweep(now);
-        drop(scope.open());
-    });
+    let log = Log::default();
+    let setups: Vec<_> = (0..100)
+        .map(|_| {
+            let mut setup = timed.open().register().unwrap();
+            let (scope, now, log) = (timed.scope.clone(), timed.now, log.clone());
+            setup.on_close(move || {
+                let late = now + LIMIT * 100;
+                log.add(scope.sweep(late).to_string());
+                drop(scope.open());
+            });
+            setup
+        })
+        .collect();
     timed.date();
-    assert_eq!(timed.after(LIMIT), 1);
-    drop(setup);
+    assert_eq!(timed.after(LIMIT), 100);
+    assert_eq!(log.entries(), ["0"; 100]);
+    drop(setups);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attached;
 #[cfg(feature = "http-body")]
 mod body;
 mod bomb;

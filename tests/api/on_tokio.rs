@@ -1,6 +1,6 @@
 //! The adapter: what is not a race by a name.
 
-use std::future::{pending, ready};
+use std::future::{IntoFuture, pending, ready};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
@@ -382,4 +382,76 @@ async fn a_connection_has_one_token_and_it_is_cancelled_before_the_undo() {
     live.handle().token().cancel();
     assert!(live.handle().token().is_cancelled());
     assert!(live.handle().state().is_live());
+}
+
+/// Each says so in its docs.
+#[test]
+fn what_needs_a_runtime_panics_outside_of_one() {
+    let outside: [(&str, fn()); 4] = [
+        ("heartbeat", || {
+            drop(live().stream(stream::pending()).heartbeat(PERIOD, || 1));
+        }),
+        ("spawn", || drop(live().spawn(pending::<()>()))),
+        ("drain", || {
+            let report = futures::executor::block_on(async { Scope::new().drain(PERIOD).await });
+            unreachable!("{report:?}");
+        }),
+        ("a scope's signal", || {
+            Scope::new().abort_on(pending::<()>());
+        }),
+    ];
+    for (name, needs_one) in outside {
+        assert!(std::panic::catch_unwind(needs_one).is_err(), "{name}");
+    }
+    let timeless = Builder::new_current_thread().build().unwrap();
+    let build = || Scope::builder().runtime(timeless.handle().clone()).build();
+    let build = std::panic::AssertUnwindSafe(build);
+    assert!(std::panic::catch_unwind(build).is_err(), "no timers");
+}
+
+/// Two scopes on the runtime of one, and a period of nothing.
+#[tokio::test(start_paused = true)]
+async fn a_runtime_can_be_shared_and_sweeps_as_often_as_it_can() {
+    let deadlines = Deadlines::new().setup(PERIOD);
+    let first = Scope::builder().deadlines(deadlines).build();
+    let second = Scope::builder()
+        .deadlines(deadlines)
+        .runtime(std::sync::Arc::clone(first.runtime().unwrap()))
+        .sweep_every(Duration::ZERO)
+        .build();
+    let begun = Instant::now();
+    let pending = second.open().unwrap();
+    assert_eq!(pending.handle().closed().await.reason, CloseReason::Expired);
+    let late = begun.elapsed().checked_sub(PERIOD).expect("not early");
+    assert!(late <= Duration::from_millis(5), "{late:?}");
+}
+
+/// It had overrun its own deadline long before that of the drain.
+#[tokio::test(start_paused = true)]
+async fn a_drain_names_the_undo_that_overran_its_own_deadline() {
+    let deadlines = Deadlines::new().undo(PERIOD / 10);
+    let scope = Scope::builder().deadlines(deadlines).build();
+    let mut setup = scope.open().unwrap().register().unwrap();
+    setup.on_close_async_named("hang", pending::<()>);
+    let report = scope.drain(PERIOD).await;
+    assert_eq!((report.closed, report.forced), (1, 0));
+    assert_eq!(report.overrun.len(), 1);
+    assert_eq!(
+        (report.overrun[0].id, &report.overrun[0].undo[..]),
+        (setup.id(), "hang")
+    );
+}
+
+/// Those whose turn has not come stay open; nobody new comes in.
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_dropped_between_two_batches_leaves_the_rest_open() {
+    let scope = Scope::new();
+    let lives: Vec<_> = (0..10).map(|_| open(&scope)).collect();
+    let drain = scope.drain(PERIOD * 10).batches_of(5).spread(PERIOD);
+    // The second batch comes somewhere in the period.
+    assert!(timeout(Duration::ZERO, drain.into_future()).await.is_err());
+    assert_eq!(scope.stats().live, 5);
+    assert_eq!(scope.open().unwrap_err(), Refused::Draining);
+    assert!(lives[0].handle().state().is_closed() && lives[9].handle().state().is_live());
+    assert_eq!(scope.drain(PERIOD).await.closed, 5);
 }
