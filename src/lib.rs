@@ -163,6 +163,8 @@ mod step;
 mod stream;
 mod sync;
 mod take_over;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 #[cfg(feature = "tracing")]

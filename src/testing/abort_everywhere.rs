@@ -1,0 +1,314 @@
+//! Every point of a handler, and every way to end it there.
+
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+
+use super::client::Client;
+use super::ending::{Case, Ending, Order};
+use super::ledger::Kind;
+use super::report::{NotExplored, Report};
+use super::run::{LocalFuture, Run, Stuck, Tried, Undisturbed};
+use super::time::Time;
+use super::trial::Trial;
+
+/// The variable that names the one case to be run.
+const CASE: &str = "HANGUP_CASE";
+
+/// Runs `handler` once undisturbed and counts the points at which it is suspended; then
+/// again for every point and every way to end it there, each time with a fresh `server`.
+///
+/// `server` builds the environment of one run; its clones are what the handler gets, as
+/// the state of a server is. `handler` is called for each connection, all under one key,
+/// and drives the response as well: see [`Client::respond`]. What it returns is dropped.
+///
+/// The ways are [dropped, a panic](Ending) and a newcomer under the same key; the
+/// [signal](Client::signal), if the handler asks for it; and those that the test says how
+/// to do: [`close`](AbortEverywhere::close), [`shutdown`](AbortEverywhere::shutdown),
+/// [`event`](AbortEverywhere::event). When all has come to rest, the
+/// [ledger](super::Ledger) must be as it was before the connection came.
+///
+/// It runs on this thread, takes no time and sleeps nowhere: a handler that waits for what
+/// nobody wakes is at rest. It is deterministic if the handler is.
+pub fn abort_everywhere<E, S, H, F>(server: S, handler: H) -> AbortEverywhere<E>
+where
+    E: Clone + 'static,
+    S: Fn(&Trial) -> E + 'static,
+    H: Fn(E, Client) -> F + 'static,
+    F: Future + 'static,
+{
+    AbortEverywhere {
+        server: Box::new(server),
+        handler: Rc::new(move |server, client| boxed(handler(server, client))),
+        close: None,
+        shutdown: None,
+        events: Vec::new(),
+        probes: Vec::new(),
+        caps: Vec::new(),
+        max_polls: 100_000,
+        only: std::env::var(CASE).ok(),
+        on_tokio: false,
+    }
+}
+
+/// What is to be tried; made by [`abort_everywhere`].
+#[must_use = "nothing is tried until `check` or `explore`"]
+pub struct AbortEverywhere<E> {
+    pub(super) server: Box<dyn Fn(&Trial) -> E>,
+    pub(super) handler: Rc<dyn Fn(E, Client) -> LocalFuture<()>>,
+    pub(super) close: Option<Rc<Close<E>>>,
+    pub(super) shutdown: Option<Rc<Act<E>>>,
+    pub(super) events: Vec<(String, Rc<Act<E>>)>,
+    pub(super) probes: Vec<Probe<E>>,
+    pub(super) caps: Vec<(usize, String)>,
+    pub(super) max_polls: usize,
+    only: Option<String>,
+    on_tokio: bool,
+}
+
+pub(super) type Act<E> = dyn Fn(E) -> LocalFuture<()>;
+pub(super) type Close<E> = dyn Fn(E) -> LocalFuture<bool>;
+
+/// A look at the server from outside.
+pub(super) struct Probe<E> {
+    pub(super) kind: Kind,
+    pub(super) name: String,
+    pub(super) level: Box<dyn Fn(&E) -> usize>,
+}
+
+impl<E: Clone + 'static> AbortEverywhere<E> {
+    /// How the server closes the connection from outside: an administrator does it, or a
+    /// limit. `close` says whether it has, since there may be nothing to be closed yet; if
+    /// it has, the handler must end.
+    pub fn close<C, F>(mut self, close: C) -> Self
+    where
+        C: Fn(E) -> F + 'static,
+        F: Future<Output = bool> + 'static,
+    {
+        self.close = Some(Rc::new(move |server| Box::pin(close(server))));
+        self
+    }
+
+    /// How the server shuts down. When the future is complete, the process ends: tasks
+    /// that are left never run on.
+    pub fn shutdown<C, F>(mut self, shutdown: C) -> Self
+    where
+        C: Fn(E) -> F + 'static,
+        F: Future + 'static,
+    {
+        self.shutdown = Some(Rc::new(move |server| boxed(shutdown(server))));
+        self
+    }
+
+    /// Something that happens and ends nothing: an item is published, a router restarts.
+    pub fn event<C, F>(mut self, name: impl Into<String>, event: C) -> Self
+    where
+        C: Fn(E) -> F + 'static,
+        F: Future + 'static,
+    {
+        let event: Rc<Act<E>> = Rc::new(move |server| boxed(event(server)));
+        self.events.push((name.into(), event));
+        self
+    }
+
+    /// Looks between polls at how many of `name` are held: for a server that does not
+    /// write into the [ledger](super::Ledger) itself.
+    ///
+    /// `level` is called between two polls; a lock that a handler holds across an await is
+    /// held then.
+    pub fn resource(self, name: impl Into<String>, level: impl Fn(&E) -> usize + 'static) -> Self {
+        self.probe(Kind::Resource, name.into(), Box::new(level))
+    }
+
+    /// Looks likewise at a permit, which a connection has to hold from its set-up to its
+    /// end.
+    pub fn permit(self, name: impl Into<String>, level: impl Fn(&E) -> usize + 'static) -> Self {
+        self.probe(Kind::Permit, name.into(), Box::new(level))
+    }
+
+    /// Looks likewise at timers.
+    pub fn timer(self, name: impl Into<String>, level: impl Fn(&E) -> usize + 'static) -> Self {
+        self.probe(Kind::Timer, name.into(), Box::new(level))
+    }
+
+    /// Looks likewise whether the connection is to be found in an index.
+    pub fn entry(self, index: impl Into<String>, shown: impl Fn(&E) -> bool + 'static) -> Self {
+        let level = move |server: &E| usize::from(shown(server));
+        self.probe(Kind::Entry, index.into(), Box::new(level))
+    }
+
+    fn probe(mut self, kind: Kind, name: String, level: Box<dyn Fn(&E) -> usize>) -> Self {
+        self.probes.push(Probe { kind, name, level });
+        self
+    }
+
+    /// It is a fault if more than `cap` of `name` are held at once.
+    pub fn at_most(mut self, cap: usize, name: impl Into<String>) -> Self {
+        self.caps.push((cap, name.into()));
+        self
+    }
+
+    /// Tries this case alone, as a failure names it: `"3:dropped"`. The environment
+    /// variable `HANGUP_CASE` does the same.
+    pub fn only(mut self, case: impl Into<String>) -> Self {
+        self.only = Some(case.into());
+        self
+    }
+
+    /// How often a run may poll before it counts as one that never comes to rest; 100,000
+    /// if this is not called.
+    pub fn max_polls(mut self, polls: usize) -> Self {
+        self.max_polls = polls;
+        self
+    }
+
+    /// Runs everything in a tokio runtime, whose clock passes only when nothing else is to
+    /// be done; for handlers that spawn on it or use its timers.
+    ///
+    /// A task that is left on it is a fault, and so is one that is lost when the process
+    /// ends. What it polls is not a point by itself.
+    #[cfg(feature = "tokio")]
+    pub fn on_tokio(mut self) -> Self {
+        self.on_tokio = true;
+        self
+    }
+
+    /// Tries all cases, and says what came of them.
+    ///
+    /// # Errors
+    ///
+    /// [`NotExplored`] if there is nothing to be tried, or no end to it.
+    pub fn explore(self) -> Result<Report, NotExplored> {
+        let usual = Run::undisturbed(&self).map_err(NotExplored::from_undisturbed)?;
+        if usual.points.len() < 2 {
+            return Err(NotExplored::NeverSuspends);
+        }
+        let only = match &self.only {
+            None => None,
+            Some(text) => Some(self.find(text, &usual)?),
+        };
+        let mut report = Report::new(&usual, self.endings(&usual));
+        if let Some(case) = only {
+            self.attempt(&case, &usual, &mut report)?;
+            return Ok(report);
+        }
+        report.add(usual.failures.clone());
+        for point in 0..usual.points.len() {
+            for ending in self.endings(&usual) {
+                let whole = ending == Ending::Newcomer { dropped_at: None };
+                let tried = self.attempt_in_each_order(point, ending, &usual, &mut report)?;
+                // At each of the newcomer's own points, too.
+                let own_points = whole.then_some(0..=tried.newcomer_points);
+                for at in own_points.into_iter().flatten() {
+                    let dropped_at = Some(at);
+                    let ending = Ending::Newcomer { dropped_at };
+                    self.attempt_in_each_order(point, ending, &usual, &mut report)?;
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    /// Tries all cases and panics unless all are without fault, with a message that says
+    /// for each failure where it is, what it is and how to run it alone.
+    ///
+    /// # Panics
+    ///
+    /// If there is a failure, or [`NotExplored`].
+    #[track_caller]
+    pub fn check(self) -> Report {
+        match self.explore() {
+            Ok(report) if report.is_clean() => report,
+            Ok(report) => panic!("{report}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn attempt_in_each_order(
+        &self,
+        point: usize,
+        ending: Ending,
+        usual: &Undisturbed,
+        report: &mut Report,
+    ) -> Result<Tried, NotExplored> {
+        let mut case = Case {
+            point,
+            ending,
+            order: Order::OldestFirst,
+        };
+        let tried = self.attempt(&case, usual, report)?;
+        // Where there is one task only, they are the same.
+        if tried.spawned || matches!(case.ending, Ending::Newcomer { .. } | Ending::Shutdown) {
+            case.order = Order::NewestFirst;
+            self.attempt(&case, usual, report)?;
+        }
+        Ok(tried)
+    }
+
+    fn attempt(
+        &self,
+        case: &Case,
+        usual: &Undisturbed,
+        report: &mut Report,
+    ) -> Result<Tried, NotExplored> {
+        let mut tried = Run::case(self, usual, case).map_err(|stuck| match stuck {
+            Stuck::Endless => NotExplored::Endless {
+                case: Some(case.to_string()),
+            },
+            Stuck::Differs { point } => NotExplored::NotDeterministic { point },
+        })?;
+        report.add(std::mem::take(&mut tried.failures));
+        Ok(tried)
+    }
+
+    fn endings(&self, usual: &Undisturbed) -> Vec<Ending> {
+        let mut endings = Vec::new();
+        endings.extend(usual.takes_signal.then_some(Ending::Signal));
+        endings.extend(self.close.is_some().then_some(Ending::Closed));
+        endings.extend([Ending::Dropped, Ending::Panic]);
+        endings.extend(self.shutdown.is_some().then_some(Ending::Shutdown));
+        endings.push(Ending::Newcomer { dropped_at: None });
+        let events = self.events.iter();
+        endings.extend(events.map(|(name, _)| Ending::Event(name.clone())));
+        endings
+    }
+
+    fn find(&self, text: &str, usual: &Undisturbed) -> Result<Case, NotExplored> {
+        let case = text.parse::<Case>().ok();
+        let found = case.filter(|case| {
+            let offered = match case.ending {
+                Ending::Newcomer { .. } => true,
+                ref ending => self.endings(usual).contains(ending),
+            };
+            offered && case.point < usual.points.len()
+        });
+        found.ok_or_else(|| NotExplored::NoSuchCase {
+            case: text.to_owned(),
+        })
+    }
+
+    pub(super) fn time(&self) -> Time {
+        match self.on_tokio {
+            false => Time::OfTheTrial,
+            #[cfg(feature = "tokio")]
+            true => Time::Tokio(super::on_tokio::PausedRuntime::new().expect("a runtime")),
+            #[cfg(not(feature = "tokio"))]
+            true => unreachable!("only with the feature"),
+        }
+    }
+}
+
+fn boxed<F: Future + 'static>(future: F) -> LocalFuture<()> {
+    Box::pin(async move { drop(future.await) })
+}
+
+impl<E> fmt::Debug for AbortEverywhere<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortEverywhere")
+            .field("close", &self.close.is_some())
+            .field("shutdown", &self.shutdown.is_some())
+            .field("events", &self.events.len())
+            .field("probes", &self.probes.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! The other end of one connection.
+
+use std::future::poll_fn;
+use std::pin::pin;
+
+use futures_core::Stream;
+
+use super::fault::Fault;
+use super::ledger::{Ledger, Party};
+use super::signal::Signal;
+use super::trial::Trial;
+
+/// The other end of one connection, as the handler's test drives it.
+///
+/// Cheap to clone; all clones are the same client.
+#[derive(Debug, Clone)]
+pub struct Client {
+    trial: Trial,
+    party: Party,
+    signal: Signal,
+}
+
+impl Client {
+    pub(super) fn new(trial: &Trial, party: Party) -> Self {
+        Self {
+            trial: trial.clone(),
+            party,
+            signal: Signal::of_request(trial.ledger().clone()),
+        }
+    }
+
+    /// Which of the two it is.
+    #[must_use]
+    pub fn party(&self) -> Party {
+        self.party
+    }
+
+    /// The run that this is in.
+    #[must_use]
+    pub fn trial(&self) -> &Trial {
+        &self.trial
+    }
+
+    /// The signal that says that the request is cancelled. A handler that asks for it is
+    /// also tried with [`Ending::Signal`](super::Ending::Signal).
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        self.trial.note_signal_taken(self.party);
+        self.signal.clone()
+    }
+
+    /// Reads a response to its end. There is a point after its head, before the stream is
+    /// polled at all, and one after every item.
+    pub async fn respond<S: Stream>(&self, stream: S) {
+        let mut stream = pin!(stream);
+        self.trial.set_responding(self.party, true);
+        self.trial.point("the response head").await;
+        let mut items = 0;
+        while poll_fn(|cx| stream.as_mut().poll_next(cx)).await.is_some() {
+            items += 1;
+            self.trial.point(format!("item {items}")).await;
+        }
+        self.trial.set_responding(self.party, false);
+    }
+
+    /// Says that the connection is live now. It must not have been to be found before.
+    pub fn live(&self) {
+        let mut books = self.ledger().books();
+        let early = books.shown(self.party);
+        let by = self.party;
+        let faults = early
+            .into_iter()
+            .map(|name| Fault::VisibleNotLive { name, by });
+        books.faults.extend(faults);
+    }
+
+    /// Says that the item of this number has [come](Ledger::published).
+    ///
+    /// The first may be any; from then on each must be one more than the one before, and
+    /// when all is at rest none may be outstanding.
+    pub fn delivered(&self, number: u64) {
+        self.ledger().books().delivered(self.party, number);
+    }
+
+    pub(super) fn fire(&self) {
+        self.signal.fire();
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.trial.ledger()
+    }
+}

@@ -1,0 +1,258 @@
+//! What a ledger has written down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Kind, Levels, Party};
+use crate::testing::fault::Fault;
+
+#[derive(Debug, Default)]
+pub(in crate::testing) struct Books {
+    /// Who is at work.
+    pub(in crate::testing) actor: Party,
+    pub(in crate::testing) ended: BTreeSet<Party>,
+    /// Who has looked at its signal while that had not fired.
+    pub(in crate::testing) looked: BTreeSet<Party>,
+    pub(in crate::testing) faults: Vec<Fault>,
+    things: BTreeMap<String, Thing>,
+    /// What was released for whom after its end.
+    undone: BTreeSet<(Party, String)>,
+    next: u64,
+    log_head: Option<u64>,
+    delivered: BTreeMap<Party, u64>,
+}
+
+#[derive(Debug)]
+struct Thing {
+    kind: Kind,
+    /// The oldest first.
+    holdings: Vec<Holding>,
+    at_most: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Holding {
+    id: HoldingId,
+    by: Party,
+    after_end: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::testing) struct HoldingId(u64);
+
+impl Books {
+    pub(in crate::testing) fn acquire(&mut self, kind: Kind, name: String) -> HoldingId {
+        let by = self.actor;
+        let after_end = self.ended.contains(&by);
+        if after_end && self.undone.contains(&(by, name.clone())) {
+            let name = name.clone();
+            self.faults.push(Fault::AcquiredAfterUndo { name, by });
+        }
+        self.next += 1;
+        let id = HoldingId(self.next);
+        let thing = self.thing(kind, name.clone());
+        thing.holdings.push(Holding { id, by, after_end });
+        let (held, cap) = (thing.holdings.len(), thing.at_most);
+        if held > cap {
+            self.faults.push(Fault::OverCap { name, held, cap });
+        }
+        id
+    }
+
+    pub(super) fn release_held(&mut self, name: &str, id: HoldingId) {
+        let thing = self.things.get_mut(name);
+        let at = thing
+            .as_ref()
+            .and_then(|thing| thing.holdings.iter().position(|it| it.id == id));
+        if let (Some(thing), Some(at)) = (thing, at) {
+            let by = thing.holdings.remove(at).by;
+            self.note_undone(by, name);
+        }
+    }
+
+    pub(super) fn release(&mut self, kind: Kind, name: &str) {
+        let by = self.actor;
+        self.note_undone(by, name);
+        let thing = self.thing(kind, name.to_owned());
+        // One's own first. Else the oldest: it may be undone by whoever comes after it.
+        let own = thing.holdings.iter().position(|held| held.by == by);
+        if thing.holdings.is_empty() {
+            let name = name.to_owned();
+            self.faults.push(Fault::ReleasedTwice { name, by });
+            return;
+        }
+        let released = thing.holdings.remove(own.unwrap_or(0));
+        self.released(name, kind, released.by);
+    }
+
+    /// There is one less, as somebody sees who has counted: not who had it.
+    fn lessen(&mut self, kind: Kind, name: &str) {
+        let by = self.actor;
+        self.note_undone(by, name);
+        let thing = self.thing(kind, name.to_owned());
+        let own = thing.holdings.iter().position(|held| held.by == by);
+        let released = thing.holdings.remove(own.unwrap_or(0));
+        self.note_undone(released.by, name);
+    }
+
+    pub(super) fn set(&mut self, kind: Kind, name: String) {
+        if let Some(thing) = self.things.get_mut(&name) {
+            thing.holdings.clear();
+        }
+        self.acquire(kind, name);
+    }
+
+    pub(super) fn clear(&mut self, kind: Kind, name: &str) {
+        let by = self.actor;
+        self.note_undone(by, name);
+        let holdings = std::mem::take(&mut self.thing(kind, name.to_owned()).holdings);
+        for held in holdings {
+            self.released(name, kind, held.by);
+        }
+    }
+
+    /// There are `level` of it, as somebody sees who has counted.
+    pub(in crate::testing) fn observe(&mut self, kind: Kind, name: &str, level: usize) {
+        let held = self.thing(kind, name.to_owned()).holdings.len();
+        for _ in held..level {
+            self.acquire(kind, name.to_owned());
+        }
+        for _ in level..held {
+            self.lessen(kind, name);
+        }
+    }
+
+    pub(super) fn at_most(&mut self, cap: usize, name: String) {
+        self.thing(Kind::Resource, name).at_most = cap;
+    }
+
+    pub(super) fn published(&mut self, number: u64) {
+        self.log_head = Some(number);
+    }
+
+    pub(in crate::testing) fn delivered(&mut self, to: Party, number: u64) {
+        let last = self.delivered.insert(to, number);
+        match last {
+            Some(last) if number <= last => self.faults.push(Fault::Repeated { number, last }),
+            Some(last) if number > last + 1 => self.faults.push(Fault::Skipped { number, last }),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Everything is at rest and the connection is open: it must have got all there is.
+    pub(in crate::testing) fn expect_all_delivered(&mut self, to: Party) {
+        if let (Some(&last), Some(head)) = (self.delivered.get(&to), self.log_head) {
+            if last < head {
+                self.faults.push(Fault::Undelivered { last, head });
+            }
+        }
+    }
+
+    /// What is held beyond `before`.
+    pub(in crate::testing) fn left(&self, before: &Levels) -> Vec<Fault> {
+        let mut left = Vec::new();
+        for (name, thing) in &self.things {
+            let before = before.get(name).copied().unwrap_or(0);
+            for held in thing.holdings.iter().skip(before) {
+                left.push(Fault::Left {
+                    kind: thing.kind,
+                    name: name.clone(),
+                    by: held.by,
+                    after_end: held.after_end,
+                    looked: self.looked.contains(&held.by),
+                });
+            }
+        }
+        left
+    }
+
+    /// What there is less of than in `expected`, and that is missed by `by`.
+    pub(in crate::testing) fn missing(&self, expected: &Levels, by: Party) -> Vec<Fault> {
+        let things = self.things.iter();
+        things
+            .filter(|(name, thing)| {
+                let expected = expected.get(*name).copied().unwrap_or(0);
+                // How many tasks there are is nobody's business.
+                thing.holdings.len() < expected && thing.kind != Kind::Task
+            })
+            .map(|(name, thing)| Fault::Missing {
+                kind: thing.kind,
+                name: name.clone(),
+                by,
+            })
+            .collect()
+    }
+
+    pub(in crate::testing) fn levels(&self) -> Levels {
+        let things = self.things.iter();
+        things
+            .map(|(name, thing)| (name.clone(), thing.holdings.len()))
+            .filter(|(_, level)| *level > 0)
+            .collect()
+    }
+
+    /// The entries that are shown, and those that are not and were some time.
+    pub(in crate::testing) fn entries(&self) -> (Vec<String>, Vec<String>) {
+        let entries = self.things.iter().filter(|it| it.1.kind == Kind::Entry);
+        let (shown, hidden): (Vec<_>, Vec<_>) =
+            entries.partition(|(_, thing)| !thing.holdings.is_empty());
+        let names = |entries: Vec<(&'_ String, &Thing)>| -> Vec<_> {
+            let names = entries.into_iter().map(|(name, _)| name.clone());
+            names.collect()
+        };
+        (names(shown), names(hidden))
+    }
+
+    /// The entries in which `party` is shown.
+    pub(in crate::testing) fn shown(&self, party: Party) -> Vec<String> {
+        let things = self.things.iter();
+        things
+            .filter(|(_, thing)| {
+                thing.kind == Kind::Entry && thing.holdings.iter().any(|held| held.by == party)
+            })
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// The permits of which there are fewer than `needed`.
+    pub(in crate::testing) fn permits_below(&self, needed: usize) -> Vec<String> {
+        let things = self.things.iter();
+        things
+            .filter(|(_, thing)| thing.kind == Kind::Permit && thing.holdings.len() < needed)
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    fn thing(&mut self, kind: Kind, name: String) -> &mut Thing {
+        let thing = self.things.entry(name).or_insert(Thing {
+            kind,
+            holdings: Vec::new(),
+            at_most: usize::MAX,
+        });
+        if kind != Kind::Resource {
+            thing.kind = kind;
+        }
+        thing
+    }
+
+    /// Whoever is at work has released what was held by `from`.
+    fn released(&mut self, name: &str, kind: Kind, from: Party) {
+        let by = self.actor;
+        // While it has not ended, it may be the one that takes over.
+        if self.ended.contains(&by) && by < from {
+            let name = name.to_owned();
+            self.faults.push(Fault::Taken {
+                kind,
+                name,
+                by,
+                from,
+            });
+        }
+        self.note_undone(from, name);
+    }
+
+    fn note_undone(&mut self, party: Party, name: &str) {
+        if self.ended.contains(&party) {
+            self.undone.insert((party, name.to_owned()));
+        }
+    }
+}

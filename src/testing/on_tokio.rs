@@ -1,0 +1,58 @@
+//! A tokio runtime whose clock stands still while there is something to do.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use ::tokio::runtime::{Builder, Runtime};
+use ::tokio::time::{Instant, sleep};
+
+use super::time::{Doorbell, Passed};
+
+/// For how long a handler may wait for a timer.
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+pub(super) struct PausedRuntime {
+    runtime: Runtime,
+}
+
+impl PausedRuntime {
+    pub(super) fn new() -> std::io::Result<Self> {
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build()?;
+        Ok(Self { runtime })
+    }
+
+    pub(super) fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
+        let mut f = Some(f);
+        // Not only `enter`: here a task may wake itself and have its turn later.
+        self.runtime.block_on(poll_fn(|_| {
+            let f = f.take().expect("it is ready at once");
+            Poll::Ready(f())
+        }))
+    }
+
+    /// Runs what there is, until a task of the trial is woken.
+    pub(super) fn pass(&self, doorbell: &Doorbell) -> Passed {
+        self.runtime.block_on(async {
+            let begun = Instant::now();
+            let mut patience = pin!(sleep(PATIENCE));
+            let rung = poll_fn(|cx| {
+                if doorbell.listen(cx.waker()) {
+                    return Poll::Ready(true);
+                }
+                patience.as_mut().poll(cx).map(|()| false)
+            });
+            match rung.await {
+                false => Passed::Nothing,
+                true if begun == Instant::now() => Passed::AtOnce,
+                true => Passed::Time,
+            }
+        })
+    }
+
+    pub(super) fn tasks(&self) -> usize {
+        self.runtime.metrics().num_alive_tasks()
+    }
+}
