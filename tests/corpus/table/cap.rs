@@ -1,0 +1,47 @@
+//! There was room when it was asked for.
+
+use futures::stream::pending;
+use hangup::testing::{Client, Report, Trial, abort_everywhere};
+
+use super::fake::{OnDrop, Shelf};
+use super::on_hangup::{self, Outcome};
+
+#[derive(Clone)]
+struct ByHand {
+    trial: Trial,
+    connections: Shelf,
+}
+
+async fn handler_by_hand(server: ByHand, client: Client) {
+    if server.connections.len() >= 1 {
+        return;
+    }
+    server.trial.point("authenticate").await;
+    let connection = server.connections.add("ada");
+    let _removal = OnDrop(|| server.connections.remove(connection));
+    client.respond(pending::<()>()).await;
+}
+
+pub(super) fn by_hand() -> Report {
+    let server = |trial: &Trial| ByHand {
+        trial: trial.clone(),
+        connections: Shelf::default(),
+    };
+    abort_everywhere(server, handler_by_hand)
+        .resource("connections", |server| server.connections.len())
+        .at_most(1, "connections")
+        .explore()
+        .unwrap()
+}
+
+async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
+    let mut setup = server.scope.open()?.register()?;
+    setup.run(server.trial.point("authenticate")).await?;
+    let live = setup.go_live()?;
+    client.respond(live.stream(pending::<()>())).await;
+    Ok(())
+}
+
+pub(super) fn on_hangup() -> Report {
+    on_hangup::explore(1, handler)
+}

@@ -1,0 +1,50 @@
+//! The abort stops the heartbeat that there is, and it may come before there is one.
+
+use std::sync::{Arc, Mutex};
+
+use futures::channel::mpsc::unbounded;
+use futures::future::AbortHandle;
+use futures::stream::pending;
+use hangup::testing::{Client, Report, Trial, abort_everywhere};
+
+use super::fake::request_signal;
+use super::heartbeat::{beats, start_heartbeat};
+use super::on_hangup::{self, Outcome, abort_on};
+
+async fn handler_by_hand(trial: Trial, client: Client) {
+    let (aborted, _request) = request_signal(&client);
+    let heartbeat: Arc<Mutex<Option<AbortHandle>>> = Arc::default();
+    let stopped = Arc::clone(&heartbeat);
+    aborted.listen(move || {
+        if let Some(heartbeat) = stopped.lock().unwrap().take() {
+            heartbeat.abort();
+        }
+    });
+    trial.point("authenticate").await;
+    let (events, body) = unbounded();
+    let started = start_heartbeat(&trial, move || drop(events.unbounded_send("ping")));
+    *heartbeat.lock().unwrap() = Some(started);
+    client.respond(body).await;
+}
+
+pub(super) fn by_hand() -> Report {
+    abort_everywhere(Trial::clone, handler_by_hand)
+        .explore()
+        .unwrap()
+}
+
+async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
+    let opened = server.scope.open()?;
+    abort_on(&client, &opened.handle());
+    let mut setup = opened.register()?;
+    setup.run(server.trial.point("authenticate")).await?;
+    let live = setup.go_live()?;
+    let heartbeat = beats(server.trial.timer("heartbeat"), || ());
+    server.trial.spawn(live.scoped(heartbeat));
+    client.respond(live.stream(pending::<()>())).await;
+    Ok(())
+}
+
+pub(super) fn on_hangup() -> Report {
+    on_hangup::explore(2, handler)
+}
