@@ -214,7 +214,7 @@ impl fmt::Display for Report {
         for failure in &self.failures {
             let is_same =
                 |other: &&Failure| (other.race, &other.fault) == (failure.race, &failure.fault);
-            if told.iter().any(|other| is_same(&other)) {
+            if told.iter().any(|other| is_same(other)) {
                 continue;
             }
             told.push(failure);
