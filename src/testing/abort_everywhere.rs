@@ -193,17 +193,22 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
             return Ok(report);
         }
         report.add(usual.failures.clone());
+        let newcomer = Ending::Newcomer { dropped_at: None };
         for point in 0..usual.points.len() {
             for ending in self.endings(&usual) {
-                let whole = ending == Ending::Newcomer { dropped_at: None };
-                let tried = self.attempt_in_each_order(point, ending, &usual, &mut report)?;
-                // At each of the newcomer's own points, too.
-                let own_points = whole.then_some(0..=tried.newcomer_points);
-                for at in own_points.into_iter().flatten() {
-                    let dropped_at = Some(at);
-                    let ending = Ending::Newcomer { dropped_at };
+                if ending != newcomer {
                     self.attempt_in_each_order(point, ending, &usual, &mut report)?;
                 }
+            }
+        }
+        // What needs two connections comes last, so that what fails first is simple.
+        for point in 0..usual.points.len() {
+            let whole = newcomer.clone();
+            let tried = self.attempt_in_each_order(point, whole, &usual, &mut report)?;
+            for at in 0..=tried.newcomer_points {
+                let dropped_at = Some(at);
+                let ending = Ending::Newcomer { dropped_at };
+                self.attempt_in_each_order(point, ending, &usual, &mut report)?;
             }
         }
         Ok(report)

@@ -148,10 +148,11 @@ impl Fault {
         match self {
             Self::Left {
                 kind,
+                by,
                 after_end,
                 looked,
                 ..
-            } => when.of_leftover(*kind, *after_end, *looked),
+            } => when.of_leftover(*kind, *by, *after_end, *looked),
             Self::ReleasedTwice { .. } => Some(Race::R7),
             Self::AcquiredAfterUndo { .. } => Some(Race::R6),
             Self::Taken { kind, .. } | Self::Missing { kind, .. } => match kind {
@@ -178,7 +179,7 @@ impl Fault {
 }
 
 impl Circumstances<'_> {
-    fn of_leftover(self, kind: Kind, after_end: bool, looked: bool) -> Option<Race> {
+    fn of_leftover(self, kind: Kind, by: Party, after_end: bool, looked: bool) -> Option<Race> {
         let ending = self.ending;
         Some(match kind {
             Kind::Listener => Race::R19,
@@ -191,6 +192,8 @@ impl Circumstances<'_> {
             _ => match ending? {
                 Ending::Panic => Race::R12,
                 Ending::Shutdown => Race::R14,
+                // It was dropped when all was at rest.
+                Ending::Newcomer { .. } if by == Party::Newcomer => Race::R2,
                 Ending::Dropped | Ending::Newcomer { .. } if !self.responding => Race::R13,
                 _ => Race::R2,
             },
@@ -214,7 +217,7 @@ impl fmt::Display for Fault {
             } => {
                 match kind {
                     Kind::Timer => write!(f, "timer `{name}` runs on")?,
-                    Kind::Task => write!(f, "the task of {name} runs on")?,
+                    Kind::Task => write!(f, "a task {name} runs on")?,
                     Kind::Listener => write!(f, "a listener is left on `{name}`")?,
                     Kind::Entry => write!(f, "the entry in `{name}` is left")?,
                     Kind::Switch => write!(f, "`{name}` is left on")?,

@@ -13,7 +13,6 @@ use super::run::{Stuck, Undisturbed};
 ///
 /// `Display` tells it all; the failures first.
 #[derive(Debug, Clone)]
-#[must_use = "it may tell of failures"]
 pub struct Report {
     points: Vec<String>,
     endings: Vec<Ending>,
@@ -214,7 +213,7 @@ impl fmt::Display for Report {
         for failure in &self.failures {
             let is_same =
                 |other: &&Failure| (other.race, &other.fault) == (failure.race, &failure.fault);
-            if told.iter().any(|other| is_same(other)) {
+            if told.iter().any(&is_same) {
                 continue;
             }
             told.push(failure);

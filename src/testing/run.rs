@@ -414,7 +414,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
 
     fn adopt(&mut self) {
         for Spawned { party, name, task } in self.trial.take_spawned() {
-            self.add(party, Role::Spawned, name, task);
+            self.add(party, Role::Spawned, format!("spawned at {name}"), task);
         }
     }
 
@@ -541,7 +541,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         }
         let tasks = self.time.tasks();
         ledger.acting(actor, || {
-            ledger.books().observe(Kind::Task, "the runtime", tasks);
+            ledger.books().observe(Kind::Task, "on the runtime", tasks);
         });
         let responding = self.trial.is_responding(Party::First) && self.is_pending(FIRST);
         let mut books = ledger.books();

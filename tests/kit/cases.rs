@@ -1,0 +1,193 @@
+//! Which cases there are, and what is reported of them.
+
+use std::cell::Cell;
+use std::future::{pending, ready};
+use std::rc::Rc;
+
+use hangup::testing::{Client, Ending, Fault, NotExplored, Trial, abort_everywhere};
+
+/// Releases what it has acquired after a point that it may not live to see.
+async fn leaky(trial: Trial, _: Client) {
+    trial.point("look the user up").await;
+    trial.ledger().acquire("session");
+    trial.point("tell the others").await;
+    trial.ledger().release("session");
+}
+
+#[test]
+fn every_ending_is_tried_at_every_point() {
+    let report = abort_everywhere(Trial::clone, leaky).explore().unwrap();
+    let points = [
+        "before its first poll",
+        "look the user up",
+        "tell the others",
+    ];
+    assert_eq!(report.points(), points);
+    let endings: Vec<_> = report.endings().iter().map(Ending::to_string).collect();
+    assert_eq!(endings, ["dropped", "panic", "newcomer"]);
+    // Undisturbed; dropped and panic; a newcomer that stays, and one that sees the first go
+    // at each of its own points, in both orders.
+    assert_eq!(report.cases(), 1 + 3 * 2 + 3 * (1 + 3) * 2);
+}
+
+#[test]
+fn endings_that_the_test_does_not_offer_are_not_tried() {
+    let handler = |trial: Trial, client: Client| async move {
+        let _signal = client.signal();
+        trial.point("wait").await;
+    };
+    let report = abort_everywhere(Trial::clone, handler)
+        .close(|_| ready(true))
+        .shutdown(|_| ready(()))
+        .event("a router restarts", |_| ready(()))
+        .explore()
+        .unwrap();
+    let endings: Vec<_> = report.endings().iter().map(Ending::to_string).collect();
+    let expected = "signal, closed, dropped, panic, shutdown, newcomer, event a router restarts";
+    assert_eq!(endings.join(", "), expected);
+}
+
+#[test]
+fn a_failure_names_the_point_the_ending_the_thing_and_how_to_run_it_alone() {
+    let report = abort_everywhere(Trial::clone, leaky).explore().unwrap();
+    let dropped = |failure: &&hangup::testing::Failure| failure.ending() == Some(&Ending::Dropped);
+    let failure = report.failures().iter().find(dropped).unwrap();
+    assert_eq!(failure.point(), (2, "tell the others"));
+    assert_eq!(
+        failure.to_string(),
+        "R13 the handler future is dropped in mid set-up: `session` is left, of the \
+         connection; dropped at point 2, `tell the others`"
+    );
+    let text = report.to_string();
+    let alone = "alone: HANGUP_CASE='2:dropped' cargo test cases::a_failure_names";
+    assert!(text.contains(alone), "{text}");
+    assert!(text.contains("likewise in"), "{text}");
+}
+
+#[test]
+fn one_case_can_be_run_alone() {
+    let runs = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&runs);
+    let server = move |trial: &Trial| {
+        counted.set(counted.get() + 1);
+        trial.clone()
+    };
+    let report = abort_everywhere(server, leaky)
+        .only("2:dropped")
+        .explore()
+        .unwrap();
+    // The undisturbed one, to know the points, and this.
+    assert_eq!((runs.get(), report.cases(), report.failing()), (2, 1, 1));
+
+    let newcomer = abort_everywhere(Trial::clone, leaky).only("1:newcomer@2, newest first");
+    assert_eq!(newcomer.explore().unwrap().cases(), 1);
+}
+
+#[test]
+fn a_case_that_does_not_exist_is_an_error() {
+    for case in [
+        "",
+        "dropped",
+        "3:dropped",
+        "0:closed",
+        "1:event x",
+        "1:dropped!",
+    ] {
+        let error = abort_everywhere(Trial::clone, leaky).only(case).explore();
+        let text = error.unwrap_err().to_string();
+        assert_eq!(text, format!("there is no case `{case}`"));
+    }
+}
+
+#[test]
+fn a_handler_that_is_never_suspended_is_an_error() {
+    let error = abort_everywhere(Trial::clone, |_, _| ready(())).explore();
+    assert_eq!(error.unwrap_err(), NotExplored::NeverSuspends);
+}
+
+#[test]
+fn a_handler_that_waits_for_ever_is_at_rest() {
+    let report = abort_everywhere(Trial::clone, |_, _| pending::<()>()).check();
+    assert_eq!(report.points(), ["before its first poll", "suspension 1"]);
+}
+
+#[test]
+fn a_handler_that_never_comes_to_rest_is_an_error() {
+    let handler = |trial: Trial, _| async move {
+        loop {
+            trial.point("again").await;
+        }
+    };
+    let error = abort_everywhere(Trial::clone, handler)
+        .max_polls(100)
+        .explore();
+    let expected = "the undisturbed run never comes to rest";
+    assert_eq!(error.unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn a_handler_that_does_something_else_the_next_time_is_an_error() {
+    let runs = Rc::new(Cell::new(0));
+    let server = move |trial: &Trial| {
+        runs.set(runs.get() + 1);
+        (trial.clone(), runs.get())
+    };
+    let handler = |(trial, run): (Trial, u32), _| async move {
+        trial.point(format!("in run {run}")).await;
+    };
+    let error = abort_everywhere(server, handler).explore().unwrap_err();
+    assert!(matches!(
+        error,
+        NotExplored::NotDeterministic { point: 1, .. }
+    ));
+}
+
+#[test]
+fn a_panic_of_the_handler_itself_is_a_fault() {
+    let handler = |trial: Trial, _| async move {
+        trial.point("wait").await;
+        let nothing: Option<u32> = None;
+        nothing.expect("a user");
+    };
+    let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+    let undisturbed = &report.failures()[0];
+    let Fault::Panicked { message, .. } = undisturbed.fault() else {
+        panic!("{report}");
+    };
+    assert_eq!(message, "a user");
+    assert_eq!((undisturbed.race(), undisturbed.ending()), (None, None));
+}
+
+#[test]
+#[should_panic(expected = "`session` is left, of the connection; dropped at point 2")]
+fn check_panics_with_the_report() {
+    abort_everywhere(Trial::clone, leaky).check();
+}
+
+#[test]
+fn the_same_is_found_again() {
+    let text = || {
+        abort_everywhere(Trial::clone, leaky)
+            .explore()
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(text(), text());
+}
+
+#[test]
+fn nothing_of_a_run_is_left() {
+    let alive = Rc::new(());
+    let held = Rc::clone(&alive);
+    let server = move |trial: &Trial| (trial.clone(), Rc::clone(&held));
+    let handler = |(trial, _alive): (Trial, Rc<()>), client: Client| async move {
+        let (keeps_itself, signal) = (trial.clone(), client.signal());
+        trial.spawn(async move {
+            signal.fired().await;
+            drop(keeps_itself);
+        });
+        pending::<()>().await;
+    };
+    drop(abort_everywhere(server, handler).explore().unwrap());
+    assert_eq!(Rc::strong_count(&alive), 1);
+}

@@ -1,0 +1,171 @@
+//! Races that the corpus has no handler for.
+
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+
+use futures::stream;
+use hangup::testing::{Client, Race, Report, Signal, Trial, abort_everywhere};
+
+fn races(report: &Report) -> Vec<Race> {
+    report.races().into_iter().collect()
+}
+
+#[test]
+fn r5_abort_between_the_last_check_and_the_add() {
+    let handler = |trial: Trial, client: Client| async move {
+        let aborted = client.signal();
+        trial.point("authenticate").await;
+        if aborted.has_fired() {
+            return;
+        }
+        trial.point("lock the writers").await;
+        trial.ledger().acquire("writer");
+        let ledger = trial.ledger().clone();
+        aborted.listen(move || ledger.release("writer"));
+    };
+    let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+    assert!(races(&report).contains(&Race::R5), "{report}");
+}
+
+#[test]
+fn r7_several_triggers_fire() {
+    let handler = |trial: Trial, client: Client| async move {
+        struct Leave(Trial);
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                self.0.ledger().release("gauge");
+            }
+        }
+
+        trial.ledger().acquire("gauge");
+        let _leave = Leave(trial.clone());
+        let ledger = trial.ledger().clone();
+        client.signal().listen(move || ledger.release("gauge"));
+        client.respond(stream::pending::<()>()).await;
+    };
+    let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+    assert_eq!(races(&report), [Race::R7], "{report}");
+}
+
+#[test]
+fn r12_panic_in_set_up() {
+    let handler = |trial: Trial, client: Client| async move {
+        let ledger = trial.ledger().clone();
+        ledger.acquire("file");
+        // A drop guard that stands by while a panic passes.
+        struct Release(Trial);
+        impl Drop for Release {
+            fn drop(&mut self) {
+                if !std::thread::panicking() {
+                    self.0.ledger().release("file");
+                }
+            }
+        }
+        let _release = Release(trial.clone());
+        trial.point("authenticate").await;
+        client.respond(stream::pending::<()>()).await;
+    };
+    let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+    assert_eq!(races(&report), [Race::R12], "{report}");
+}
+
+#[test]
+fn r14_shutdown_with_open_streams() {
+    let server = |trial: &Trial| (trial.clone(), Arc::new(Mutex::new(0)), Signal::new());
+    let handler = |(trial, open, ended): (Trial, Arc<Mutex<u32>>, Signal), client: Client| {
+        *open.lock().unwrap() += 1;
+        async move {
+            struct Leave(Arc<Mutex<u32>>, Signal);
+            impl Drop for Leave {
+                fn drop(&mut self) {
+                    *self.0.lock().unwrap() -= 1;
+                    self.1.fire();
+                }
+            }
+            let _leave = Leave(open, ended);
+            trial.point("authenticate").await;
+            client.respond(stream::pending::<()>()).await;
+        }
+    };
+    // Waits for the last connection, and tells none to end.
+    let shutdown = |(_, open, ended): (Trial, Arc<Mutex<u32>>, Signal)| async move {
+        if *open.lock().unwrap() > 0 {
+            ended.fired().await;
+        }
+    };
+    let report = abort_everywhere(server, handler)
+        .shutdown(shutdown)
+        .explore()
+        .unwrap();
+    assert_eq!(races(&report), [Race::R14], "{report}");
+}
+
+#[test]
+fn r19_closing_normally_under_a_long_lived_signal() {
+    let server = |trial: &Trial| (trial.clone(), trial.signal("shutdown"));
+    let handler = |(trial, shutdown): (Trial, Signal), _| async move {
+        shutdown.listen(|| ());
+        trial.point("say all there is").await;
+    };
+    let report = abort_everywhere(server, handler).explore().unwrap();
+    assert_eq!(races(&report), [Race::R19], "{report}");
+    assert!(
+        report.failures()[0].ending().is_none(),
+        "it closed normally"
+    );
+
+    // One that is taken off, and one that goes with its future.
+    let handler = |(trial, shutdown): (Trial, Signal), _| async move {
+        let listener = shutdown.listen(|| ());
+        let mut fired = Box::pin(shutdown.fired());
+        let point = trial.point("say all there is");
+        futures::future::select(&mut fired, Box::pin(point)).await;
+        shutdown.unlisten(listener);
+    };
+    let report = abort_everywhere(server, handler).explore().unwrap();
+    // Still left when it is dropped before it takes it off.
+    assert!(
+        report.failures().iter().all(|it| it.ending().is_some()),
+        "{report}"
+    );
+}
+
+#[test]
+fn r22_quiet_producer() {
+    let server = |trial: &Trial| (trial.clone(), Arc::new(Mutex::new(false)));
+    let handler = |(_, closed): (Trial, Arc<Mutex<bool>>), client: Client| async move {
+        // Looks whether it is closed when there is something to be sent.
+        let events = stream::poll_fn(move |_| match *closed.lock().unwrap() {
+            true => std::task::Poll::Ready(None::<()>),
+            false => std::task::Poll::Pending,
+        });
+        client.respond(events).await;
+    };
+    let close = |(_, closed): (Trial, Arc<Mutex<bool>>)| async move {
+        *closed.lock().unwrap() = true;
+        true
+    };
+    let report = abort_everywhere(server, handler)
+        .close(close)
+        .explore()
+        .unwrap();
+    assert_eq!(races(&report), [Race::R22], "{report}");
+}
+
+#[test]
+fn visible_before_it_is_live() {
+    let handler = |trial: Trial, client: Client| async move {
+        trial.ledger().show("workers");
+        trial.point("authenticate").await;
+        client.live();
+        pending::<()>().await;
+    };
+    let report = abort_everywhere(Trial::clone, handler)
+        .only("2:dropped")
+        .explore();
+    let text = report.unwrap().to_string();
+    assert!(
+        text.contains("to be found in `workers` and is not live"),
+        "{text}"
+    );
+}
