@@ -119,6 +119,8 @@ pub enum Fault {
         /// The last that there is.
         head: u64,
     },
+    /// A second connection came, and now both have ended.
+    NobodyLeft,
     /// The connection was ended, and its handler waits on.
     Lingers,
     /// The server was told to shut down, and waits for ever.
@@ -171,6 +173,8 @@ impl Fault {
             Self::Repeated { .. } | Self::Skipped { .. } | Self::Undelivered { .. } => {
                 Some(Race::R11)
             }
+            Self::NobodyLeft if when.responding => Some(Race::R8),
+            Self::NobodyLeft => Some(Race::R23),
             Self::Lingers => Some(Race::R22),
             Self::NeverExits => Some(Race::R14),
             Self::Panicked { .. } => None,
@@ -266,6 +270,7 @@ impl fmt::Display for Fault {
                     "item {last} was the last to come, and there is item {head}"
                 )
             }
+            Self::NobodyLeft => f.write_str("a newcomer came, and now both have ended"),
             Self::Lingers => f.write_str("the connection was ended and its handler waits on"),
             Self::NeverExits => f.write_str("the server was told to shut down and waits for ever"),
             Self::Panicked { message } => write!(f, "the handler panicked: {message}"),

@@ -24,13 +24,11 @@ impl PausedRuntime {
         Ok(Self { runtime })
     }
 
+    /// Calls `f` where it finds the runtime.
     pub(super) fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
-        let mut f = Some(f);
-        // Not only `enter`: here a task may wake itself and have its turn later.
-        self.runtime.block_on(poll_fn(|_| {
-            let f = f.take().expect("it is ready at once");
-            Poll::Ready(f())
-        }))
+        // Not in `block_on`: a task that yields would be woken by a turn that never comes.
+        let _entered = self.runtime.enter();
+        f()
     }
 
     /// Runs what there is, until a task of the trial is woken.

@@ -274,6 +274,10 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
                 };
                 faults.extend(self.disturbed(lone, usual));
             }
+            let both_ended = !self.is_pending(newcomer) && !self.is_pending(FIRST);
+            // Either may refuse the other, or take over from it.
+            let nobody = both_ended && usual.at_rest.is_some();
+            faults.extend(nobody.then_some(Fault::NobodyLeft));
         }
         self.drop_task(FIRST);
         self.rest(None)?;
