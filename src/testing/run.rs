@@ -73,6 +73,9 @@ enum Role {
     Act,
 }
 
+/// Where tasks are that are not the trial's.
+const RUNTIME: &str = "on the runtime";
+
 /// The first connection, whose handler is the first task.
 const FIRST: usize = 0;
 
@@ -340,7 +343,6 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         // The process ends here. What has not run yet never will.
         let spawned = self.trial.end();
         self.tasks_lost = spawned.iter().any(|task| task.party != Party::Server)
-            || self.time.tasks() > 0
             || self.tasks.iter().any(|task| {
                 task.role == Role::Spawned && task.party != Party::Server && task.future.is_some()
             });
@@ -348,7 +350,8 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         for task in 0..self.tasks.len() {
             self.drop_task(task);
         }
-        self.tasks_lost |= self.trial.has_lost();
+        let servers = self.before.get(RUNTIME).copied().unwrap_or(0);
+        self.tasks_lost |= self.trial.has_lost() || self.time.tasks() > servers;
         self.time = Time::OfTheTrial;
         self.look(Party::Server);
         Ok(Vec::new())
@@ -545,7 +548,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         }
         let tasks = self.time.tasks();
         ledger.acting(actor, || {
-            ledger.books().observe(Kind::Task, "on the runtime", tasks);
+            ledger.books().observe(Kind::Task, RUNTIME, tasks);
         });
         let responding = self.trial.is_responding(Party::First) && self.is_pending(FIRST);
         let mut books = ledger.books();

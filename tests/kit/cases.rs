@@ -146,15 +146,14 @@ fn a_handler_that_does_something_else_the_next_time_is_an_error() {
 fn a_panic_of_the_handler_itself_is_a_fault() {
     let handler = |trial: Trial, _| async move {
         trial.point("wait").await;
-        let nothing: Option<u32> = None;
-        nothing.expect("a user");
+        panic!("no user");
     };
     let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
     let undisturbed = &report.failures()[0];
     let Fault::Panicked { message, .. } = undisturbed.fault() else {
         panic!("{report}");
     };
-    assert_eq!(message, "a user");
+    assert_eq!(message, "no user");
     assert_eq!((undisturbed.race(), undisturbed.ending()), (None, None));
 }
 

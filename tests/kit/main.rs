@@ -5,3 +5,4 @@ mod cases;
 mod endings;
 mod ledger;
 mod races;
+mod tokio;
