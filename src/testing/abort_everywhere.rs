@@ -166,7 +166,8 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     /// be done; for handlers that spawn on it or use its timers.
     ///
     /// A task that is left on it is a fault, and so is one that is lost when the process
-    /// ends. What it polls is not a point by itself.
+    /// ends. What it polls is not a point by itself. It is a runtime of its own for each
+    /// run, so the test itself must not run in one: `#[test]`, not `#[tokio::test]`.
     #[cfg(feature = "tokio")]
     pub fn on_tokio(mut self) -> Self {
         self.on_tokio = true;
@@ -179,9 +180,18 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     ///
     /// [`NotExplored`] if there is nothing to be tried, or no end to it.
     pub fn explore(self) -> Result<Report, NotExplored> {
+        #[cfg(feature = "tokio")]
+        if self.on_tokio && ::tokio::runtime::Handle::try_current().is_ok() {
+            return Err(NotExplored::InsideRuntime);
+        }
         let usual = Run::undisturbed(&self).map_err(NotExplored::from_undisturbed)?;
         if usual.points.len() < 2 {
-            return Err(NotExplored::NeverSuspends);
+            if usual.failures.is_empty() {
+                return Err(NotExplored::NeverSuspends);
+            }
+            let mut report = Report::new(&usual, Vec::new());
+            report.add(usual.failures);
+            return Ok(report);
         }
         let only = match &self.only {
             None => None,

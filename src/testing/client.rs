@@ -77,7 +77,8 @@ impl Client {
     /// Says that the item of this number has [come](Ledger::published).
     ///
     /// The first may be any; from then on each must be one more than the one before, and
-    /// when all is at rest none may be outstanding.
+    /// when all is at rest none may be outstanding. Who has got none yet is not expected to
+    /// get any, so let there be one when the server starts.
     pub fn delivered(&self, number: u64) {
         self.ledger().books().delivered(self.party, number);
     }

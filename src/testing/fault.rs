@@ -21,6 +21,8 @@ pub enum Fault {
         by: Party,
         /// It was acquired when the connection had ended already.
         after_end: bool,
+        /// And it had been released for the connection after its end.
+        after_undo: bool,
         /// The connection had looked at its signal, which had not fired then.
         looked: bool,
     },
@@ -148,6 +150,9 @@ impl Fault {
     /// The race that shows itself in this way.
     pub(super) fn race(&self, when: Circumstances<'_>) -> Option<Race> {
         match self {
+            Self::Left {
+                after_undo: true, ..
+            } => Some(Race::R6),
             Self::Left {
                 kind,
                 by,

@@ -116,13 +116,17 @@
 //! - Nothing is released twice, or acquired for a connection after its undo.
 //! - A connection that is dropped is not to be found from that instant on, and one that
 //!   says when it is [live](Client::live) not before.
-//! - A connection is to be found in all its indexes or in none, between any two polls.
+//! - A connection is to be found in all the indexes in which it ends up, or in none,
+//!   between any two polls.
 //! - A connection that is open, alone and at rest has all that one has when nothing
 //!   interferes: nobody has taken it away.
 //! - [Permits](Ledger::permit) are held as long as the response is under way, and
 //!   [caps](AbortEverywhere::at_most) are kept.
 //! - [Items](Client::delivered) come in order, each once, all of them.
 //! - A connection that is closed ends, and a server that shuts down exits.
+//!
+//! What the first connection starts for the whole server is left when it has gone: start
+//! it where the server is built.
 //!
 //! A [`Failure`] names the [`Race`] if what was seen is enough to tell, and not every race
 //! is to be seen in this way: not a deadlock, not a reader that stops reading, and not a

@@ -31,11 +31,20 @@ impl PausedRuntime {
         f()
     }
 
+    /// Runs what can run at once.
+    pub(super) fn settle(&self, doorbell: &Doorbell) {
+        self.wait(doorbell, Duration::from_millis(1));
+    }
+
     /// Runs what there is, until a task of the trial is woken.
     pub(super) fn pass(&self, doorbell: &Doorbell) -> Passed {
+        self.wait(doorbell, PATIENCE)
+    }
+
+    fn wait(&self, doorbell: &Doorbell, patience: Duration) -> Passed {
         self.runtime.block_on(async {
             let begun = Instant::now();
-            let mut patience = pin!(sleep(PATIENCE));
+            let mut patience = pin!(sleep(patience));
             let rung = poll_fn(|cx| {
                 if doorbell.listen(cx.waker()) {
                     return Poll::Ready(true);

@@ -59,6 +59,9 @@ pub enum NotExplored {
         /// The point that it came to before.
         point: usize,
     },
+    /// It was to run on a runtime of its own, and was called within one.
+    #[error("it runs a runtime of its own, and so not within one: use `#[test]`")]
+    InsideRuntime,
     /// The one case that was asked for does not exist.
     #[error("there is no case `{case}`")]
     #[non_exhaustive]

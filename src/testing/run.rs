@@ -1,6 +1,7 @@
 //! One run of a server with one connection, or two, and what happens to them.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -36,6 +37,10 @@ pub(super) struct Run<'p, E> {
     points: Vec<String>,
     polls_left: usize,
     order: Order,
+    /// The indexes in which a connection is found at once.
+    together: Option<BTreeSet<String>>,
+    /// In which it was found, until these are known.
+    seen_in: Vec<BTreeSet<String>>,
     /// Something has happened to the connection, and whether it responded then.
     interfered: Option<bool>,
     tasks_lost: bool,
@@ -73,6 +78,9 @@ enum Role {
     Act,
 }
 
+/// A server may look again and again whether it can exit.
+const SHUTDOWN_TICKS: usize = 250;
+
 /// Where tasks are that are not the trial's.
 const RUNTIME: &str = "on the runtime";
 
@@ -84,6 +92,8 @@ pub(super) struct Undisturbed {
     pub(super) points: Vec<String>,
     /// What is held when all is at rest, or `None` if the handler has returned by then.
     pub(super) at_rest: Option<Levels>,
+    /// The indexes in which it is found then; or else those in which it was at once.
+    pub(super) together: BTreeSet<String>,
     pub(super) takes_signal: bool,
     pub(super) failures: Vec<Failure>,
 }
@@ -125,6 +135,8 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             points: Vec::new(),
             polls_left: plan.max_polls,
             order: Order::OldestFirst,
+            together: None,
+            seen_in: Vec::new(),
             interfered: None,
             tasks_lost: false,
             time,
@@ -136,11 +148,19 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         // What the server does by itself is not the connection's doing.
         run.adopt();
         run.tasks[FIRST].woken.take();
-        run.run_all(None, 0)?;
+        loop {
+            run.run_all(None, 0)?;
+            run.time.settle(&run.doorbell);
+            run.adopt();
+            if run.next(None).is_none() {
+                break;
+            }
+        }
         run.look(Party::Server);
         run.before = run.trial.ledger().books().levels();
         run.tasks[FIRST].woken.wake_by_ref();
-        run.points.push("before its first poll".into());
+        run.points = vec!["before its first poll".into()];
+        run.seen_in.clear();
         Ok(run)
     }
 
@@ -159,11 +179,21 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             run.expect_whole(Party::First);
             Some(run.trial.ledger().books().levels())
         };
+        let together = match completed {
+            false => run.trial.ledger().books().entries(),
+            true => {
+                let most = run.seen_in.iter().max_by_key(|seen| seen.len());
+                most.cloned().unwrap_or_default()
+            }
+        };
+        let seen_in = run.seen_in.iter();
+        faults.extend(seen_in.filter_map(|shown| half_visible(&together, shown)));
         let takes_signal = run.trial.is_signal_taken(Party::First);
         let failures = run.failures(None, faults);
         Ok(Undisturbed {
             points: std::mem::take(&mut run.points),
             at_rest,
+            together,
             takes_signal,
             failures,
         })
@@ -175,6 +205,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         case: &Case,
     ) -> Result<Tried, Stuck> {
         let mut run = Self::start(plan)?;
+        run.together = Some(usual.together.clone());
         run.go_to(case.point, &usual.points)?;
         let mut newcomer_points = 0;
         run.order = case.order;
@@ -319,10 +350,11 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
                 closes.set(close(server).await);
             }
         };
-        self.act(Party::First, Box::pin(closing));
+        let act = self.act(Party::First, Box::pin(closing));
         self.rest(None)?;
-        if has_closed.get() {
-            let lingers = self.is_pending(FIRST).then_some(Fault::Lingers);
+        if has_closed.get() || self.is_pending(act) {
+            let lingers = self.is_pending(FIRST) || self.is_pending(act);
+            let lingers = lingers.then_some(Fault::Lingers);
             return Ok(lingers.into_iter().collect());
         }
         // It was not to be found yet.
@@ -334,7 +366,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
     fn shut_down(&mut self) -> Result<Vec<Fault>, Stuck> {
         let act = self.event(self.plan.shutdown.as_ref());
         let act = self.act(Party::Server, act);
-        let mut ticks = TICKS;
+        let mut ticks = SHUTDOWN_TICKS;
         while self.is_pending(act) && self.step(None, &mut ticks)? {}
         if self.is_pending(act) {
             self.drop_task(act);
@@ -442,16 +474,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
     /// Polls one task that is woken, or lets time pass; `held` has no turn. `false` if all
     /// is at rest.
     fn step(&mut self, held: Option<usize>, ticks: &mut usize) -> Result<bool, Stuck> {
-        let ready = |(at, task): (usize, &Task)| {
-            let ready = task.future.is_some() && task.woken.is_woken() && Some(at) != held;
-            ready.then_some(at)
-        };
-        let mut tasks = self.tasks.iter().enumerate();
-        let next = match self.order {
-            Order::OldestFirst => tasks.find_map(ready),
-            Order::NewestFirst => tasks.rev().find_map(ready),
-        };
-        if let Some(at) = next {
+        if let Some(at) = self.next(held) {
             self.polls_left = self.polls_left.checked_sub(1).ok_or(Stuck::Endless)?;
             self.poll(at, false);
             return Ok(true);
@@ -467,10 +490,23 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             Passed::AtOnce => {}
             Passed::Time => *ticks -= 1,
             Passed::Nothing => {
-                return Ok(self.tasks.iter().enumerate().any(|it| ready(it).is_some()));
+                return Ok(self.next(held).is_some());
             }
         }
         Ok(true)
+    }
+
+    /// Whose turn it is.
+    fn next(&self, held: Option<usize>) -> Option<usize> {
+        let ready = |(at, task): (usize, &Task)| {
+            let ready = task.future.is_some() && task.woken.is_woken() && Some(at) != held;
+            ready.then_some(at)
+        };
+        let mut tasks = self.tasks.iter().enumerate();
+        match self.order {
+            Order::OldestFirst => tasks.find_map(ready),
+            Order::NewestFirst => tasks.rev().find_map(ready),
+        }
     }
 
     fn poll(&mut self, at: usize, panic_here: bool) {
@@ -538,7 +574,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
     }
 
     /// Looks at everything that is to be seen between two polls.
-    fn look(&self, actor: Party) {
+    fn look(&mut self, actor: Party) {
         let ledger = self.trial.ledger();
         for probe in &self.plan.probes {
             let level = self.time.enter(|| (probe.level)(&self.server));
@@ -552,12 +588,11 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         });
         let responding = self.trial.is_responding(Party::First) && self.is_pending(FIRST);
         let mut books = ledger.books();
-        let (shown, hidden) = books.entries();
-        let mut half = shown.into_iter().zip(hidden);
-        let half = half
-            .next()
-            .map(|(shown, hidden)| Fault::HalfVisible { shown, hidden });
-        books.faults.extend(half);
+        let shown = books.entries();
+        match &self.together {
+            None => self.seen_in.push(shown),
+            Some(together) => books.faults.extend(half_visible(together, &shown)),
+        }
         if responding && self.interfered.is_none() {
             let given_back = books.permits_below(1);
             let faults = given_back
@@ -587,6 +622,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
                     name: task.name.clone(),
                     by: task.party,
                     after_end: task.after_end,
+                    after_undo: false,
                     looked: false,
                 });
             }
@@ -612,6 +648,14 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         }
         failures
     }
+}
+
+/// Found in some of these indexes, and not in others.
+fn half_visible(together: &BTreeSet<String>, shown: &BTreeSet<String>) -> Option<Fault> {
+    let shown_in = together.intersection(shown).next()?.clone();
+    let hidden = together.difference(shown).next()?.clone();
+    let shown = shown_in;
+    Some(Fault::HalfVisible { shown, hidden })
 }
 
 impl Fault {

@@ -138,24 +138,29 @@ impl Signal {
     }
 
     fn add(&self, number: &mut Option<u64>, reaction: Reaction) {
-        let name = self.shared.name.as_ref();
-        let held = name.map(|name| self.shared.ledger.listener(name.clone()));
         let mut state = self.state();
+        let known = number.and_then(|number| state.listeners.get_mut(&number));
+        if let Some(listener) = known {
+            let replaced = std::mem::replace(&mut listener.reaction, reaction);
+            drop(state);
+            drop(replaced);
+            return;
+        }
         let number = *number.get_or_insert_with(|| {
             state.next += 1;
             state.next
         });
+        if state.has_fired {
+            drop(state);
+            drop(reaction);
+            return;
+        }
+        let name = self.shared.name.as_ref();
         let listener = Listener {
             reaction,
-            _held: held,
+            _held: name.map(|name| self.shared.ledger.listener(name.clone())),
         };
-        let unneeded = if state.has_fired {
-            Some(listener)
-        } else {
-            state.listeners.insert(number, listener)
-        };
-        drop(state);
-        drop(unneeded);
+        state.listeners.insert(number, listener);
     }
 
     fn remove(&self, number: u64) {

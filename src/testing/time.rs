@@ -66,6 +66,16 @@ impl Time {
         }
     }
 
+    /// Runs what can run at once.
+    pub(super) fn settle(&self, doorbell: &Doorbell) {
+        match self {
+            Self::OfTheTrial => {}
+            #[cfg(feature = "tokio")]
+            Self::Tokio(runtime) => runtime.settle(doorbell),
+        }
+        let _ = doorbell;
+    }
+
     /// How many tasks there are that are not the trial's.
     pub(super) fn tasks(&self) -> usize {
         match self {

@@ -34,6 +34,7 @@ struct Holding {
     id: HoldingId,
     by: Party,
     after_end: bool,
+    after_undo: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,16 +44,21 @@ impl Books {
     pub(in crate::testing) fn acquire(&mut self, kind: Kind, name: String) -> HoldingId {
         let by = self.actor;
         let after_end = self.ended.contains(&by);
-        // A task may well be the undo itself.
-        let again = kind != Kind::Task && self.undone.contains(&(by, name.clone()));
-        if after_end && again {
+        let after_undo = after_end && self.undone.contains(&(by, name.clone()));
+        // What is counted may be needed for the undo itself, and be given back.
+        if after_undo && matches!(kind, Kind::Entry | Kind::Switch) {
             let name = name.clone();
             self.faults.push(Fault::AcquiredAfterUndo { name, by });
         }
         self.next += 1;
         let id = HoldingId(self.next);
         let thing = self.thing(kind, name.clone());
-        thing.holdings.push(Holding { id, by, after_end });
+        thing.holdings.push(Holding {
+            id,
+            by,
+            after_end,
+            after_undo,
+        });
         let (held, cap) = (thing.holdings.len(), thing.at_most);
         if held > cap {
             self.faults.push(Fault::OverCap { name, held, cap });
@@ -114,6 +120,14 @@ impl Books {
 
     /// There are `level` of it, as somebody sees who has counted.
     pub(in crate::testing) fn observe(&mut self, kind: Kind, name: &str, level: usize) {
+        // Below zero, as an unsigned counter has it.
+        let level = if level > usize::MAX / 2 {
+            let (name, by) = (name.to_owned(), self.actor);
+            self.faults.push(Fault::ReleasedTwice { name, by });
+            0
+        } else {
+            level
+        };
         let held = self.thing(kind, name.to_owned()).holdings.len();
         for _ in held..level {
             self.acquire(kind, name.to_owned());
@@ -160,6 +174,7 @@ impl Books {
                     name: name.clone(),
                     by: held.by,
                     after_end: held.after_end,
+                    after_undo: held.after_undo,
                     looked: self.looked.contains(&held.by),
                 });
             }
@@ -192,16 +207,13 @@ impl Books {
             .collect()
     }
 
-    /// The entries that are shown, and those that are not and were some time.
-    pub(in crate::testing) fn entries(&self) -> (Vec<String>, Vec<String>) {
-        let entries = self.things.iter().filter(|it| it.1.kind == Kind::Entry);
-        let (shown, hidden): (Vec<_>, Vec<_>) =
-            entries.partition(|(_, thing)| !thing.holdings.is_empty());
-        let names = |entries: Vec<(&'_ String, &Thing)>| -> Vec<_> {
-            let names = entries.into_iter().map(|(name, _)| name.clone());
-            names.collect()
-        };
-        (names(shown), names(hidden))
+    /// The entries that are shown.
+    pub(in crate::testing) fn entries(&self) -> BTreeSet<String> {
+        let things = self.things.iter();
+        things
+            .filter(|(_, thing)| thing.kind == Kind::Entry && !thing.holdings.is_empty())
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// The entries in which `party` is shown.
