@@ -219,6 +219,8 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
                 let dropped_at = Some(at);
                 let ending = Ending::Newcomer { dropped_at };
                 self.attempt_in_each_order(point, ending, &usual, &mut report)?;
+                let visitor = Ending::Visitor(at);
+                self.attempt_in_each_order(point, visitor, &usual, &mut report)?;
             }
         }
         Ok(report)
@@ -253,7 +255,11 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         };
         let tried = self.attempt(&case, usual, report)?;
         // Where there is one task only, they are the same.
-        if tried.spawned || matches!(case.ending, Ending::Newcomer { .. } | Ending::Shutdown) {
+        let alone = !matches!(
+            case.ending,
+            Ending::Newcomer { .. } | Ending::Visitor(_) | Ending::Shutdown
+        );
+        if tried.spawned || !alone {
             case.order = Order::NewestFirst;
             self.attempt(&case, usual, report)?;
         }
@@ -292,7 +298,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         let case = text.parse::<Case>().ok();
         let found = case.filter(|case| {
             let offered = match case.ending {
-                Ending::Newcomer { .. } => true,
+                Ending::Newcomer { .. } | Ending::Visitor(_) => true,
                 ref ending => self.endings(usual).contains(ending),
             };
             offered && case.point < usual.points.len()

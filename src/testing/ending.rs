@@ -25,6 +25,9 @@ pub enum Ending {
         /// dropped when all is at rest.
         dropped_at: Option<usize>,
     },
+    /// A second connection under the same key arrives and is dropped itself, when it has
+    /// been suspended so often. The first goes on.
+    Visitor(usize),
     /// Something of the test's own happens, and the connection goes on.
     Event(String),
 }
@@ -58,6 +61,7 @@ impl fmt::Display for Ending {
             Self::Newcomer {
                 dropped_at: Some(at),
             } => write!(f, "newcomer@{at}"),
+            Self::Visitor(at) => write!(f, "visitor@{at}"),
             Self::Event(name) => write!(f, "event {name}"),
         }
     }
@@ -89,16 +93,7 @@ impl FromStr for Case {
             "signal" => Ending::Signal,
             "shutdown" => Ending::Shutdown,
             "newcomer" => Ending::Newcomer { dropped_at: None },
-            other => match (
-                other.strip_prefix("newcomer@"),
-                other.strip_prefix("event "),
-            ) {
-                (Some(at), _) => Ending::Newcomer {
-                    dropped_at: Some(at.parse().map_err(drop)?),
-                },
-                (None, Some(name)) => Ending::Event(name.to_owned()),
-                (None, None) => return Err(()),
-            },
+            other => with_argument(other).ok_or(())?,
         };
         let point = point.parse().map_err(drop)?;
         Ok(Self {
@@ -106,6 +101,21 @@ impl FromStr for Case {
             ending,
             order,
         })
+    }
+}
+
+fn with_argument(text: &str) -> Option<Ending> {
+    if let Some(name) = text.strip_prefix("event ") {
+        return Some(Ending::Event(name.to_owned()));
+    }
+    let (ending, at) = text.split_once('@')?;
+    let at = at.parse().ok()?;
+    match ending {
+        "newcomer" => Some(Ending::Newcomer {
+            dropped_at: Some(at),
+        }),
+        "visitor" => Some(Ending::Visitor(at)),
+        _ => None,
     }
 }
 
@@ -125,6 +135,7 @@ mod tests {
             Ending::Newcomer {
                 dropped_at: Some(12),
             },
+            Ending::Visitor(0),
             Ending::Event("a write: fails".into()),
         ];
         for ending in endings {
@@ -144,6 +155,7 @@ mod tests {
             "x:dropped",
             "1:gone",
             "1:newcomer@",
+            "1:visitor@-1",
             "1:event",
         ] {
             assert_eq!(text.parse::<Case>(), Err(()), "{text}");

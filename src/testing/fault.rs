@@ -203,6 +203,7 @@ impl Circumstances<'_> {
                 Ending::Shutdown => Race::R14,
                 // It was dropped when all was at rest.
                 Ending::Newcomer { .. } if by == Party::Newcomer => Race::R2,
+                Ending::Visitor(_) if by == Party::Newcomer => Race::R13,
                 Ending::Dropped | Ending::Newcomer { .. } if !self.responding => Race::R13,
                 _ => Race::R2,
             },
@@ -210,7 +211,10 @@ impl Circumstances<'_> {
     }
 
     fn has_newcomer(self) -> bool {
-        matches!(self.ending, Some(Ending::Newcomer { .. }))
+        matches!(
+            self.ending,
+            Some(Ending::Newcomer { .. } | Ending::Visitor(_))
+        )
     }
 }
 

@@ -91,6 +91,7 @@
 //! | [`Dropped`](Ending::Dropped) | the handler's future is dropped | always |
 //! | [`Panic`](Ending::Panic) | it panics in its poll if it waits at a [`Trial::point`]; else it is dropped as by a panic | always |
 //! | [`Newcomer`](Ending::Newcomer) | a second connection comes, and the first goes at once, at each point of the second, or at the end | always |
+//! | [`Visitor`](Ending::Visitor) | a second connection comes, and goes itself at each of its points | always |
 //! | [`Signal`](Ending::Signal) | the request's signal fires | if the handler asks for it |
 //! | [`Closed`](Ending::Closed) | the server closes it | with [`close`](AbortEverywhere::close) |
 //! | [`Shutdown`](Ending::Shutdown) | the server shuts down, then the process ends | with [`shutdown`](AbortEverywhere::shutdown) |

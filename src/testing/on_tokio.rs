@@ -15,13 +15,15 @@ const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 pub(super) struct PausedRuntime {
     runtime: Runtime,
+    begun: Instant,
 }
 
 impl PausedRuntime {
     pub(super) fn new() -> std::io::Result<Self> {
         let mut builder = Builder::new_current_thread();
         let runtime = builder.enable_time().start_paused(true).build()?;
-        Ok(Self { runtime })
+        let begun = runtime.block_on(async { Instant::now() });
+        Ok(Self { runtime, begun })
     }
 
     /// Calls `f` where it finds the runtime.
@@ -57,6 +59,10 @@ impl PausedRuntime {
                 true => Passed::Time,
             }
         })
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.enter(|| self.begun.elapsed())
     }
 
     pub(super) fn tasks(&self) -> usize {

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 use super::abort_everywhere::{AbortEverywhere, Act};
 use super::client::Client;
@@ -79,7 +80,10 @@ enum Role {
 }
 
 /// A server may look again and again whether it can exit.
-const SHUTDOWN_TICKS: usize = 250;
+const MOST_TICKS: usize = 250;
+
+/// For how long something may be done later, where time has a measure.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// Where tasks are that are not the trial's.
 const RUNTIME: &str = "on the runtime";
@@ -234,6 +238,13 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             Ending::Newcomer { dropped_at } => {
                 newcomer_points = run.meet(*dropped_at, usual, &mut faults)?;
             }
+            Ending::Visitor(at) => {
+                let visitor = run.arrive();
+                run.run_newcomer(visitor, Some(*at))?;
+                run.drop_task(visitor);
+                run.rest(None)?;
+                faults.extend(run.disturbed(FIRST, usual));
+            }
             Ending::Event(name) => {
                 let event = plan.events.iter().find(|event| event.0 == *name);
                 let event = run.event(event.map(|(_, event)| event));
@@ -286,18 +297,8 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         usual: &Undisturbed,
         faults: &mut Vec<Fault>,
     ) -> Result<usize, Stuck> {
-        let client = Client::new(&self.trial, Party::Newcomer);
-        let handler = self.handler(&client);
-        let newcomer = self.add(
-            Party::Newcomer,
-            Role::Handler,
-            "the newcomer's handler".into(),
-            handler,
-        );
-        let mut ticks = TICKS;
-        let due = |run: &Self| dropped_at.is_some_and(|at| run.tasks[newcomer].suspended >= at);
-        while self.is_pending(newcomer) && !due(self) && self.step(Some(FIRST), &mut ticks)? {}
-        let suspended = self.tasks[newcomer].suspended;
+        let newcomer = self.arrive();
+        let suspended = self.run_newcomer(newcomer, dropped_at)?;
         if dropped_at.is_none() {
             self.rest(None)?;
             if self.is_pending(newcomer) != self.is_pending(FIRST) {
@@ -318,6 +319,21 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         faults.extend(self.disturbed(newcomer, usual));
         self.drop_task(newcomer);
         Ok(suspended)
+    }
+
+    fn arrive(&mut self) -> usize {
+        let client = Client::new(&self.trial, Party::Newcomer);
+        let handler = self.handler(&client);
+        let name = "the newcomer's handler".into();
+        self.add(Party::Newcomer, Role::Handler, name, handler)
+    }
+
+    /// Runs until it has been suspended so often, or rests. Returns how often it was.
+    fn run_newcomer(&mut self, newcomer: usize, until: Option<usize>) -> Result<usize, Stuck> {
+        let mut ticks = TICKS;
+        let due = |run: &Self| until.is_some_and(|at| run.tasks[newcomer].suspended >= at);
+        while self.is_pending(newcomer) && !due(self) && self.step(Some(FIRST), &mut ticks)? {}
+        Ok(self.tasks[newcomer].suspended)
     }
 
     /// What a connection lacks that is alone and at rest.
@@ -366,7 +382,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
     fn shut_down(&mut self) -> Result<Vec<Fault>, Stuck> {
         let act = self.event(self.plan.shutdown.as_ref());
         let act = self.act(Party::Server, act);
-        let mut ticks = SHUTDOWN_TICKS;
+        let mut ticks = MOST_TICKS;
         while self.is_pending(act) && self.step(None, &mut ticks)? {}
         if self.is_pending(act) {
             self.drop_task(act);
@@ -463,7 +479,12 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
 
     /// Runs until nothing happens any more.
     fn rest(&mut self, held: Option<usize>) -> Result<(), Stuck> {
-        self.run_all(held, TICKS + 1)
+        let until = self.time.elapsed().map(|now| now + GRACE);
+        self.run_all(held, TICKS + 1)?;
+        // Something else may have ticked meanwhile.
+        let mut more = MOST_TICKS;
+        while more > 0 && self.time.elapsed() < until && self.step(held, &mut more)? {}
+        Ok(())
     }
 
     fn run_all(&mut self, held: Option<usize>, mut ticks: usize) -> Result<(), Stuck> {

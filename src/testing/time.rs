@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 use super::trial::Trial;
 
@@ -74,6 +75,15 @@ impl Time {
             Self::Tokio(runtime) => runtime.settle(doorbell),
         }
         let _ = doorbell;
+    }
+
+    /// How much has passed of it, if it has a measure.
+    pub(super) fn elapsed(&self) -> Option<Duration> {
+        match self {
+            Self::OfTheTrial => None,
+            #[cfg(feature = "tokio")]
+            Self::Tokio(runtime) => Some(runtime.elapsed()),
+        }
     }
 
     /// How many tasks there are that are not the trial's.

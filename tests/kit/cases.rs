@@ -25,9 +25,9 @@ fn every_ending_is_tried_at_every_point() {
     assert_eq!(report.points(), points);
     let endings: Vec<_> = report.endings().iter().map(Ending::to_string).collect();
     assert_eq!(endings, ["dropped", "panic", "newcomer"]);
-    // Undisturbed; dropped and panic; a newcomer that stays, and one that sees the first go
-    // at each of its own points, in both orders.
-    assert_eq!(report.cases(), 1 + 3 * 2 + 3 * (1 + 3) * 2);
+    // Undisturbed; dropped and panic; a newcomer that stays, one that sees the first go at
+    // each of its own points, and one that goes there itself, in both orders.
+    assert_eq!(report.cases(), 1 + 3 * 2 + 3 * (1 + 3 + 3) * 2);
 }
 
 #[test]
