@@ -190,3 +190,38 @@ fn nothing_of_a_run_is_left() {
     drop(abort_everywhere(server, handler).explore().unwrap());
     assert_eq!(Rc::strong_count(&alive), 1);
 }
+
+#[test]
+fn a_handler_that_panics_in_its_first_poll_is_a_fault() {
+    let handler = |_: Trial, _| async { panic!("no such table") };
+    let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+    assert_eq!((report.cases(), report.failing()), (1, 1));
+    let expected = "the handler panicked: no such table; undisturbed";
+    assert_eq!(report.failures()[0].to_string(), expected);
+}
+
+#[test]
+fn on_tokio_within_tokio_is_an_error() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let explored =
+        runtime.block_on(async { abort_everywhere(Trial::clone, leaky).on_tokio().explore() });
+    assert_eq!(explored.unwrap_err(), NotExplored::InsideRuntime);
+}
+
+#[test]
+fn what_the_server_does_by_itself_is_no_point() {
+    let server = |trial: &Trial| {
+        let task = trial.clone();
+        trial.spawn(async move { task.point("of the server").await });
+        trial.clone()
+    };
+    let report = abort_everywhere(server, leaky).explore().unwrap();
+    let points = [
+        "before its first poll",
+        "look the user up",
+        "tell the others",
+    ];
+    assert_eq!(report.points(), points);
+}

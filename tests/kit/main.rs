@@ -2,7 +2,9 @@
 
 mod axum;
 mod cases;
+mod designs;
 mod endings;
 mod ledger;
+mod on_drop;
 mod races;
 mod tokio;

@@ -1,10 +1,15 @@
 //! Races that the corpus has no handler for.
 
 use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use futures::stream;
-use hangup::testing::{Client, Race, Report, Signal, Trial, abort_everywhere};
+use hangup::testing::{
+    Client, Ending, Failure, Party, Race, Report, Signal, Trial, abort_everywhere,
+};
+
+use crate::on_drop::OnDrop;
 
 fn races(report: &Report) -> Vec<Race> {
     report.races().into_iter().collect()
@@ -168,4 +173,77 @@ fn visible_before_it_is_live() {
         text.contains("to be found in `workers` and is not live"),
         "{text}"
     );
+}
+
+#[test]
+fn r6_a_resource_that_is_acquired_after_its_undo() {
+    let handler = |trial: Trial, client: Client| async move {
+        let ledger = trial.ledger().clone();
+        ledger.acquire("subscription");
+        let gone = ledger.clone();
+        client.signal().listen(move || gone.release("subscription"));
+        trial.point("renew the subscription").await;
+        ledger.release("subscription");
+        ledger.acquire("subscription");
+    };
+    let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+    assert!(races(&report).contains(&Race::R6), "{report}");
+}
+
+#[test]
+fn r7_a_gauge_that_wraps_below_zero() {
+    let server = |_: &Trial| Arc::new(AtomicUsize::new(0));
+    let handler = |gauge: Arc<AtomicUsize>, client: Client| async move {
+        gauge.fetch_add(1, SeqCst);
+        let lessened = Arc::clone(&gauge);
+        let _leave = OnDrop(move || {
+            lessened.fetch_sub(1, SeqCst);
+        });
+        client.signal().listen(move || {
+            gauge.fetch_sub(1, SeqCst);
+        });
+        client.respond(stream::pending::<()>()).await;
+    };
+    let report = abort_everywhere(server, handler)
+        .resource("gauge", |gauge| gauge.load(SeqCst))
+        .explore()
+        .unwrap();
+    assert_eq!(races(&report), [Race::R7], "{report}");
+}
+
+#[test]
+fn r8_the_newcomer_gives_up_and_the_place_is_lost() {
+    let server = |trial: &Trial| (trial.clone(), Arc::new(Mutex::new(None)));
+    type Server = (Trial, Arc<Mutex<Option<Party>>>);
+    let handler = |(trial, place): Server, client: Client| async move {
+        let own = client.party();
+        *place.lock().unwrap() = Some(own);
+        let _leave = OnDrop(|| {
+            let mut place = place.lock().unwrap();
+            if *place == Some(own) {
+                *place = None;
+            }
+        });
+        trial.point("authenticate").await;
+        client.respond(stream::pending::<()>()).await;
+    };
+    let report = abort_everywhere(server, handler)
+        .entry("place", |(_, place)| place.lock().unwrap().is_some())
+        .explore()
+        .unwrap();
+    let visited = |it: &Failure| matches!(it.ending(), Some(Ending::Visitor(_)));
+    assert!(report.failures().iter().any(visited), "{report}");
+    assert_eq!(races(&report), [Race::R8], "{report}");
+}
+
+#[test]
+fn r22_a_close_that_never_returns() {
+    let report = abort_everywhere(Trial::clone, |trial: Trial, client: Client| async move {
+        trial.point("authenticate").await;
+        client.respond(stream::pending::<()>()).await;
+    })
+    .close(|_| pending::<bool>())
+    .explore()
+    .unwrap();
+    assert_eq!(races(&report), [Race::R22], "{report}");
 }

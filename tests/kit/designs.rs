@@ -1,0 +1,254 @@
+//! Servers whose authors did nothing wrong, and of whom nothing may be said.
+
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::select;
+use futures::stream;
+use hangup::testing::{Client, Signal, Trial, abort_everywhere};
+use tokio::time::{interval, sleep};
+
+use crate::on_drop::OnDrop;
+
+/// Everything it ends in an orderly way, beside the response.
+async fn until_aborted(client: &Client) {
+    let aborted = client.signal();
+    let response = Box::pin(client.respond(stream::pending::<()>()));
+    select(response, aborted.fired()).await;
+}
+
+fn check<H, F>(handler: H)
+where
+    H: Fn(Trial, Client) -> F + 'static,
+    F: Future + 'static,
+{
+    abort_everywhere(Trial::clone, handler).check();
+}
+
+#[test]
+fn a_clean_up_may_take_and_give_back_the_same_thing_twice() {
+    check(|trial, client| async move {
+        until_aborted(&client).await;
+        for query in ["update", "audit"] {
+            let _connection = trial.ledger().hold("database connection");
+            trial.point(query).await;
+        }
+    });
+}
+
+#[test]
+fn a_clean_up_may_make_a_timer_anew_for_each_retry() {
+    check(|trial, client| async move {
+        until_aborted(&client).await;
+        for _ in 0..3 {
+            trial.timer("retry").tick().await;
+        }
+    });
+}
+
+#[test]
+fn a_clean_up_may_spawn_one_task_after_the_other() {
+    let handler = |_: Trial, client: Client| async move {
+        until_aborted(&client).await;
+        for _ in 0..3 {
+            tokio::spawn(tokio::task::yield_now()).await.unwrap();
+        }
+    };
+    abort_everywhere(Trial::clone, handler).on_tokio().check();
+}
+
+#[test]
+fn one_may_wait_on_a_long_lived_signal_in_poll_after_poll() {
+    let server = |trial: &Trial| (trial.clone(), trial.signal("shutdown"));
+    let handler = |(trial, shutdown): (Trial, Signal), client: Client| async move {
+        let work = async {
+            until_aborted(&client).await;
+            trial.point("tell the others").await;
+            trial.point("write the log").await;
+            trial.point("say goodbye").await;
+        };
+        select(Box::pin(work), shutdown.fired()).await;
+    };
+    abort_everywhere(server, handler).check();
+}
+
+/// Two maps of a server by hand, keyed by connection.
+#[derive(Clone, Default)]
+struct Maps {
+    trial: Trial,
+    next: Arc<AtomicUsize>,
+    one: Arc<Mutex<BTreeMap<usize, ()>>>,
+    other: Arc<Mutex<BTreeMap<usize, ()>>>,
+}
+
+impl Maps {
+    fn new(trial: &Trial) -> Self {
+        Self {
+            trial: trial.clone(),
+            ..Self::default()
+        }
+    }
+
+    fn number(&self) -> usize {
+        self.next.fetch_add(1, SeqCst)
+    }
+
+    fn remove(&self, number: usize) {
+        self.one.lock().unwrap().remove(&number);
+        self.other.lock().unwrap().remove(&number);
+    }
+}
+
+#[test]
+fn an_index_may_be_for_the_set_up_alone() {
+    let handler = |maps: Maps, client: Client| async move {
+        let number = maps.number();
+        let _remove = OnDrop(|| maps.remove(number));
+        maps.one.lock().unwrap().insert(number, ());
+        maps.trial.point("authenticate").await;
+        maps.one.lock().unwrap().remove(&number);
+        maps.other.lock().unwrap().insert(number, ());
+        client.respond(stream::pending::<()>()).await;
+    };
+    abort_everywhere(Maps::new, handler)
+        .entry("in set-up", |maps| !maps.one.lock().unwrap().is_empty())
+        .entry("live", |maps| !maps.other.lock().unwrap().is_empty())
+        .check();
+}
+
+#[test]
+fn an_index_may_be_for_others_alone() {
+    let handler = |maps: Maps, client: Client| async move {
+        let number = maps.number();
+        maps.one.lock().unwrap().insert(number, ());
+        let _remove = OnDrop(|| maps.remove(number));
+        client.respond(stream::pending::<()>()).await;
+    };
+    abort_everywhere(Maps::new, handler)
+        .entry("by name", |maps| !maps.one.lock().unwrap().is_empty())
+        .entry("by topic", |maps| !maps.other.lock().unwrap().is_empty())
+        .check();
+}
+
+#[test]
+fn what_the_server_starts_is_the_servers() {
+    let server = |trial: &Trial| {
+        let ledger = trial.ledger().clone();
+        tokio::spawn(async move {
+            let _upstream = ledger.hold("upstream connection");
+            tokio::spawn(pending::<()>());
+            pending::<()>().await;
+        });
+        let (ticking, ledger) = (trial.clone(), trial.ledger().clone());
+        trial.spawn(async move {
+            let _manager = ledger.hold("manager");
+            let mut timer = ticking.timer("sweep");
+            loop {
+                timer.tick().await;
+            }
+        });
+        trial.clone()
+    };
+    let handler = |trial: Trial, client: Client| async move {
+        trial.point("authenticate").await;
+        client.respond(stream::pending::<()>()).await;
+    };
+    abort_everywhere(server, handler).on_tokio().check();
+}
+
+#[test]
+fn a_grace_period_may_pass_beside_a_pulse() {
+    let server = |trial: &Trial| {
+        trial.spawn(async {
+            let mut pulse = interval(Duration::from_secs(1));
+            loop {
+                pulse.tick().await;
+            }
+        });
+        Maps::new(trial)
+    };
+    let handler = |maps: Maps, client: Client| async move {
+        let number = maps.number();
+        maps.one.lock().unwrap().insert(number, ());
+        let _later = OnDrop(|| {
+            let maps = maps.clone();
+            tokio::spawn(async move {
+                sleep(Duration::from_secs(30)).await;
+                maps.remove(number);
+            });
+        });
+        client.respond(stream::pending::<()>()).await;
+    };
+    abort_everywhere(server, handler)
+        .resource("sessions", |maps| maps.one.lock().unwrap().len())
+        .on_tokio()
+        .check();
+}
+
+#[test]
+fn a_shutdown_may_look_again_and_again_and_give_up() {
+    let handler = |maps: Maps, client: Client| async move {
+        let number = maps.number();
+        maps.one.lock().unwrap().insert(number, ());
+        let _remove = OnDrop(|| maps.remove(number));
+        client.respond(stream::pending::<()>()).await;
+    };
+    let shutdown = |maps: Maps| async move {
+        for _ in 0..100 {
+            if maps.one.lock().unwrap().is_empty() {
+                return;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    abort_everywhere(Maps::new, handler)
+        .resource("open", |maps| maps.one.lock().unwrap().len())
+        .shutdown(shutdown)
+        .on_tokio()
+        .check();
+}
+
+#[test]
+fn a_newcomer_may_be_refused() {
+    let handler = |maps: Maps, client: Client| async move {
+        if !maps.one.lock().unwrap().is_empty() {
+            return;
+        }
+        let number = maps.number();
+        maps.one.lock().unwrap().insert(number, ());
+        let _remove = OnDrop(|| maps.remove(number));
+        maps.trial.point("authenticate").await;
+        client.respond(stream::pending::<()>()).await;
+    };
+    abort_everywhere(Maps::new, handler)
+        .entry("workers", |maps| !maps.one.lock().unwrap().is_empty())
+        .at_most(1, "workers")
+        .check();
+}
+
+#[test]
+fn several_may_share_a_key() {
+    let handler = |maps: Maps, client: Client| async move {
+        let number = maps.number();
+        maps.trial.point("authenticate").await;
+        maps.one.lock().unwrap().insert(number, ());
+        let _remove = OnDrop(|| maps.remove(number));
+        client.respond(stream::pending::<()>()).await;
+    };
+    abort_everywhere(Maps::new, handler)
+        .resource("subscribers", |maps| maps.one.lock().unwrap().len())
+        .at_most(2, "subscribers")
+        .check();
+}
+
+#[test]
+fn a_response_may_end_by_itself() {
+    check(|trial, client| async move {
+        let _file = trial.ledger().hold("file");
+        trial.point("open").await;
+        client.respond(stream::iter([1, 2, 3])).await;
+    });
+}
