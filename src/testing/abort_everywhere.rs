@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::client::Client;
 use super::ending::{Case, Ending, Order};
@@ -47,7 +48,7 @@ where
         caps: Vec::new(),
         max_polls: 100_000,
         only: std::env::var(CASE).ok(),
-        on_tokio: false,
+        patience: None,
     }
 }
 
@@ -63,7 +64,8 @@ pub struct AbortEverywhere<E> {
     pub(super) caps: Vec<(usize, String)>,
     pub(super) max_polls: usize,
     only: Option<String>,
-    on_tokio: bool,
+    /// If it runs on tokio.
+    patience: Option<Duration>,
 }
 
 pub(super) type Act<E> = dyn Fn(E) -> LocalFuture<()>;
@@ -90,7 +92,9 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     }
 
     /// How the server shuts down. When the future is complete, the process ends: tasks
-    /// that are left never run on.
+    /// that are left never run on, and what is held then is left. So if all that is looked
+    /// at goes with the process, and is released by a task of the server, let this wait for
+    /// that task, or leave it out.
     pub fn shutdown<C, F>(mut self, shutdown: C) -> Self
     where
         C: Fn(E) -> F + 'static,
@@ -169,8 +173,15 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     /// ends. What it polls is not a point by itself. It is a runtime of its own for each
     /// run, so the test itself must not run in one: `#[test]`, not `#[tokio::test]`.
     #[cfg(feature = "tokio")]
-    pub fn on_tokio(mut self) -> Self {
-        self.on_tokio = true;
+    pub fn on_tokio(self) -> Self {
+        self.on_tokio_with_patience(Duration::from_secs(300))
+    }
+
+    /// The same for handlers that wait longer for a timer than five minutes, while nothing
+    /// happens.
+    #[cfg(feature = "tokio")]
+    pub fn on_tokio_with_patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 
@@ -181,7 +192,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     /// [`NotExplored`] if there is nothing to be tried, or no end to it.
     pub fn explore(self) -> Result<Report, NotExplored> {
         #[cfg(feature = "tokio")]
-        if self.on_tokio && ::tokio::runtime::Handle::try_current().is_ok() {
+        if self.patience.is_some() && ::tokio::runtime::Handle::try_current().is_ok() {
             return Err(NotExplored::InsideRuntime);
         }
         let usual = Run::undisturbed(&self).map_err(NotExplored::from_undisturbed)?;
@@ -309,12 +320,14 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     }
 
     pub(super) fn time(&self) -> Time {
-        match self.on_tokio {
-            false => Time::OfTheTrial,
+        match self.patience {
+            None => Time::OfTheTrial,
             #[cfg(feature = "tokio")]
-            true => Time::Tokio(super::on_tokio::PausedRuntime::new().expect("a runtime")),
+            Some(patience) => {
+                Time::Tokio(super::on_tokio::PausedRuntime::new(patience).expect("a runtime"))
+            }
             #[cfg(not(feature = "tokio"))]
-            true => unreachable!("only with the feature"),
+            Some(_) => unreachable!("only with the feature"),
         }
     }
 }

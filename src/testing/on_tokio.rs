@@ -10,20 +10,23 @@ use ::tokio::time::{Instant, sleep};
 
 use super::time::{Doorbell, Passed};
 
-/// For how long a handler may wait for a timer.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
-
 pub(super) struct PausedRuntime {
     runtime: Runtime,
     begun: Instant,
+    /// For how long a handler may wait for a timer.
+    patience: Duration,
 }
 
 impl PausedRuntime {
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(super) fn new(patience: Duration) -> std::io::Result<Self> {
         let mut builder = Builder::new_current_thread();
         let runtime = builder.enable_time().start_paused(true).build()?;
         let begun = runtime.block_on(async { Instant::now() });
-        Ok(Self { runtime, begun })
+        Ok(Self {
+            runtime,
+            begun,
+            patience,
+        })
     }
 
     /// Calls `f` where it finds the runtime.
@@ -40,7 +43,7 @@ impl PausedRuntime {
 
     /// Runs what there is, until a task of the trial is woken.
     pub(super) fn pass(&self, doorbell: &Doorbell) -> Passed {
-        self.wait(doorbell, PATIENCE)
+        self.wait(doorbell, self.patience)
     }
 
     fn wait(&self, doorbell: &Doorbell, patience: Duration) -> Passed {

@@ -38,6 +38,8 @@ pub(super) struct Run<'p, E> {
     points: Vec<String>,
     polls_left: usize,
     order: Order,
+    /// Who had the last turn, and how many in a row.
+    turns: (usize, usize),
     /// The indexes in which a connection is found at once.
     together: Option<BTreeSet<String>>,
     /// In which it was found, until these are known.
@@ -78,6 +80,9 @@ enum Role {
     /// What the kit does to the server.
     Act,
 }
+
+/// How many turns one task has in a row while others wait for theirs.
+const TURNS: usize = 100;
 
 /// A server may look again and again whether it can exit.
 const MOST_TICKS: usize = 250;
@@ -139,6 +144,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             points: Vec::new(),
             polls_left: plan.max_polls,
             order: Order::OldestFirst,
+            turns: (FIRST, 0),
             together: None,
             seen_in: Vec::new(),
             interfered: None,
@@ -174,6 +180,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         let mut ticks = TICKS;
         while run.is_pending(FIRST) && run.step(None, &mut ticks)? {}
         let completed = !run.is_pending(FIRST);
+        let points = run.points.clone();
         let mut faults = Vec::new();
         let at_rest = if completed {
             run.rest(None)?;
@@ -181,7 +188,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             None
         } else {
             run.expect_whole(Party::First);
-            Some(run.trial.ledger().books().levels())
+            Some(run.lasting()?)
         };
         let together = match completed {
             false => run.trial.ledger().books().entries(),
@@ -195,12 +202,25 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         let takes_signal = run.trial.is_signal_taken(Party::First);
         let failures = run.failures(None, faults);
         Ok(Undisturbed {
-            points: std::mem::take(&mut run.points),
+            points,
             at_rest,
             together,
             takes_signal,
             failures,
         })
+    }
+
+    /// What is held at rest, and for good: not only until some timer ticks.
+    fn lasting(&mut self) -> Result<Levels, Stuck> {
+        let mut lasting = self.trial.ledger().books().levels();
+        for _ in 0..2 {
+            self.rest(None)?;
+            let levels = self.trial.ledger().books().levels();
+            for (name, lasts) in &mut lasting {
+                *lasts = levels.get(name).copied().unwrap_or(0).min(*lasts);
+            }
+        }
+        Ok(lasting)
     }
 
     pub(super) fn case(
@@ -367,8 +387,10 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             }
         };
         let act = self.act(Party::First, Box::pin(closing));
-        self.rest(None)?;
+        let mut ticks = TICKS;
+        while self.is_pending(act) && self.step(None, &mut ticks)? {}
         if has_closed.get() || self.is_pending(act) {
+            self.rest(None)?;
             let lingers = self.is_pending(FIRST) || self.is_pending(act);
             let lingers = lingers.then_some(Fault::Lingers);
             return Ok(lingers.into_iter().collect());
@@ -519,15 +541,22 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
 
     /// Whose turn it is.
     fn next(&self, held: Option<usize>) -> Option<usize> {
-        let ready = |(at, task): (usize, &Task)| {
-            let ready = task.future.is_some() && task.woken.is_woken() && Some(at) != held;
-            ready.then_some(at)
+        let ready = |at: &usize| {
+            let task = &self.tasks[*at];
+            task.future.is_some() && task.woken.is_woken() && Some(*at) != held
         };
-        let mut tasks = self.tasks.iter().enumerate();
-        match self.order {
-            Order::OldestFirst => tasks.find_map(ready),
-            Order::NewestFirst => tasks.rev().find_map(ready),
+        let first_of = |tasks: &mut dyn DoubleEndedIterator<Item = usize>| match self.order {
+            Order::OldestFirst => tasks.next(),
+            Order::NewestFirst => tasks.next_back(),
+        };
+        let next = first_of(&mut (0..self.tasks.len()).filter(ready))?;
+        if self.turns.0 != next || self.turns.1 < TURNS {
+            return Some(next);
         }
+        // It may be waiting for one of the others.
+        let others = |at: &usize| ready(at) && *at != next;
+        let other = first_of(&mut (0..self.tasks.len()).filter(others));
+        other.or(Some(next))
     }
 
     fn poll(&mut self, at: usize, panic_here: bool) {
@@ -537,6 +566,10 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             return;
         };
         task.woken.take();
+        self.turns = match self.turns {
+            (last, turns) if last == at => (at, turns + 1),
+            _ => (at, 1),
+        };
         let waker = Waker::from(Arc::clone(&task.woken));
         self.trial.begin_poll(panic_here);
         let polled = self.user_code(party, || {

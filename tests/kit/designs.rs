@@ -252,3 +252,57 @@ fn a_response_may_end_by_itself() {
         client.respond(stream::iter([1, 2, 3])).await;
     });
 }
+
+#[test]
+fn what_is_needed_to_warm_up_may_be_given_back_later() {
+    check(|trial, client| async move {
+        let warm_up = trial.ledger().hold("warm-up slot");
+        let warm = trial.clone();
+        let given_back = async move {
+            let mut timer = warm.timer("warm-up");
+            for _ in 0..4 {
+                timer.tick().await;
+            }
+            drop(warm_up);
+        };
+        let response = client.respond(stream::pending::<()>());
+        futures::join!(given_back, response);
+    });
+}
+
+#[test]
+fn a_shutdown_may_spin_until_the_last_one_has_gone() {
+    let server = |trial: &Trial| (trial.clone(), Signal::new(), Arc::new(AtomicUsize::new(0)));
+    type Server = (Trial, Signal, Arc<AtomicUsize>);
+    let handler = |(_, ending, open): Server, client: Client| async move {
+        open.fetch_add(1, SeqCst);
+        let _leave = OnDrop(|| {
+            open.fetch_sub(1, SeqCst);
+        });
+        let response = Box::pin(client.respond(stream::pending::<()>()));
+        select(response, ending.fired()).await;
+    };
+    let shutdown = |(trial, ending, open): Server| async move {
+        ending.fire();
+        while open.load(SeqCst) > 0 {
+            trial.point("is there still one?").await;
+        }
+    };
+    abort_everywhere(server, handler).shutdown(shutdown).check();
+}
+
+#[test]
+fn one_that_cannot_be_closed_yet_goes_on_as_if_nothing_were() {
+    let handler = |trial: Trial, client: Client| async move {
+        for lock in ["first lock", "second lock"] {
+            trial.ledger().switch_on("lock");
+            trial.point(lock).await;
+            trial.ledger().switch_off("lock");
+        }
+        client.respond(stream::pending::<()>()).await;
+    };
+    abort_everywhere(Trial::clone, handler)
+        .close(|_| async { false })
+        .only("0:closed")
+        .check();
+}

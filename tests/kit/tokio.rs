@@ -25,8 +25,11 @@ fn who_yields_to_the_runtime_goes_on() {
         sleep(Duration::from_secs(3600)).await;
         trial.point("an hour later").await;
     };
+    let patience = Duration::from_secs(4000);
+    let report = abort_everywhere(Trial::clone, handler).on_tokio_with_patience(patience);
+    assert_eq!(report.check().points().last().unwrap(), "an hour later");
     let report = abort_everywhere(Trial::clone, handler).on_tokio().check();
-    assert_eq!(report.points().last().unwrap(), "an hour later");
+    assert_eq!(report.points().last().unwrap(), "suspension 2");
 }
 
 #[test]
