@@ -29,8 +29,9 @@ const CASE: &str = "HANGUP_CASE";
 /// [`event`](AbortEverywhere::event). When all has come to rest, the
 /// [ledger](super::Ledger) must be as it was before the connection came.
 ///
-/// It runs on this thread, takes no time and sleeps nowhere: a handler that waits for what
-/// nobody wakes is at rest. It is deterministic if the handler is.
+/// It runs on this thread and sleeps nowhere: a handler that waits for what nobody wakes is
+/// at rest. It is deterministic if the handler is. Ten points take milliseconds; since a
+/// newcomer has points too, a hundred take many seconds.
 pub fn abort_everywhere<E, S, H, F>(server: S, handler: H) -> AbortEverywhere<E>
 where
     E: Clone + 'static,
@@ -47,7 +48,7 @@ where
         probes: Vec::new(),
         caps: Vec::new(),
         max_polls: 100_000,
-        only: std::env::var(CASE).ok(),
+        only: None,
         patience: None,
     }
 }
@@ -153,7 +154,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     }
 
     /// Tries this case alone, as a failure names it: `"3:dropped"`. The environment
-    /// variable `HANGUP_CASE` does the same.
+    /// variable `HANGUP_CASE` does the same wherever there is such a case.
     pub fn only(mut self, case: impl Into<String>) -> Self {
         self.only = Some(case.into());
         self
@@ -171,7 +172,8 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     ///
     /// A task that is left on it is a fault, and so is one that is lost when the process
     /// ends. What it polls is not a point by itself. It is a runtime of its own for each
-    /// run, so the test itself must not run in one: `#[test]`, not `#[tokio::test]`.
+    /// run, so the test itself must not run in one: `#[test]`, not `#[tokio::test]`. It
+    /// has timers and no sockets, and a panic of a task on it is not seen.
     #[cfg(feature = "tokio")]
     pub fn on_tokio(self) -> Self {
         self.on_tokio_with_patience(Duration::from_secs(300))
@@ -204,9 +206,14 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
             report.add(usual.failures);
             return Ok(report);
         }
-        let only = match &self.only {
-            None => None,
-            Some(text) => Some(self.find(text, &usual)?),
+        let only = match (&self.only, std::env::var(CASE)) {
+            (Some(text), _) => {
+                let found = self.find(text, &usual);
+                Some(found.ok_or_else(|| NotExplored::NoSuchCase { case: text.clone() })?)
+            }
+            // It may be meant for another exploration.
+            (None, Ok(text)) => self.find(&text, &usual),
+            (None, Err(_)) => None,
         };
         let mut report = Report::new(&usual, self.endings(&usual));
         if let Some(case) = only {
@@ -305,18 +312,13 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         endings
     }
 
-    fn find(&self, text: &str, usual: &Undisturbed) -> Result<Case, NotExplored> {
-        let case = text.parse::<Case>().ok();
-        let found = case.filter(|case| {
-            let offered = match case.ending {
-                Ending::Newcomer { .. } | Ending::Visitor(_) => true,
-                ref ending => self.endings(usual).contains(ending),
-            };
-            offered && case.point < usual.points.len()
-        });
-        found.ok_or_else(|| NotExplored::NoSuchCase {
-            case: text.to_owned(),
-        })
+    fn find(&self, text: &str, usual: &Undisturbed) -> Option<Case> {
+        let case = text.parse::<Case>().ok()?;
+        let offered = match case.ending {
+            Ending::Newcomer { .. } | Ending::Visitor(_) => true,
+            ref ending => self.endings(usual).contains(ending),
+        };
+        (offered && case.point < usual.points.len()).then_some(case)
     }
 
     pub(super) fn time(&self) -> Time {

@@ -25,7 +25,7 @@ impl Client {
         Self {
             trial: trial.clone(),
             party,
-            signal: Signal::of_request(trial.ledger().clone()),
+            signal: trial.make_signal(None),
         }
     }
 

@@ -52,10 +52,17 @@ pub(super) struct Run<'p, E> {
 
 impl<E> Drop for Run<'_, E> {
     fn drop(&mut self) {
-        // What it drops may look for the runtime.
-        let futures: Vec<_> = self.tasks.drain(..).map(|task| task.future).collect();
-        let dropped = || self.time.enter(|| drop(futures));
-        let _: Result<(), String> = contain(dropped);
+        // First, so that nothing is spawned by what is dropped, and kept.
+        let spawned = self.trial.end();
+        let tasks: Vec<_> = self.tasks.drain(..).map(|task| task.future).collect();
+        // What is dropped may look for the runtime.
+        let drop_all = || {
+            self.time.enter(|| {
+                drop((tasks, spawned));
+                self.trial.take_apart();
+            });
+        };
+        let _: Result<(), String> = contain(drop_all);
     }
 }
 

@@ -68,23 +68,20 @@ impl Signal {
         Self::default()
     }
 
-    pub(super) fn of_request(ledger: Ledger) -> Self {
+    pub(super) fn in_ledger(ledger: Ledger, name: Option<String>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 ledger,
-                ..Shared::default()
+                name,
+                state: Mutex::default(),
             }),
         }
     }
 
-    pub(super) fn long_lived(ledger: Ledger, name: String) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                ledger,
-                name: Some(name),
-                state: Mutex::default(),
-            }),
-        }
+    /// Takes off all who listen: they may be what keeps the signal.
+    pub(super) fn forget_listeners(&self) {
+        let listeners = std::mem::take(&mut self.state().listeners);
+        drop(listeners);
     }
 
     /// Fires: calls and wakes all who listen, in the order in which they came.

@@ -48,6 +48,7 @@ struct State {
     sleepers: BTreeMap<u64, Waker>,
     responding: BTreeSet<Party>,
     signals_taken: BTreeSet<Party>,
+    signals: Vec<Signal>,
 }
 
 pub(super) struct Spawned {
@@ -116,7 +117,14 @@ impl Trial {
     /// when that has ended is a fault.
     #[must_use]
     pub fn signal(&self, name: impl Into<String>) -> Signal {
-        Signal::long_lived(self.ledger().clone(), name.into())
+        self.make_signal(Some(name.into()))
+    }
+
+    /// The signal of a request, if it has no name.
+    pub(super) fn make_signal(&self, name: Option<String>) -> Signal {
+        let signal = Signal::in_ledger(self.ledger().clone(), name);
+        self.state().signals.push(signal.clone());
+        signal
     }
 
     pub(super) fn take_spawned(&self) -> Vec<Spawned> {
@@ -158,6 +166,12 @@ impl Trial {
         let mut state = self.state();
         state.over = true;
         std::mem::take(&mut state.spawned)
+    }
+
+    /// The run is over: takes apart what would keep itself.
+    pub(super) fn take_apart(&self) {
+        let signals = std::mem::take(&mut self.state().signals);
+        signals.iter().for_each(Signal::forget_listeners);
     }
 
     /// Whether something was spawned after the end of the process.

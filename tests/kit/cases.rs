@@ -3,8 +3,11 @@
 use std::cell::Cell;
 use std::future::{pending, ready};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use hangup::testing::{Client, Ending, Fault, NotExplored, Trial, abort_everywhere};
+use hangup::testing::{Client, Ending, Fault, NotExplored, Signal, Trial, abort_everywhere};
+
+use crate::on_drop::OnDrop;
 
 /// Releases what it has acquired after a point that it may not live to see.
 async fn leaky(trial: Trial, _: Client) {
@@ -176,19 +179,30 @@ fn the_same_is_found_again() {
 
 #[test]
 fn nothing_of_a_run_is_left() {
-    let alive = Rc::new(());
-    let held = Rc::clone(&alive);
-    let server = move |trial: &Trial| (trial.clone(), Rc::clone(&held));
-    let handler = |(trial, _alive): (Trial, Rc<()>), client: Client| async move {
-        let (keeps_itself, signal) = (trial.clone(), client.signal());
+    let alive = Arc::new(());
+    let held = Arc::clone(&alive);
+    let server = move |trial: &Trial| {
+        let server = (trial.clone(), trial.signal("shutdown"), Arc::clone(&held));
+        // Each of these keeps the server, and is kept by it.
+        let (in_task, in_listener) = (server.clone(), server.clone());
         trial.spawn(async move {
-            signal.fired().await;
-            drop(keeps_itself);
+            let _spawns = OnDrop(|| {
+                let kept = in_task.clone();
+                in_task.0.spawn(async move { drop(kept) });
+            });
+            pending::<()>().await;
         });
+        server.1.listen(move || drop(in_listener));
+        server
+    };
+    let handler = |server: (Trial, Signal, Arc<()>), client: Client| async move {
+        let kept = (server.clone(), client.clone());
+        client.signal().listen(move || drop(kept));
         pending::<()>().await;
+        drop(server);
     };
     drop(abort_everywhere(server, handler).explore().unwrap());
-    assert_eq!(Rc::strong_count(&alive), 1);
+    assert_eq!(Arc::strong_count(&alive), 1);
 }
 
 #[test]
