@@ -38,6 +38,7 @@
 //! | send heartbeats, drain within a deadline | `LiveStream::heartbeat`, `Scope::drain` on tokio |
 //! | keep a connection in a field | [`Connection`] |
 //! | reason about the states themselves | [`State::apply`] |
+//! | find these races in handlers, on `hangup` or not | `testing::abort_everywhere` |
 //!
 //! # Example
 //!
@@ -123,6 +124,8 @@
 //! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the
 //!   close.
 //! - **`tracing`**: `TracingObserver`, which emits an event for every transition.
+//! - **`testing`**: `hangup::testing`, which ends handlers at every point in every way and
+//!   draws schedules for connection managers. For tests: it depends on `proptest`.
 //!
 //! # What a close is
 //!

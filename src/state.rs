@@ -260,6 +260,8 @@ impl fmt::Display for CloseReason {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::{CloseReason, Closed, Event, Phase, State, TransitionError};
 
     const IDLE: Closed = Closed {
@@ -301,6 +303,52 @@ mod tests {
         for (state, event, expected) in table {
             assert_eq!(state.apply(event), expected, "{state} + {event}");
         }
+    }
+
+    #[test]
+    fn what_is_reachable_are_three_phases_and_their_ends() {
+        const REASONS: [CloseReason; 12] = [
+            CloseReason::Completed,
+            CloseReason::Dropped,
+            CloseReason::Aborted,
+            CloseReason::Failed,
+            CloseReason::Superseded,
+            CloseReason::Shutdown,
+            CloseReason::Idle,
+            CloseReason::Stalled,
+            CloseReason::Expired,
+            CloseReason::Overflow,
+            CloseReason::App(0),
+            CloseReason::App(u16::MAX),
+        ];
+        let closes = REASONS.map(Event::Close);
+        let events = [&[Event::Register, Event::GoLive], &closes[..]].concat();
+
+        let mut reached = HashSet::from([State::Pending]);
+        let mut new = vec![State::Pending];
+        while let Some(state) = new.pop() {
+            for event in &events {
+                match state.apply(*event) {
+                    Ok(next) => new.extend(reached.insert(next).then_some(next)),
+                    // The first reason stays.
+                    Err(TransitionError::Closed(closed)) => {
+                        assert_eq!(state.closed(), Some(closed));
+                    }
+                    Err(TransitionError::OutOfOrder { .. }) => assert!(!state.is_closed()),
+                }
+                assert!(
+                    !state.is_closed() || state.apply(*event).is_err(),
+                    "{state} + {event}"
+                );
+            }
+        }
+
+        let phases = [Phase::Pending, Phase::Registering, Phase::Live];
+        let ends = phases
+            .into_iter()
+            .flat_map(|from| REASONS.map(|reason| State::Closed(Closed { reason, from })));
+        let open = [State::Pending, State::Registering, State::Live];
+        assert_eq!(reached, open.into_iter().chain(ends).collect());
     }
 
     #[test]

@@ -273,3 +273,154 @@ fn decode_reason(bits: u32) -> CloseReason {
         kind => unreachable!("no close reason is coded as {kind}"),
     }
 }
+
+#[cfg(all(test, not(hangup_loom)))]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::{IN_STEP, OnClose, OnRelease, OnStepEnd, SETTLED, Snapshot, Word};
+    use crate::state::{CloseReason, Closed, Event, Phase, State};
+    use crate::sync::AtomicU32;
+
+    const ABORTED: CloseReason = CloseReason::Aborted;
+    const LARGE: CloseReason = CloseReason::App(u16::MAX);
+
+    fn word(bits: u32) -> Word {
+        Word(AtomicU32::new(bits))
+    }
+
+    /// Every word that the moves lead to, from a pending one.
+    fn reachable() -> HashSet<u32> {
+        let mut reached = HashSet::from([Word::new().load().0]);
+        let mut new: Vec<u32> = reached.iter().copied().collect();
+        while let Some(bits) = new.pop() {
+            let before = Snapshot(bits);
+            let open = before.closed().is_none();
+            let registering = before.state() == State::Registering;
+            let mut moves: Vec<&dyn Fn(&Word)> = Vec::new();
+            moves.push(&|word| _ = word.close(ABORTED));
+            moves.push(&|word| _ = word.close(LARGE));
+            // The owner's, who is not there twice: in a step it ends that, or goes.
+            if !open || before.state() == State::Pending {
+                moves.push(&|word| _ = word.register());
+            }
+            if registering || !open {
+                moves.push(&|word| _ = word.begin_step());
+                moves.push(&|word| _ = word.go_live());
+            }
+            if before.in_step() {
+                moves.push(&|word| _ = word.end_step());
+            }
+            moves.push(&|word| _ = word.release(LARGE));
+            if !open && !before.in_step() && !before.settled() {
+                moves.push(&|word| word.settle());
+            }
+            for make in moves {
+                let word = word(bits);
+                make(&word);
+                let next = word.load().0;
+                if reached.insert(next) {
+                    new.push(next);
+                }
+            }
+        }
+        reached
+    }
+
+    #[test]
+    fn a_word_is_a_state_and_two_flags() {
+        let reasons = [ABORTED, LARGE];
+        let ends = [Phase::Pending, Phase::Registering, Phase::Live].map(|from| {
+            let ends = reasons.map(|reason| State::Closed(Closed { reason, from }));
+            ends.map(|state| (state, from))
+        });
+        let mut expected: HashSet<(State, bool, bool)> = HashSet::from([
+            (State::Pending, false, false),
+            (State::Registering, false, false),
+            (State::Registering, true, false),
+            (State::Live, false, false),
+        ]);
+        for (state, from) in ends.into_iter().flatten() {
+            expected.extend([(state, false, false), (state, false, true)]);
+            // In mid step, or forgotten in one.
+            if from == Phase::Registering {
+                expected.insert((state, true, false));
+            }
+        }
+        let seen = reachable().into_iter().map(Snapshot);
+        let seen: HashSet<_> = seen
+            .map(|it| (it.state(), it.in_step(), it.settled()))
+            .collect();
+        assert_eq!(seen, expected);
+        assert_eq!(seen.len(), reachable().len(), "no two words say the same");
+    }
+
+    #[test]
+    fn every_move_is_one_of_the_machine() {
+        for bits in reachable() {
+            let before = Snapshot(bits);
+            let next = before.state().apply(Event::Close(ABORTED));
+            let closing = word(bits);
+            let closed = closing.close(ABORTED);
+            assert_eq!(closed.is_ok(), next.is_ok());
+            assert_eq!(
+                closing.load().state(),
+                next.unwrap_or_else(|_| before.state())
+            );
+            assert_eq!(
+                closing.load().0 & (IN_STEP | SETTLED),
+                bits & (IN_STEP | SETTLED)
+            );
+            // Whoever closes leaves the undo to a step that is in flight.
+            if let Ok(duty) = closed {
+                assert_eq!(duty == OnClose::LeaveToStep, before.in_step());
+            }
+
+            let ending = word(bits);
+            let ended = ending.end_step();
+            assert_eq!(
+                ended,
+                before.closed().map_or(OnStepEnd::GoOn, OnStepEnd::Unwind)
+            );
+            assert_eq!(ending.load().0, bits & !IN_STEP);
+
+            let releasing = word(bits);
+            let duty = releasing.release(ABORTED);
+            let ours = before.closed().is_none() || before.in_step();
+            assert_eq!(duty == OnRelease::Unwind, ours);
+            assert!(releasing.load().closed().is_some() && !releasing.load().in_step());
+
+            let stepping = word(bits);
+            assert_eq!(stepping.begin_step().err(), before.closed());
+            let live = before.state() == State::Live;
+            assert_eq!(before.is_live(), live);
+        }
+    }
+
+    #[test]
+    fn every_reason_has_its_own_code() {
+        let all = [
+            CloseReason::Completed,
+            CloseReason::Dropped,
+            CloseReason::Aborted,
+            CloseReason::Failed,
+            CloseReason::Superseded,
+            CloseReason::Shutdown,
+            CloseReason::Idle,
+            CloseReason::Stalled,
+            CloseReason::Expired,
+            CloseReason::Overflow,
+            CloseReason::App(0),
+            CloseReason::App(1),
+            LARGE,
+        ];
+        for reason in all {
+            let word = Word::new();
+            assert_eq!(word.close(reason), Ok(OnClose::Unwind));
+            assert_eq!(
+                word.load().closed().map(|closed| closed.reason),
+                Some(reason)
+            );
+        }
+    }
+}
