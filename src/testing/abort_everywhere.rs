@@ -223,10 +223,14 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         report.add(usual.failures.clone());
         let newcomer = Ending::Newcomer { dropped_at: None };
         for point in 0..usual.points.len() {
+            let mut panics = false;
             for ending in self.endings(&usual) {
-                if ending != newcomer {
-                    self.attempt_in_each_order(point, ending, &usual, &mut report)?;
+                // A panic on top of the other ends the whole test.
+                if ending == newcomer || (panics && ending == Ending::Panic) {
+                    continue;
                 }
+                let tried = self.attempt_in_each_order(point, ending, &usual, &mut report)?;
+                panics |= tried.panicked;
             }
         }
         // What needs two connections comes last, so that what fails first is simple.
@@ -239,6 +243,13 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
                 self.attempt_in_each_order(point, ending, &usual, &mut report)?;
                 let visitor = Ending::Visitor(at);
                 self.attempt_in_each_order(point, visitor, &usual, &mut report)?;
+            }
+            for turns in 1.. {
+                let successor = Ending::Successor(turns);
+                let tried = self.attempt_in_each_order(point, successor, &usual, &mut report)?;
+                if !tried.had_turns {
+                    break;
+                }
             }
         }
         Ok(report)
@@ -275,7 +286,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         // Where there is one task only, they are the same.
         let alone = !matches!(
             case.ending,
-            Ending::Newcomer { .. } | Ending::Visitor(_) | Ending::Shutdown
+            Ending::Newcomer { .. } | Ending::Visitor(_) | Ending::Successor(_) | Ending::Shutdown
         );
         if tried.spawned || !alone {
             case.order = Order::NewestFirst;
@@ -315,7 +326,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     fn find(&self, text: &str, usual: &Undisturbed) -> Option<Case> {
         let case = text.parse::<Case>().ok()?;
         let offered = match case.ending {
-            Ending::Newcomer { .. } | Ending::Visitor(_) => true,
+            Ending::Newcomer { .. } | Ending::Visitor(_) | Ending::Successor(_) => true,
             ref ending => self.endings(usual).contains(ending),
         };
         (offered && case.point < usual.points.len()).then_some(case)

@@ -28,6 +28,9 @@ pub enum Ending {
     /// A second connection under the same key arrives and is dropped itself, when it has
     /// been suspended so often. The first goes on.
     Visitor(usize),
+    /// The handler's future is dropped, and when what that has left to be done has had so
+    /// many turns, a second connection under the same key arrives.
+    Successor(usize),
     /// Something of the test's own happens, and the connection goes on.
     Event(String),
 }
@@ -61,6 +64,7 @@ impl fmt::Display for Ending {
             Self::Newcomer {
                 dropped_at: Some(at),
             } => write!(f, "newcomer@{at}"),
+            Self::Successor(at) => write!(f, "successor@{at}"),
             Self::Visitor(at) => write!(f, "visitor@{at}"),
             Self::Event(name) => write!(f, "event {name}"),
         }
@@ -114,6 +118,7 @@ fn with_argument(text: &str) -> Option<Ending> {
         "newcomer" => Some(Ending::Newcomer {
             dropped_at: Some(at),
         }),
+        "successor" => Some(Ending::Successor(at)),
         "visitor" => Some(Ending::Visitor(at)),
         _ => None,
     }
@@ -136,6 +141,7 @@ mod tests {
                 dropped_at: Some(12),
             },
             Ending::Visitor(0),
+            Ending::Successor(7),
             Ending::Event("a write: fails".into()),
         ];
         for ending in endings {

@@ -127,10 +127,13 @@ pub enum Fault {
     Lingers,
     /// The server was told to shut down, and waits for ever.
     NeverExits,
-    /// The handler panicked by itself.
+    /// The server was told to shut down while the connection was being set up, and that
+    /// responds now.
+    LiveAfterShutdown,
+    /// Something panicked by itself: the handler, an undo, a task.
     #[non_exhaustive]
     Panicked {
-        /// With what it panicked.
+        /// With what.
         message: String,
     },
 }
@@ -144,6 +147,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) responding: bool,
     /// Tasks were given up in which something was to be done for it.
     pub(super) tasks_lost: bool,
+    /// Something panicked by itself.
+    pub(super) panicked: bool,
 }
 
 impl Fault {
@@ -182,7 +187,9 @@ impl Fault {
             Self::NobodyLeft => Some(Race::R23),
             Self::Lingers => Some(Race::R22),
             Self::NeverExits => Some(Race::R14),
-            Self::Panicked { .. } => None,
+            Self::LiveAfterShutdown => Some(Race::R15),
+            // By itself, if nothing happened to it.
+            Self::Panicked { .. } => when.ending.map(|_| Race::R12),
         }
     }
 }
@@ -197,14 +204,19 @@ impl Circumstances<'_> {
             Kind::Timer | Kind::Task => Race::R3,
             _ if after_end && looked => Race::R5,
             _ if after_end => Race::R1,
+            _ if self.panicked => Race::R12,
             _ if self.tasks_lost => Race::R13,
             _ => match ending? {
                 Ending::Panic => Race::R12,
                 Ending::Shutdown => Race::R14,
                 // It was dropped when all was at rest.
-                Ending::Newcomer { .. } if by == Party::Newcomer => Race::R2,
+                Ending::Newcomer { .. } | Ending::Successor(_) if by == Party::Newcomer => Race::R2,
                 Ending::Visitor(_) if by == Party::Newcomer => Race::R13,
-                Ending::Dropped | Ending::Newcomer { .. } if !self.responding => Race::R13,
+                Ending::Dropped | Ending::Newcomer { .. } | Ending::Successor(_)
+                    if !self.responding =>
+                {
+                    Race::R13
+                }
                 _ => Race::R2,
             },
         })
@@ -213,7 +225,7 @@ impl Circumstances<'_> {
     fn has_newcomer(self) -> bool {
         matches!(
             self.ending,
-            Some(Ending::Newcomer { .. } | Ending::Visitor(_))
+            Some(Ending::Newcomer { .. } | Ending::Visitor(_) | Ending::Successor(_))
         )
     }
 }
@@ -282,7 +294,10 @@ impl fmt::Display for Fault {
             Self::NobodyLeft => f.write_str("a newcomer came, and now both have ended"),
             Self::Lingers => f.write_str("the connection was ended and its handler waits on"),
             Self::NeverExits => f.write_str("the server was told to shut down and waits for ever"),
-            Self::Panicked { message } => write!(f, "the handler panicked: {message}"),
+            Self::LiveAfterShutdown => {
+                f.write_str("it goes live when the server has been told to shut down")
+            }
+            Self::Panicked { message } => write!(f, "a panic: {message}"),
         }
     }
 }

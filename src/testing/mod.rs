@@ -91,6 +91,7 @@
 //! | [`Dropped`](Ending::Dropped) | the handler's future is dropped | always |
 //! | [`Panic`](Ending::Panic) | it panics in its poll if it waits at a [`Trial::point`]; else it is dropped as by a panic | always |
 //! | [`Newcomer`](Ending::Newcomer) | a second connection comes, and the first goes at once, at each point of the second, or at the end | always |
+//! | [`Successor`](Ending::Successor) | it is dropped, and a second connection comes after each turn of what that has left to be done | always |
 //! | [`Visitor`](Ending::Visitor) | a second connection comes, and goes itself at each of its points | always |
 //! | [`Signal`](Ending::Signal) | the request's signal fires | if the handler asks for it |
 //! | [`Closed`](Ending::Closed) | the server closes it | with [`close`](AbortEverywhere::close) |
@@ -129,9 +130,10 @@
 //! What the first connection starts for the whole server is left when it has gone: start
 //! it where the server is built.
 //!
-//! A [`Failure`] names the [`Race`] if what was seen is enough to tell, and not every race
-//! is to be seen in this way: not a deadlock, not a reader that stops reading, and not a
-//! heartbeat in the middle of an event.
+//! A [`Failure`] names the [`Race`] if what was seen is enough to tell; of two that look
+//! alike from outside it names one. Not every race is to be seen in this way: a deadlock, or
+//! a task that yields for ever, hangs the test; a reader that stops reading is not there,
+//! and nobody looks into the items.
 //!
 //! # Without a runtime, and with one
 //!

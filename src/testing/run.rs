@@ -119,8 +119,12 @@ pub(super) struct Tried {
     pub(super) failures: Vec<Failure>,
     /// How often the newcomer was suspended.
     pub(super) newcomer_points: usize,
+    /// Whether there was so much to be done when the first had gone.
+    pub(super) had_turns: bool,
     /// Whether somebody was there whose turn could come before that of the handlers.
     pub(super) spawned: bool,
+    /// Whether something panicked by itself.
+    pub(super) panicked: bool,
 }
 
 /// It cannot be told what would happen.
@@ -238,7 +242,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         let mut run = Self::start(plan)?;
         run.together = Some(usual.together.clone());
         run.go_to(case.point, &usual.points)?;
-        let mut newcomer_points = 0;
+        let (mut newcomer_points, mut had_turns) = (0, false);
         run.order = case.order;
         run.interfered = Some(run.trial.is_responding(Party::First));
         let mut faults = Vec::new();
@@ -264,6 +268,14 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             }
             Ending::Newcomer { dropped_at } => {
                 newcomer_points = run.meet(*dropped_at, usual, &mut faults)?;
+            }
+            Ending::Successor(turns) => {
+                run.drop_task(FIRST);
+                had_turns = run.give_turns(*turns)?;
+                let successor = run.arrive();
+                run.rest(None)?;
+                faults.extend(run.disturbed(successor, usual));
+                run.drop_task(successor);
             }
             Ending::Visitor(at) => {
                 let visitor = run.arrive();
@@ -295,11 +307,15 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         if failures.len() > 1 {
             failures.retain(|failure| *failure.fault() != Fault::Lingers);
         }
+        let panicked = |it: &Failure| matches!(it.fault(), Fault::Panicked { .. });
+        let panicked = failures.iter().any(panicked);
         let spawned = run.tasks.iter().any(|task| task.role == Role::Spawned);
         Ok(Tried {
             failures,
             newcomer_points,
+            had_turns,
             spawned,
+            panicked,
         })
     }
 
@@ -346,6 +362,17 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         faults.extend(self.disturbed(newcomer, usual));
         self.drop_task(newcomer);
         Ok(suspended)
+    }
+
+    /// Whether there were so many to be given.
+    fn give_turns(&mut self, turns: usize) -> Result<bool, Stuck> {
+        let mut ticks = TICKS;
+        for _ in 0..turns {
+            if !self.step(None, &mut ticks)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn arrive(&mut self) -> usize {
@@ -413,9 +440,22 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         let act = self.act(Party::Server, act);
         let mut ticks = MOST_TICKS;
         while self.is_pending(act) && self.step(None, &mut ticks)? {}
-        if self.is_pending(act) {
-            self.drop_task(act);
-            return Ok(vec![Fault::NeverExits]);
+        let exits = !self.is_pending(act);
+        self.drop_task(act);
+        if exits && self.tasks[FIRST].suspended > 0 {
+            // Its last turns, since it has been accepted.
+            while self.tasks[FIRST].woken.is_woken() && self.is_pending(FIRST) {
+                self.polls_left = self.polls_left.checked_sub(1).ok_or(Stuck::Endless)?;
+                self.poll(FIRST, false);
+            }
+        }
+        let was_open = self.interfered.unwrap_or(true);
+        let went_live = !was_open && self.trial.is_responding(Party::First);
+        let mut faults = Vec::new();
+        faults.extend((!exits && !went_live).then_some(Fault::NeverExits));
+        faults.extend(went_live.then_some(Fault::LiveAfterShutdown));
+        if !exits {
+            return Ok(faults);
         }
         // The process ends here. What has not run yet never will.
         let spawned = self.trial.end();
@@ -431,7 +471,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         self.tasks_lost |= self.trial.has_lost() || self.time.tasks() > servers;
         self.time = Time::OfTheTrial;
         self.look(Party::Server);
-        Ok(Vec::new())
+        Ok(faults)
     }
 
     /// Panics where the handler waits; where that is not in the kit's hands, drops it as a
@@ -698,6 +738,9 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             ending: case.map(|case| &case.ending),
             responding: self.interfered.unwrap_or(true),
             tasks_lost: self.tasks_lost,
+            panicked: faults
+                .iter()
+                .any(|fault| matches!(fault, Fault::Panicked { .. })),
         };
         let mut failures: Vec<Failure> = Vec::new();
         for fault in faults {

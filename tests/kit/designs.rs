@@ -306,3 +306,19 @@ fn one_that_cannot_be_closed_yet_goes_on_as_if_nothing_were() {
         .only("0:closed")
         .check();
 }
+
+#[test]
+fn what_is_counted_may_be_many() {
+    let server = |trial: &Trial| (trial.clone(), Arc::new(AtomicUsize::new(0)));
+    let handler = |(trial, bytes): (Trial, Arc<AtomicUsize>), client: Client| async move {
+        trial.point("authenticate").await;
+        bytes.fetch_add(10_000_000_000, SeqCst);
+        let _leave = OnDrop(|| {
+            bytes.fetch_sub(10_000_000_000, SeqCst);
+        });
+        client.respond(stream::pending::<()>()).await;
+    };
+    abort_everywhere(server, handler)
+        .resource("bytes", |(_, bytes)| bytes.load(SeqCst))
+        .check();
+}

@@ -102,7 +102,8 @@ fn r14_shutdown_with_open_streams() {
         .shutdown(shutdown)
         .explore()
         .unwrap();
-    assert_eq!(races(&report), [Race::R14], "{report}");
+    // Also one that was being set up when the others were told.
+    assert_eq!(races(&report), [Race::R14, Race::R15], "{report}");
 }
 
 #[test]
@@ -246,4 +247,85 @@ fn r22_a_close_that_never_returns() {
     .explore()
     .unwrap();
     assert_eq!(races(&report), [Race::R22], "{report}");
+}
+
+#[test]
+fn r8_the_successor_comes_between_the_check_and_the_removal() {
+    let server = |trial: &Trial| (trial.clone(), Arc::new(Mutex::new(None)));
+    type Server = (Trial, Arc<Mutex<Option<Party>>>);
+    let handler = |(trial, place): Server, client: Client| async move {
+        let own = client.party();
+        *place.lock().unwrap() = Some(own);
+        let _leave = OnDrop(|| {
+            let (place, lock) = (Arc::clone(&place), trial.clone());
+            trial.spawn(async move {
+                lock.point("read the place").await;
+                if *place.lock().unwrap() == Some(own) {
+                    lock.point("lock the place").await;
+                    *place.lock().unwrap() = None;
+                }
+            });
+        });
+        client.respond(stream::pending::<()>()).await;
+    };
+    let report = abort_everywhere(server, handler)
+        .resource("place", |(_, place)| {
+            usize::from(place.lock().unwrap().is_some())
+        })
+        .explore()
+        .unwrap();
+    let by_successor = |it: &Failure| matches!(it.ending(), Some(Ending::Successor(_)));
+    assert!(report.failures().iter().any(by_successor), "{report}");
+    assert_eq!(races(&report), [Race::R9], "{report}");
+}
+
+#[test]
+fn r12_panic_in_an_undo() {
+    let handler = |trial: Trial, client: Client| async move {
+        trial.ledger().acquire("file");
+        let _release = OnDrop(|| {
+            tell_the_others();
+            trial.ledger().release("file");
+        });
+        client.respond(stream::pending::<()>()).await;
+    };
+    let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+    assert_eq!(races(&report), [Race::R12], "{report}");
+    // Which would be a panic on top of the other.
+    let by_panic = |it: &Failure| it.ending() == Some(&Ending::Panic);
+    assert!(!report.failures().iter().any(by_panic), "{report}");
+}
+
+fn tell_the_others() {
+    panic!("nobody is there");
+}
+
+#[test]
+fn r15_open_racing_shutdown() {
+    let server = |trial: &Trial| (trial.clone(), Signal::new(), Arc::new(AtomicUsize::new(0)));
+    type Server = (Trial, Signal, Arc<AtomicUsize>);
+    let handler = |(trial, ending, live): Server, client: Client| async move {
+        trial.point("authenticate").await;
+        live.fetch_add(1, SeqCst);
+        let _leave = OnDrop(|| {
+            live.fetch_sub(1, SeqCst);
+        });
+        let closed = Signal::new();
+        let closing = closed.clone();
+        ending.listen(move || closing.fire());
+        let response = Box::pin(client.respond(stream::pending::<()>()));
+        futures::future::select(response, closed.fired()).await;
+    };
+    // Closes all, and waits until they are gone: those that are there.
+    let shutdown = |(trial, ending, live): Server| async move {
+        ending.fire();
+        while live.load(SeqCst) > 0 {
+            trial.point("is there still one?").await;
+        }
+    };
+    let report = abort_everywhere(server, handler)
+        .shutdown(shutdown)
+        .explore()
+        .unwrap();
+    assert_eq!(races(&report), [Race::R15], "{report}");
 }

@@ -29,9 +29,11 @@ struct Thing {
     at_most: usize,
 }
 
+/// Some of it that came at once.
 #[derive(Debug, Clone, Copy)]
 struct Holding {
     id: HoldingId,
+    count: usize,
     by: Party,
     after_end: bool,
     after_undo: bool,
@@ -41,7 +43,11 @@ struct Holding {
 pub(in crate::testing) struct HoldingId(u64);
 
 impl Books {
-    pub(in crate::testing) fn acquire(&mut self, kind: Kind, name: String) -> HoldingId {
+    pub(super) fn acquire(&mut self, kind: Kind, name: String) -> HoldingId {
+        self.acquire_some(kind, name, 1)
+    }
+
+    fn acquire_some(&mut self, kind: Kind, name: String, count: usize) -> HoldingId {
         let by = self.actor;
         let after_end = self.ended.contains(&by);
         let after_undo = after_end && self.undone.contains(&(by, name.clone()));
@@ -55,11 +61,12 @@ impl Books {
         let thing = self.thing(kind, name.clone());
         thing.holdings.push(Holding {
             id,
+            count,
             by,
             after_end,
             after_undo,
         });
-        let (held, cap) = (thing.holdings.len(), thing.at_most);
+        let (held, cap) = (thing.level(), thing.at_most);
         if held > cap {
             self.faults.push(Fault::OverCap { name, held, cap });
         }
@@ -80,26 +87,13 @@ impl Books {
     pub(super) fn release(&mut self, kind: Kind, name: &str) {
         let by = self.actor;
         self.note_undone(by, name);
-        let thing = self.thing(kind, name.to_owned());
-        // One's own first. Else the oldest: it may be undone by whoever comes after it.
-        let own = thing.holdings.iter().position(|held| held.by == by);
-        if thing.holdings.is_empty() {
-            let name = name.to_owned();
-            self.faults.push(Fault::ReleasedTwice { name, by });
-            return;
+        match self.thing(kind, name.to_owned()).take(by, 1) {
+            Some((from, _)) => self.released(name, kind, from),
+            None => {
+                let name = name.to_owned();
+                self.faults.push(Fault::ReleasedTwice { name, by });
+            }
         }
-        let released = thing.holdings.remove(own.unwrap_or(0));
-        self.released(name, kind, released.by);
-    }
-
-    /// There is one less, as somebody sees who has counted: not who had it.
-    fn lessen(&mut self, kind: Kind, name: &str) {
-        let by = self.actor;
-        self.note_undone(by, name);
-        let thing = self.thing(kind, name.to_owned());
-        let own = thing.holdings.iter().position(|held| held.by == by);
-        let released = thing.holdings.remove(own.unwrap_or(0));
-        self.note_undone(released.by, name);
     }
 
     pub(super) fn set(&mut self, kind: Kind, name: String) {
@@ -128,12 +122,17 @@ impl Books {
         } else {
             level
         };
-        let held = self.thing(kind, name.to_owned()).holdings.len();
-        for _ in held..level {
-            self.acquire(kind, name.to_owned());
+        let held = self.thing(kind, name.to_owned()).level();
+        if level > held {
+            self.acquire_some(kind, name.to_owned(), level - held);
         }
-        for _ in level..held {
-            self.lessen(kind, name);
+        // Nobody says who had it.
+        let by = self.actor;
+        let mut less = held.saturating_sub(level);
+        while let Some((from, taken)) = self.thing(kind, name.to_owned()).take(by, less) {
+            self.note_undone(by, name);
+            self.note_undone(from, name);
+            less -= taken;
         }
     }
 
@@ -167,8 +166,13 @@ impl Books {
     pub(in crate::testing) fn left(&self, before: &Levels) -> Vec<Fault> {
         let mut left = Vec::new();
         for (name, thing) in &self.things {
-            let before = before.get(name).copied().unwrap_or(0);
-            for held in thing.holdings.iter().skip(before) {
+            let mut before = before.get(name).copied().unwrap_or(0);
+            for held in &thing.holdings {
+                let was_there = held.count <= before;
+                before = before.saturating_sub(held.count);
+                if was_there {
+                    continue;
+                }
                 left.push(Fault::Left {
                     kind: thing.kind,
                     name: name.clone(),
@@ -189,7 +193,7 @@ impl Books {
             .filter(|(name, thing)| {
                 let expected = expected.get(*name).copied().unwrap_or(0);
                 // How many tasks there are is nobody's business.
-                thing.holdings.len() < expected && thing.kind != Kind::Task
+                thing.level() < expected && thing.kind != Kind::Task
             })
             .map(|(name, thing)| Fault::Missing {
                 kind: thing.kind,
@@ -202,7 +206,7 @@ impl Books {
     pub(in crate::testing) fn levels(&self) -> Levels {
         let things = self.things.iter();
         things
-            .map(|(name, thing)| (name.clone(), thing.holdings.len()))
+            .map(|(name, thing)| (name.clone(), thing.level()))
             .filter(|(_, level)| *level > 0)
             .collect()
     }
@@ -231,7 +235,7 @@ impl Books {
     pub(in crate::testing) fn permits_below(&self, needed: usize) -> Vec<String> {
         let things = self.things.iter();
         things
-            .filter(|(_, thing)| thing.kind == Kind::Permit && thing.holdings.len() < needed)
+            .filter(|(_, thing)| thing.kind == Kind::Permit && thing.level() < needed)
             .map(|(name, _)| name.clone())
             .collect()
     }
@@ -268,5 +272,25 @@ impl Books {
         if self.ended.contains(&party) {
             self.undone.insert((party, name.to_owned()));
         }
+    }
+}
+
+impl Thing {
+    fn level(&self) -> usize {
+        self.holdings.iter().map(|held| held.count).sum()
+    }
+
+    /// Takes up to `most` away for `by`: its own first, else what is oldest, since that may
+    /// be undone by whoever comes after it. Returns whose it was, and how much.
+    fn take(&mut self, by: Party, most: usize) -> Option<(Party, usize)> {
+        let own = self.holdings.iter().position(|held| held.by == by);
+        let at = own.unwrap_or(0);
+        let held = self.holdings.get_mut(at).filter(|_| most > 0)?;
+        let (from, taken) = (held.by, held.count.min(most));
+        held.count -= taken;
+        if held.count == 0 {
+            self.holdings.remove(at);
+        }
+        Some((from, taken))
     }
 }
