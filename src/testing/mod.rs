@@ -141,6 +141,11 @@
 //! [`Trial::timer`] tick when nothing else happens, a few times. What spawns on tokio or
 //! uses its timers is run with [`on_tokio`](AbortEverywhere::on_tokio), under a clock that
 //! passes by itself.
+//!
+//! # Managers of connections
+//!
+//! What a handler relies on, a registry or a session manager, has races of its own:
+//! [`schedule`] draws what several connections do to it, and compares it with a reference.
 
 mod abort_everywhere;
 mod client;
@@ -152,6 +157,7 @@ mod on_tokio;
 mod race;
 mod report;
 mod run;
+pub mod schedule;
 mod signal;
 mod time;
 mod trial;

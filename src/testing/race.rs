@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// A race that servers of long-lived streams have when their lifecycles are written by
-/// hand.
+/// A race that long-lived server streams are prone to.
+///
+/// It is displayed as its number and its title.
 ///
 /// # Examples
 ///
@@ -15,55 +16,64 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Race {
-    /// A dead writer is added after the awaits and never removed.
+    /// Abort during async set-up: a dead writer is added after the awaits and never
+    /// removed.
     R1,
-    /// The entry leaks.
+    /// Abort between add and cleanup registration: the entry leaks.
     R2,
-    /// The timer runs for ever after an abnormal disconnect.
+    /// Heartbeat without an abort signal: the timer runs for ever after an abnormal
+    /// disconnect.
     R3,
-    /// The abort handler runs before the timer exists, so the timer leaks.
+    /// Already aborted at entry: the abort handler runs before the timer exists, so the
+    /// timer leaks.
     R4,
-    /// The dead writer is added.
+    /// Abort between the last check and the add: the dead writer is added.
     R5,
-    /// Cleanup pauses the worker, then set-up resumes it for a dead connection.
+    /// Abort after the add, during later set-up: cleanup pauses the worker, then set-up
+    /// resumes it for a dead connection.
     R6,
-    /// Cleanup runs twice, counters go below zero.
+    /// Several triggers fire: cleanup runs twice, counters go below zero.
     R7,
-    /// The old connection's cleanup removes the new entry.
+    /// Stale close after a reconnect: the old connection's cleanup removes the new
+    /// entry.
     R8,
-    /// The old one's `pause` lands after the new one's `resume`.
+    /// Async undo overlapping the successor: the old one's `pause` lands after the new
+    /// one's `resume`.
     R9,
-    /// The entry leaks.
+    /// Write fails during the backlog: the entry leaks.
     R10,
-    /// Events are lost, doubled or out of order.
+    /// Publish while the backlog is replayed: events are lost, doubled or out of order.
     R11,
-    /// Later undos never run.
+    /// Panic in set-up or in an undo: later undos never run.
     R12,
-    /// Code after the await never runs.
+    /// The handler future is dropped in mid set-up: code after the await never runs.
     R13,
-    /// The server never exits.
+    /// Shutdown with open streams: the server never exits.
     R14,
-    /// A connection goes live after the close-all had passed.
+    /// Open racing shutdown: a connection goes live after the close-all had passed.
     R15,
-    /// Nothing fails, nothing is noticed.
+    /// A reader that stops reading: nothing fails, nothing is noticed.
     R16,
-    /// Deadlock.
+    /// Undo or waker re-enters the registry: deadlock.
     R17,
-    /// A corrupt frame.
+    /// Heartbeat inside an event: a corrupt frame.
     R18,
-    /// The listener stays on the signal: a slow leak.
+    /// Closing normally under a long-lived signal: the listener stays on the signal: a
+    /// slow leak.
     R19,
-    /// More connections than the cap.
+    /// Cap checked first, added later: more connections than the cap.
     R20,
-    /// Visible in one, gone from the other.
+    /// Two indexes of one connection: visible in one, gone from the other.
     R21,
-    /// Teardown waits for the next event, which never comes.
+    /// Quiet producer: teardown waits for the next event, which never comes.
     R22,
-    /// Two owners, or none.
+    /// Take-over of a connection that is itself being set up: two owners, or none.
     R23,
-    /// `pause` runs, then the `resume` still in flight takes effect.
+    /// Undo overlapping the step it undoes: `pause` runs, then the `resume` still in
+    /// flight takes effect.
     R24,
-    /// The cap counts handlers, not streams.
+    /// Permit or gauge given back at the response head: the cap counts handlers, not
+    /// streams.
     R25,
 }
 

@@ -1,0 +1,11 @@
+//! Managers as servers write them by hand, each with one race in it, and each is found.
+
+mod after_close;
+mod asynchronous;
+mod cap;
+mod close_all;
+mod counter;
+mod leak;
+mod stale;
+mod take_over;
+mod two_indexes;
