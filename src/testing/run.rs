@@ -94,6 +94,9 @@ const TURNS: usize = 100;
 /// A server may look again and again whether it can exit.
 const MOST_TICKS: usize = 250;
 
+/// How often time passes before what is left is left for good.
+const LATE_TICKS: usize = 50;
+
 /// For how long something may be done later, where time has a measure.
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -106,7 +109,7 @@ const FIRST: usize = 0;
 /// What an undisturbed run came to.
 pub(super) struct Undisturbed {
     pub(super) points: Vec<String>,
-    /// What is held when all is at rest, or `None` if the handler has returned by then.
+    /// What is held when all is at rest, or `None` if the handler returns by itself.
     pub(super) at_rest: Option<Levels>,
     /// The indexes in which it is found then; or else those in which it was at once.
     pub(super) together: BTreeSet<String>,
@@ -195,11 +198,11 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         let mut faults = Vec::new();
         let at_rest = if completed {
             run.rest(None)?;
-            faults = run.left();
+            faults = run.left_for_good()?;
             None
         } else {
             run.expect_whole(Party::First);
-            Some(run.lasting()?)
+            run.lasting()?
         };
         let together = match completed {
             false => run.trial.ledger().books().entries(),
@@ -221,8 +224,9 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         })
     }
 
-    /// What is held at rest, and for good: not only until some timer ticks.
-    fn lasting(&mut self) -> Result<Levels, Stuck> {
+    /// What is held at rest, and for good: not only until some timer ticks. `None` if the
+    /// connection ends by itself then.
+    fn lasting(&mut self) -> Result<Option<Levels>, Stuck> {
         let mut lasting = self.trial.ledger().books().levels();
         for _ in 0..2 {
             self.rest(None)?;
@@ -231,7 +235,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
                 *lasts = levels.get(name).copied().unwrap_or(0).min(*lasts);
             }
         }
-        Ok(lasting)
+        Ok(self.is_pending(FIRST).then_some(lasting))
     }
 
     pub(super) fn case(
@@ -295,7 +299,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         run.rest(None)?;
         run.drop_task(FIRST);
         run.rest(None)?;
-        let left = run.left();
+        let left = run.left_for_good()?;
         // What is left says where it is found, and for how long.
         faults.retain(|fault| match fault {
             Fault::VisibleNotLive { name, .. } => !left.iter().any(|left| left.is_of(name)),
@@ -569,6 +573,13 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             self.poll(at, false);
             return Ok(true);
         }
+        if held.is_some_and(|held| self.tasks[held].woken.is_woken()) {
+            // Nobody is kept from a turn of its own for as long as time takes to pass.
+            self.time.settle(&self.doorbell);
+            self.adopt();
+            self.look(Party::Server);
+            return Ok(self.next(held).is_some());
+        }
         if *ticks == 0 {
             return Ok(false);
         }
@@ -711,6 +722,17 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         faults
             .map(|name| Fault::VisibleNotLive { name, by })
             .collect()
+    }
+
+    /// What is left however long one waits.
+    fn left_for_good(&mut self) -> Result<Vec<Fault>, Stuck> {
+        let mut ticks = LATE_TICKS;
+        loop {
+            let left = self.left();
+            if left.is_empty() || !self.step(None, &mut ticks)? {
+                return Ok(left);
+            }
+        }
     }
 
     /// What is left when all connections are gone.
