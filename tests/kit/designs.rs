@@ -322,3 +322,21 @@ fn what_is_counted_may_be_many() {
         .resource("bytes", |(_, bytes)| bytes.load(SeqCst))
         .check();
 }
+
+#[test]
+fn a_grace_period_may_be_long_where_time_has_no_measure() {
+    check(|trial, client| async move {
+        trial.ledger().acquire("session");
+        let _later = OnDrop(|| {
+            let later = trial.clone();
+            trial.spawn(async move {
+                let mut grace = later.timer("grace");
+                for _ in 0..20 {
+                    grace.tick().await;
+                }
+                later.ledger().release("session");
+            });
+        });
+        client.respond(stream::pending::<()>()).await;
+    });
+}

@@ -6,5 +6,6 @@ mod designs;
 mod endings;
 mod ledger;
 mod on_drop;
+mod on_hangup;
 mod races;
 mod tokio;
