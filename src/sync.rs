@@ -15,20 +15,17 @@ pub(crate) use std::sync::{
 
 use std::sync::PoisonError;
 
-/// A number that was not there before in this process.
 #[cfg(not(hangup_loom))]
-pub(crate) fn next_number() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    // ORDERING: Relaxed, because the number is only compared.
-    NEXT.fetch_add(1, Ordering::Relaxed)
+static NEXT: AtomicU64 = AtomicU64::new(1);
+// Each execution of the model begins anew: the same one again has to do the same.
+#[cfg(hangup_loom)]
+loom::lazy_static! {
+    static ref NEXT: std::sync::atomic::AtomicU64 = 1.into();
 }
 
-/// In this execution of the model: the same one again has to do the same.
-#[cfg(hangup_loom)]
+/// A number that was not there before in this process.
 pub(crate) fn next_number() -> u64 {
-    loom::lazy_static! {
-        static ref NEXT: std::sync::atomic::AtomicU64 = 1.into();
-    }
+    // ORDERING: Relaxed, because the number is only compared.
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
