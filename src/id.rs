@@ -24,7 +24,7 @@ impl ConnectionId {
     pub(crate) fn share(self) -> f64 {
         // Consecutive ids land far apart: the golden ratio, by Fibonacci hashing.
         let hash = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        f64::from(u32::try_from(hash).expect("32 bits are left")) / (f64::from(u32::MAX) + 1.0)
+        f64::from(u32::try_from(hash).expect("32 bits are left")) / 2f64.powi(32)
     }
 }
 

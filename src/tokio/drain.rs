@@ -209,5 +209,5 @@ fn jitter() -> f64 {
 
     // Of all the bits, as many as are certain to be a number.
     let random = RandomState::new().hash_one(()) >> 32;
-    f64::from(u32::try_from(random).expect("32 bits are left")) / (f64::from(u32::MAX) + 1.0)
+    f64::from(u32::try_from(random).expect("32 bits are left")) / 2f64.powi(32)
 }
