@@ -1,7 +1,6 @@
 //! Telling someone of every transition.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -208,11 +207,5 @@ impl Outbox {
             Notice::Moved(transition) => observer.on_transition(transition),
             Notice::Settled(settled) => observer.on_settled(self.id, settled),
         }
-    }
-}
-
-impl fmt::Debug for Outbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox").finish_non_exhaustive()
     }
 }
