@@ -75,8 +75,8 @@ impl Pulse {
     /// that is over. Under the lock under which undos begin and end.
     pub(crate) fn is_undo_overdue(&self, deadlines: &Deadlines, now: u64) -> bool {
         let since = self.undoing.0.load(Ordering::Relaxed);
-        let dated = since != FRESH && since != SEEN && since != OFF;
-        let limit = deadlines.undo.filter(|_| dated);
+        // One that is off is later than any `now`.
+        let limit = deadlines.undo.filter(|_| since >= FIRST);
         limit.is_some_and(|limit| now.saturating_sub(since) >= nanos(limit))
     }
 
