@@ -297,3 +297,19 @@ impl fmt::Debug for Scope {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(hangup_loom)))]
+mod tests {
+    use super::Scope;
+
+    #[test]
+    fn connections_spread_over_the_shards() {
+        let scope = Scope::new();
+        let opened: Vec<_> = (0..1000).map(|_| scope.open().unwrap()).collect();
+        let shared = &scope.shared;
+        let shards = shared.members.count();
+        // One after the other; some numbers go to others of this process.
+        assert!((0..shards).all(|shard| shared.handles_in(shard).len() < 10 * 1000 / shards));
+        drop(opened);
+    }
+}
