@@ -31,6 +31,10 @@ fn owners_and_handles_show_the_connection_and_its_state() {
     assert!(format!("{stream:?}").contains("reason: Idle"));
     let run = self::live().run(async {});
     assert!(format!("{run:?}").contains("state: Live"));
+    let live = self::live();
+    let bridge = live.handle().close_when(async {}, CloseReason::Expired);
+    assert!(format!("{bridge:?}").contains("state: Live"));
+    assert!(format!("{bridge:?}").contains("reason: Expired"));
 }
 
 #[test]
