@@ -75,8 +75,11 @@ fn only_a_touch_keeps_a_live_connection_from_being_idle() {
     assert_eq!(timed.after(LIMIT * 2), 0);
     let live = setup.go_live().unwrap();
     let handle = live.handle();
-    let mut body = task::spawn(live.stream(stream::repeat(1)));
     timed.date();
+    assert_eq!(timed.after(JUST_UNDER), 0);
+    live.touch();
+    timed.date();
+    let mut body = task::spawn(live.stream(stream::repeat(1)));
     for _ in 0..3 {
         assert_eq!(timed.after(JUST_UNDER), 0);
         handle.touch();
