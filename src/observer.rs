@@ -30,9 +30,8 @@ use crate::word::Word;
 /// Closures of [`&Transition`](Transition) are observers, and so is an `Arc` of one.
 pub trait Observer: Send + Sync {
     /// A connection has been admitted. Does nothing unless it is overridden.
-    fn on_open(&self, id: ConnectionId) {
-        _ = id;
-    }
+    #[expect(unused_variables, reason = "named for the docs")]
+    fn on_open(&self, id: ConnectionId) {}
 
     /// A connection went from one state to the next.
     fn on_transition(&self, transition: &Transition);
@@ -40,9 +39,8 @@ pub trait Observer: Send + Sync {
     /// Everything that a connection acquired is undone, and, unless that has to wait for
     /// an earlier call, [`Handle::settled`](crate::Handle::settled) is about to say so.
     /// Does nothing unless it is overridden.
-    fn on_settled(&self, id: ConnectionId, settled: &Settled) {
-        _ = (id, settled);
-    }
+    #[expect(unused_variables, reason = "named for the docs")]
+    fn on_settled(&self, id: ConnectionId, settled: &Settled) {}
 }
 
 impl<F> Observer for F
