@@ -405,12 +405,8 @@ mod tests {
             let all = shared.seats_in(shard, |group, seats| seats.extend(group.seats().cloned()));
             all.len()
         });
-        // Ten times as many as fair are not there by chance.
-        assert!(
-            seats
-                .clone()
-                .all(|seats| seats < 10 * 1000 / shared.tables.count())
-        );
+        // There are many shards: a third of all is in none of them by chance.
+        assert!(seats.clone().all(|seats| seats < 1000 / 3));
         assert_eq!(seats.sum::<usize>(), 1000);
     }
 }

@@ -307,9 +307,9 @@ mod tests {
         let scope = Scope::new();
         let opened: Vec<_> = (0..1000).map(|_| scope.open().unwrap()).collect();
         let shared = &scope.shared;
-        let shards = shared.members.count();
-        // One after the other; some numbers go to others of this process.
-        assert!((0..shards).all(|shard| shared.handles_in(shard).len() < 10 * 1000 / shards));
+        let mut shards = (0..shared.members.count()).map(|shard| shared.handles_in(shard));
+        // There are many shards: a third of all is in none of them by chance.
+        assert!(shards.all(|handles| handles.len() < 1000 / 3));
         drop(opened);
     }
 }

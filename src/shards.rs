@@ -1,5 +1,8 @@
 //! State split over several locks, so that threads seldom meet at one.
 
+use std::sync::OnceLock;
+use std::thread::available_parallelism;
+
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// A power of two of locks with a `T` behind each. What belongs where is the
@@ -32,22 +35,29 @@ impl<T> Shards<T> {
     }
 }
 
-/// So many that two threads on two cores almost never meet, and threads on many cores
-/// seldom do. More cost memory and gain nothing.
-#[cfg(not(hangup_loom))]
 fn count() -> usize {
-    use std::sync::OnceLock;
-    use std::thread::available_parallelism;
-
     static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| {
-        let cores = available_parallelism().map_or(1, usize::from);
-        (8 * cores).next_power_of_two().max(32)
-    })
+
+    if cfg!(hangup_loom) {
+        // The fewest that are several.
+        return 2;
+    }
+    *COUNT.get_or_init(|| enough_for(available_parallelism().map_or(1, usize::from)))
 }
 
-/// The fewest that are several.
-#[cfg(hangup_loom)]
-fn count() -> usize {
-    2
+/// So many that two threads on two cores almost never meet, and threads on many cores
+/// seldom do. More cost memory and gain nothing.
+fn enough_for(cores: usize) -> usize {
+    (8 * cores).next_power_of_two().max(32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::enough_for;
+
+    #[test]
+    fn there_are_several_for_each_core_and_never_only_a_few() {
+        let enough = [1, 4, 5, 8, 64].map(enough_for);
+        assert_eq!(enough, [32, 32, 64, 64, 512]);
+    }
 }
