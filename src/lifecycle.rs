@@ -66,8 +66,8 @@ pub(crate) struct Lifecycle {
 pub(crate) trait Membership: Send + Sync {
     fn leave(self: Arc<Self>);
 
-    /// Whether it is in this registry, under a key with this hash.
-    fn is_at(&self, registry: usize, hash: u64) -> bool;
+    /// Of the key, in this registry: another one hashes it to something else.
+    fn hash(&self) -> u64;
 }
 
 #[derive(Default)]
@@ -226,13 +226,10 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Whether it holds a place in this registry under a key with this hash.
-    pub(crate) fn is_at(&self, registry: usize, hash: u64) -> bool {
+    /// Whether it holds a place under a key with this hash.
+    pub(crate) fn has_hash(&self, hash: u64) -> bool {
         let parts = lock(&self.parts);
-        parts
-            .memberships
-            .iter()
-            .any(|held| held.is_at(registry, hash))
+        parts.memberships.iter().any(|held| held.hash() == hash)
     }
 
     /// Gives a place in a registry back before the end.

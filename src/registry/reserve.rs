@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::hash_table::Entry;
 
 use super::group::Group;
-use super::seat::{Seat, address};
+use super::seat::Seat;
 use super::{Conflict, Registry, Shared};
 use crate::error::JoinError;
 use crate::handle::Handle;
@@ -92,7 +92,7 @@ where
             return Err(JoinError::Closed(closed));
         }
         // Asked before the lock is taken. Only the owner joins, so it stays so.
-        let may_hold_it = handle.lifecycle().is_at(address(&self.shared), hash);
+        let may_hold_it = handle.lifecycle().has_hash(hash);
         // Declared before the lock, so that on an error the user's key and value are
         // dropped after its release (I8).
         let mut seat = Arc::new(Seat::new(&self.shared, hash, key, value, handle));

@@ -61,12 +61,7 @@ where
         self.registry.vacate(&self);
     }
 
-    fn is_at(&self, registry: usize, hash: u64) -> bool {
-        self.hash == hash && address(&self.registry) == registry
+    fn hash(&self) -> u64 {
+        self.hash
     }
-}
-
-/// Tells registries apart, while there is a seat that keeps this one.
-pub(super) fn address<K, V>(registry: &Arc<Shared<K, V>>) -> usize {
-    Arc::as_ptr(registry).addr()
 }
