@@ -48,7 +48,7 @@ where
         let conflict = self.shared.conflict;
         let hash = self.hash(&key);
         let (_, older) = self.sit(handle, hash, key, value, |held, order| match conflict {
-            Conflict::Replace => Ok((held.len() > 0).then_some((held.id, order))),
+            Conflict::Replace => Ok((!held.is_vacant()).then_some((held.id, order))),
             Conflict::Reject if has_open(held, 1) => Err(JoinError::KeyTaken),
             Conflict::Share { max_per_key } if has_open(held, max_per_key) => {
                 Err(JoinError::KeyFull)
