@@ -72,8 +72,8 @@ impl<'a> Sweeping<'a> {
     }
 }
 
-/// In six hundred years.
-const LAST: u64 = u64::MAX - 2 * pulse::FIRST;
+/// In three hundred years.
+const LAST: u64 = u64::MAX / 2;
 
 impl Drop for Sweeping<'_> {
     fn drop(&mut self) {
