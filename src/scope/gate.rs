@@ -61,7 +61,7 @@ impl Gate {
     pub(super) fn leave(&self) -> Inside {
         let before = self.0.fetch_sub(ONE, Ordering::AcqRel);
         debug_assert!(before >= ONE, "one left who was not inside");
-        if before == (SHUT | ONE) {
+        if before == SHUT + ONE {
             Inside::Drained
         } else {
             Inside::Otherwise
