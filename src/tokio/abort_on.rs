@@ -173,11 +173,9 @@ impl<S: Future + Send + 'static> Future for Bridge<S> {
         drop(replaced);
         // The close does not wake the task but its end of the bridge.
         let close = Waker::from(Arc::clone(&this.ends));
-        if let Poll::Ready(closed) =
-            Pin::new(&mut this.closed).poll(&mut Context::from_waker(&close))
-        {
-            this.ends.detach();
-            return Poll::Ready(closed);
+        let closed = Pin::new(&mut this.closed).poll(&mut Context::from_waker(&close));
+        if closed.is_ready() {
+            return closed;
         }
         // Before the signal, so that it is dropped after it: the undo comes last.
         let failing = FailOnUnwind(Some(&this.handle));
@@ -197,22 +195,10 @@ impl<S: Future + Send + 'static> Future for Bridge<S> {
             // Whatever reason it had before ours, it is closed.
             let _: Result<(), Closed> = this.handle.close(CloseReason::Aborted);
         }
-        // After the signal is back: either the close finds it, or is found here.
-        match this.handle.state().closed() {
-            None => Poll::Pending,
-            Some(closed) => {
-                this.ends.detach();
-                Poll::Ready(closed)
-            }
-        }
-    }
-}
-
-impl<S> Ends<S> {
-    fn detach(&self) {
-        // Dropped when the lock is released (I8).
-        let signal = lock(&self.signal).take();
-        drop(signal);
+        // After the signal is back: either the close finds it, or is found here, and it goes
+        // with the task.
+        let closed = this.handle.state().closed();
+        closed.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
