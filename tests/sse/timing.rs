@@ -183,7 +183,8 @@ async fn it_ends_where_the_body_does() {
     let mut body = Box::pin(heartbeat(Full::new(data), PERIOD));
     assert!(!body.is_end_stream());
     assert_eq!(body.size_hint().upper(), None);
-    assert!(body.size_hint().lower() <= 6);
+    // A byte order mark may be left out.
+    assert_eq!(body.size_hint().lower(), 6 - 3);
     body.frame().await.unwrap().unwrap();
     assert!(body.is_end_stream());
     assert!(body.frame().await.is_none());
