@@ -157,8 +157,8 @@ impl Ledger {
         self.books().published(number);
     }
 
-    /// Does something for `party`, to whom everything is ascribed that is written meanwhile.
-    /// [`abort_everywhere`](super::abort_everywhere) does this itself.
+    /// Does something for `party`, to whom everything is ascribed that is written
+    /// meanwhile. [`abort_everywhere`](super::abort_everywhere) does this itself.
     pub fn acting<T>(&self, party: Party, f: impl FnOnce() -> T) -> T {
         struct Restore<'a>(&'a Ledger, Party);
         impl Drop for Restore<'_> {

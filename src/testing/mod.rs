@@ -102,9 +102,10 @@
 //! the oldest has the first turn, and the newest. That is not every interleaving of them:
 //! for that there is the sort of test that `loom` makes possible.
 //!
-//! The handler is the test's proof that it was interrupted: the [`Report`] lists the points
-//! and the endings, and a handler that is never suspended is an
-//! [error](NotExplored::NeverSuspends).
+//! That a handler was interrupted is said by the [`Report`], which lists the points and the
+//! endings; a handler that is never suspended is an [error](NotExplored::NeverSuspends). A
+//! test that means to interrupt a certain step asserts that its
+//! [points](Report::points) are among them.
 //!
 //! # What is checked
 //!
@@ -131,9 +132,9 @@
 //! it where the server is built.
 //!
 //! A [`Failure`] names the [`Race`] if what was seen is enough to tell; of two that look
-//! alike from outside it names one. Not every race is to be seen in this way: a deadlock, or
-//! a task that yields for ever, hangs the test; a reader that stops reading is not there,
-//! and nobody looks into the items.
+//! alike from outside it names one. Not every race is to be seen in this way: a deadlock,
+//! or a task that yields for ever, hangs the test; a reader that stops reading is not
+//! there, and nobody looks into the items.
 //!
 //! # Without a runtime, and with one
 //!

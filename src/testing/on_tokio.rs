@@ -56,11 +56,9 @@ impl PausedRuntime {
                 }
                 patience.as_mut().poll(cx).map(|()| false)
             });
-            match rung.await {
-                false => Passed::Nothing,
-                true if begun == Instant::now() => Passed::AtOnce,
-                true => Passed::Time,
-            }
+            let woken = rung.await;
+            let time = begun < Instant::now();
+            Passed { woken, time }
         })
     }
 

@@ -16,7 +16,7 @@ use super::ending::{Case, Ending, Order};
 use super::fault::{Circumstances, Fault};
 use super::ledger::{Kind, Levels, Party};
 use super::report::Failure;
-use super::time::{Doorbell, Passed, Time, Woken};
+use super::time::{Doorbell, Time, Woken};
 use super::trial::{INJECTED, Spawned, Trial, Waits};
 use crate::panic::{contain, message};
 
@@ -587,13 +587,10 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         let passed = self.time.pass(&self.trial, &self.doorbell);
         self.adopt();
         self.look(Party::Server);
-        match passed {
-            Passed::AtOnce => {}
-            Passed::Time => *ticks -= 1,
-            Passed::Nothing => {
-                return Ok(self.next(held).is_some());
-            }
+        if !passed.woken {
+            return Ok(self.next(held).is_some());
         }
+        *ticks -= usize::from(passed.time);
         Ok(true)
     }
 

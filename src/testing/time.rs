@@ -22,14 +22,12 @@ pub(super) struct Woken {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Passed {
-    /// Somebody is woken, at once.
-    AtOnce,
-    /// Time has passed, and somebody may be woken.
-    Time,
-    /// Nobody waits for time.
-    Nothing,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passed {
+    /// Somebody may be woken.
+    pub(super) woken: bool,
+    /// Time has passed, and not only a turn of somebody else.
+    pub(super) time: bool,
 }
 
 /// What has tasks and timers of its own.
@@ -54,17 +52,16 @@ impl Time {
         match self {
             Self::OfTheTrial => {}
             #[cfg(feature = "tokio")]
-            Self::Tokio(runtime) => match runtime.pass(doorbell) {
-                Passed::Nothing => {}
-                passed => return passed,
-            },
+            Self::Tokio(runtime) => {
+                let passed = runtime.pass(doorbell);
+                if passed.woken {
+                    return passed;
+                }
+            }
         }
         let _ = doorbell;
-        if trial.pass_time() {
-            Passed::Time
-        } else {
-            Passed::Nothing
-        }
+        let woken = trial.pass_time();
+        Passed { woken, time: woken }
     }
 
     /// Runs what can run at once.
