@@ -1,37 +1,24 @@
 //! The abort is wired when the writer has been added and its backlog written.
 
 use futures::stream::pending;
-use hangup::testing::{Client, Report, Trial, abort_everywhere};
+use hangup::testing::{Client, Report};
 
-use super::fake::{Shelf, request_signal};
-use super::on_hangup::{self, Outcome, abort_on};
+use super::fake::{self, request_signal};
+use super::on_hangup::{self, Outcome, abort_on, stream};
 
-#[derive(Clone)]
-struct ByHand {
-    trial: Trial,
-    writers: Shelf,
-}
-
-async fn handler_by_hand(server: ByHand, client: Client) {
+async fn handler_by_hand(server: fake::Server, client: Client) {
     let (aborted, _request) = request_signal(&client);
     if aborted.has_fired() {
         return;
     }
-    let (writers, writer) = (server.writers.clone(), server.writers.add("ada"));
+    let (writers, writer) = (server.connections.clone(), server.connections.add("ada"));
     server.trial.point("write the backlog").await;
     aborted.listen(move || writers.remove(writer));
     client.respond(pending::<()>()).await;
 }
 
 pub(super) fn by_hand() -> Report {
-    let server = |trial: &Trial| ByHand {
-        trial: trial.clone(),
-        writers: Shelf::default(),
-    };
-    abort_everywhere(server, handler_by_hand)
-        .resource("writers", |server| server.writers.len())
-        .explore()
-        .unwrap()
+    fake::explore(handler_by_hand)
 }
 
 async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
@@ -40,10 +27,7 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     let mut setup = opened.register()?;
     setup.join(&server.workers, "ada", ())?;
     setup.run(server.trial.point("write the backlog")).await?;
-    let live = setup.go_live()?;
-    client.live();
-    client.respond(live.stream(pending::<()>())).await;
-    Ok(())
+    stream(setup, &client).await
 }
 
 pub(super) fn on_hangup() -> Report {

@@ -1,18 +1,12 @@
 //! There was room when it was asked for.
 
 use futures::stream::pending;
-use hangup::testing::{Client, Report, Trial, abort_everywhere};
+use hangup::testing::{Client, Report, abort_everywhere};
 
-use super::fake::{OnDrop, Shelf};
-use super::on_hangup::{self, Outcome};
+use super::fake::{self, OnDrop};
+use super::on_hangup::{self, Outcome, stream};
 
-#[derive(Clone)]
-struct ByHand {
-    trial: Trial,
-    connections: Shelf,
-}
-
-async fn handler_by_hand(server: ByHand, client: Client) {
+async fn handler_by_hand(server: fake::Server, client: Client) {
     if server.connections.len() >= 1 {
         return;
     }
@@ -23,11 +17,7 @@ async fn handler_by_hand(server: ByHand, client: Client) {
 }
 
 pub(super) fn by_hand() -> Report {
-    let server = |trial: &Trial| ByHand {
-        trial: trial.clone(),
-        connections: Shelf::default(),
-    };
-    abort_everywhere(server, handler_by_hand)
+    abort_everywhere(fake::Server::new, handler_by_hand)
         .resource("connections", |server| server.connections.len())
         .at_most(1, "connections")
         .explore()
@@ -37,9 +27,7 @@ pub(super) fn by_hand() -> Report {
 async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     let mut setup = server.scope.open()?.register()?;
     setup.run(server.trial.point("authenticate")).await?;
-    let live = setup.go_live()?;
-    client.respond(live.stream(pending::<()>())).await;
-    Ok(())
+    stream(setup, &client).await
 }
 
 pub(super) fn on_hangup() -> Report {

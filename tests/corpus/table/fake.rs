@@ -1,12 +1,13 @@
 //! What the handlers find around them.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::stream::{self, Stream, StreamExt};
-use hangup::testing::{Client, Signal, Trial};
+use hangup::testing::{Client, Report, Signal, Trial, abort_everywhere};
 
 /// What a server keeps about its connections, by hand.
 #[derive(Clone, Default)]
@@ -42,6 +43,34 @@ impl Shelf {
     pub(super) fn len(&self) -> usize {
         self.0.lock().unwrap().1.len()
     }
+}
+
+/// A server that has one shelf.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) trial: Trial,
+    pub(super) connections: Shelf,
+}
+
+impl Server {
+    pub(super) fn new(trial: &Trial) -> Self {
+        Self {
+            trial: trial.clone(),
+            connections: Shelf::default(),
+        }
+    }
+}
+
+/// Tries `handler` on it, and counts what is on the shelf.
+pub(super) fn explore<H, F>(handler: H) -> Report
+where
+    H: Fn(Server, Client) -> F + 'static,
+    F: Future + 'static,
+{
+    abort_everywhere(Server::new, handler)
+        .resource("connections", |server| server.connections.len())
+        .explore()
+        .unwrap()
 }
 
 /// Calls when it is dropped.

@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::future::Future;
 
+use futures::stream::pending;
 use hangup::testing::{Client, Report, Trial, abort_everywhere};
-use hangup::{CloseReason, Conflict, Handle, Registry, Scope};
+use hangup::{CloseReason, Conflict, Handle, Registering, Registry, Scope};
 
 use super::fake::{Log, Router};
 
@@ -38,6 +39,7 @@ where
         .at_most(max_connections, "connections")
         .resource("connections", |server| server.scope.handles().len())
         .entry("workers", |server| server.workers.contains("ada"))
+        .entry("sessions", |server| server.sessions.contains(&7))
         .close(|server| async move { server.scope.close_all(CloseReason::Idle) > 0 })
         .shutdown(|server| async move {
             server.scope.begin_drain();
@@ -47,6 +49,14 @@ where
         .event("publish", |server| async move { server.log.publish() })
         .explore()
         .unwrap()
+}
+
+/// Goes live, and streams until somebody ends it.
+pub(super) async fn stream(setup: Registering, client: &Client) -> Outcome {
+    let live = setup.go_live()?;
+    client.live();
+    client.respond(live.stream(pending::<()>())).await;
+    Ok(())
 }
 
 /// Binds a connection to the signal of its request.

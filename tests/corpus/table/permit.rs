@@ -3,7 +3,7 @@
 use futures::stream::{Stream, pending};
 use hangup::testing::{Client, Report, Trial, abort_everywhere};
 
-use super::on_hangup::{self, Outcome};
+use super::on_hangup::{self, Outcome, stream};
 
 async fn head_by_hand(trial: &Trial) -> impl Stream<Item = ()> + use<> {
     let _permit = trial.ledger().permit("stream permit");
@@ -23,9 +23,7 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     let mut setup = server.scope.open()?.register()?;
     setup.hold(server.trial.ledger().permit("stream permit"));
     setup.run(server.trial.point("authenticate")).await?;
-    let live = setup.go_live()?;
-    client.respond(live.stream(pending::<()>())).await;
-    Ok(())
+    stream(setup, &client).await
 }
 
 pub(super) fn on_hangup() -> Report {

@@ -1,31 +1,21 @@
 //! The old connection's end removes whatever is under its key.
 
 use futures::stream::pending;
-use hangup::testing::{Client, Report, Trial, abort_everywhere};
+use hangup::testing::{Client, Report, abort_everywhere};
 
-use super::fake::{OnDrop, Shelf};
-use super::on_hangup::{self, Outcome};
+use super::fake::{self, OnDrop};
+use super::on_hangup::{self, Outcome, stream};
 
-#[derive(Clone)]
-struct ByHand {
-    trial: Trial,
-    workers: Shelf,
-}
-
-async fn handler_by_hand(server: ByHand, client: Client) {
+async fn handler_by_hand(server: fake::Server, client: Client) {
     server.trial.point("authenticate").await;
-    server.workers.replace("ada");
-    let _removal = OnDrop(|| server.workers.remove_all("ada"));
+    server.connections.replace("ada");
+    let _removal = OnDrop(|| server.connections.remove_all("ada"));
     client.respond(pending::<()>()).await;
 }
 
 pub(super) fn by_hand() -> Report {
-    let server = |trial: &Trial| ByHand {
-        trial: trial.clone(),
-        workers: Shelf::default(),
-    };
-    abort_everywhere(server, handler_by_hand)
-        .entry("workers", |server| server.workers.len() > 0)
+    abort_everywhere(fake::Server::new, handler_by_hand)
+        .entry("workers", |server| server.connections.len() > 0)
         .explore()
         .unwrap()
 }
@@ -34,10 +24,7 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     let mut setup = server.scope.open()?.register()?;
     setup.run(server.trial.point("authenticate")).await?;
     setup.join(&server.workers, "ada", ())?;
-    let live = setup.go_live()?;
-    client.live();
-    client.respond(live.stream(pending::<()>())).await;
-    Ok(())
+    stream(setup, &client).await
 }
 
 pub(super) fn on_hangup() -> Report {

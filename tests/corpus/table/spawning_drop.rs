@@ -1,24 +1,18 @@
 //! The removal needs an await, so `Drop` spawns it.
 
 use futures::stream::pending;
-use hangup::testing::{Client, Report, Trial, abort_everywhere};
+use hangup::testing::{Client, Report, abort_everywhere};
 
-use super::fake::{OnDrop, Shelf};
-use super::on_hangup::{self, Outcome};
+use super::fake::{self, OnDrop};
+use super::on_hangup::{self, Outcome, stream};
 
-#[derive(Clone)]
-struct ByHand {
-    trial: Trial,
-    workers: Shelf,
-}
-
-async fn handler_by_hand(server: ByHand, client: Client) {
-    let worker = server.workers.add("ada");
+async fn handler_by_hand(server: fake::Server, client: Client) {
+    let worker = server.connections.add("ada");
     let _removal = OnDrop(|| {
-        let ByHand { trial, workers } = server.clone();
+        let fake::Server { trial, connections } = server.clone();
         server.trial.spawn(async move {
             trial.point("lock the workers").await;
-            workers.remove(worker);
+            connections.remove(worker);
         });
     });
     server.trial.point("authenticate").await;
@@ -26,12 +20,8 @@ async fn handler_by_hand(server: ByHand, client: Client) {
 }
 
 pub(super) fn by_hand() -> Report {
-    let server = |trial: &Trial| ByHand {
-        trial: trial.clone(),
-        workers: Shelf::default(),
-    };
-    abort_everywhere(server, handler_by_hand)
-        .entry("workers", |server| server.workers.len() > 0)
+    abort_everywhere(fake::Server::new, handler_by_hand)
+        .entry("workers", |server| server.connections.len() > 0)
         .shutdown(|_| async {})
         .explore()
         .unwrap()
@@ -44,9 +34,7 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     let tell = move || async move { trial.point("tell the others").await };
     setup.on_close_spawn("tell", move |undo| spawner.spawn(undo), tell);
     setup.run(server.trial.point("authenticate")).await?;
-    let live = setup.go_live()?;
-    client.respond(live.stream(pending::<()>())).await;
-    Ok(())
+    stream(setup, &client).await
 }
 
 pub(super) fn on_hangup() -> Report {

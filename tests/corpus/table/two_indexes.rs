@@ -7,7 +7,7 @@ use futures::stream::pending;
 use hangup::testing::{Client, Report, Signal, Trial, abort_everywhere};
 
 use super::fake::Shelf;
-use super::on_hangup::{self, Outcome};
+use super::on_hangup::{self, Outcome, stream};
 
 #[derive(Clone)]
 struct ByHand {
@@ -52,10 +52,7 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     setup.join(&server.workers, "ada", ())?;
     setup.run(server.trial.point("choose a session")).await?;
     setup.join(&server.sessions, 7, ())?;
-    let live = setup.go_live()?;
-    client.live();
-    client.respond(live.stream(pending::<()>())).await;
-    Ok(())
+    stream(setup, &client).await
 }
 
 pub(super) fn on_hangup() -> Report {

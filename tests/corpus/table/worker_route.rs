@@ -5,7 +5,7 @@ use futures::stream::pending;
 use hangup::testing::{Client, Report, Trial, abort_everywhere};
 
 use super::fake::{Router, Shelf, request_signal};
-use super::on_hangup::{self, Outcome, abort_on};
+use super::on_hangup::{self, Outcome, abort_on, stream};
 
 #[derive(Clone)]
 struct ByHand {
@@ -55,10 +55,7 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     setup.on_close_spawn("pause", move |undo| spawner.spawn(undo), pause);
     setup.run(server.router.register()).await?;
     setup.run(server.router.resume()).await?;
-    let live = setup.go_live()?;
-    client.live();
-    client.respond(live.stream(pending::<()>())).await;
-    Ok(())
+    stream(setup, &client).await
 }
 
 pub(super) fn on_hangup() -> Report {
