@@ -1,0 +1,177 @@
+//! What is done to a connection.
+
+use std::cell::Cell;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+
+use super::{FIRST, LocalFuture, MOST_TICKS, RUNTIME, Role, Run, Stuck, TICKS, Undisturbed};
+use crate::testing::abort_everywhere::Act;
+use crate::testing::client::Client;
+use crate::testing::fault::Fault;
+use crate::testing::ledger::Party;
+use crate::testing::time::Time;
+use crate::testing::trial::INJECTED;
+
+impl<E: Clone + 'static> Run<'_, E> {
+    /// Lets a second connection come, and the first one go.
+    pub(super) fn meet(
+        &mut self,
+        dropped_at: Option<usize>,
+        usual: &Undisturbed,
+        faults: &mut Vec<Fault>,
+    ) -> Result<usize, Stuck> {
+        let newcomer = self.arrive();
+        let suspended = self.run_newcomer(newcomer, dropped_at)?;
+        if dropped_at.is_none() {
+            self.rest(None)?;
+            if self.is_pending(newcomer) != self.is_pending(FIRST) {
+                let lone = if self.is_pending(FIRST) {
+                    FIRST
+                } else {
+                    newcomer
+                };
+                faults.extend(self.disturbed(lone, usual));
+            }
+            let both_ended = !self.is_pending(newcomer) && !self.is_pending(FIRST);
+            // Either may refuse the other, or take over from it.
+            let nobody = both_ended && usual.at_rest.is_some();
+            faults.extend(nobody.then_some(Fault::NobodyLeft));
+        }
+        self.drop_task(FIRST);
+        self.rest(None)?;
+        faults.extend(self.disturbed(newcomer, usual));
+        self.drop_task(newcomer);
+        Ok(suspended)
+    }
+
+    pub(super) fn arrive(&mut self) -> usize {
+        let client = Client::new(&self.trial, Party::Newcomer);
+        let handler = self.handler(&client);
+        let name = "the newcomer's handler".into();
+        self.add(Party::Newcomer, Role::Handler, name, handler)
+    }
+
+    /// Runs until it has been suspended so often, or rests. Returns how often it was.
+    pub(super) fn run_newcomer(
+        &mut self,
+        newcomer: usize,
+        until: Option<usize>,
+    ) -> Result<usize, Stuck> {
+        let mut ticks = TICKS;
+        let due = |run: &Self| until.is_some_and(|at| run.tasks[newcomer].suspended >= at);
+        while self.is_pending(newcomer) && !due(self) && self.step(Some(FIRST), &mut ticks)? {}
+        Ok(self.tasks[newcomer].suspended)
+    }
+
+    pub(super) fn close(&mut self, usual: &Undisturbed) -> Result<Vec<Fault>, Stuck> {
+        self.ended(Party::First);
+        let has_closed = Rc::new(Cell::new(false));
+        let (server, closes) = (self.server.clone(), Rc::clone(&has_closed));
+        let close = self.plan.close.as_ref().map(Rc::clone);
+        let closing = async move {
+            if let Some(close) = close {
+                closes.set(close(server).await);
+            }
+        };
+        let act = self.act(Party::First, Box::pin(closing));
+        let mut ticks = TICKS;
+        while self.is_pending(act) && self.step(None, &mut ticks)? {}
+        if has_closed.get() || self.is_pending(act) {
+            self.rest(None)?;
+            let lingers = self.is_pending(FIRST) || self.is_pending(act);
+            let lingers = lingers.then_some(Fault::Lingers);
+            return Ok(lingers.into_iter().collect());
+        }
+        // It was not to be found yet.
+        self.trial.ledger().books().ended.remove(&Party::First);
+        self.rest(None)?;
+        Ok(self.disturbed(FIRST, usual))
+    }
+
+    pub(super) fn shut_down(&mut self) -> Result<Vec<Fault>, Stuck> {
+        let act = self.event(self.plan.shutdown.as_ref());
+        let act = self.act(Party::Server, act);
+        let mut ticks = MOST_TICKS;
+        while self.is_pending(act) && self.step(None, &mut ticks)? {}
+        let exits = !self.is_pending(act);
+        self.drop_task(act);
+        if exits && self.tasks[FIRST].suspended > 0 {
+            // Its last turns, since it has been accepted.
+            while self.tasks[FIRST].woken.is_woken() && self.is_pending(FIRST) {
+                self.polls_left = self.polls_left.checked_sub(1).ok_or(Stuck::Endless)?;
+                self.poll(FIRST, false);
+            }
+        }
+        let was_open = self.interfered.unwrap_or(true);
+        let went_live = !was_open && self.trial.is_responding(Party::First);
+        let mut faults = Vec::new();
+        faults.extend((!exits && !went_live).then_some(Fault::NeverExits));
+        faults.extend(went_live.then_some(Fault::LiveAfterShutdown));
+        if !exits {
+            return Ok(faults);
+        }
+        // The process ends here. What has not run yet never will.
+        let spawned = self.trial.end();
+        self.tasks_lost = spawned.iter().any(|task| task.party != Party::Server)
+            || self.tasks.iter().any(|task| {
+                task.role == Role::Spawned && task.party != Party::Server && task.future.is_some()
+            });
+        self.time.enter(|| drop(spawned));
+        for task in 0..self.tasks.len() {
+            self.drop_task(task);
+        }
+        let servers = self.before.get(RUNTIME).copied().unwrap_or(0);
+        self.tasks_lost |= self.trial.has_lost() || self.time.tasks() > servers;
+        self.time = Time::OfTheTrial;
+        self.look(Party::Server);
+        Ok(faults)
+    }
+
+    /// Panics where the handler waits; where that is not in the kit's hands, drops it as a
+    /// panic does.
+    pub(super) fn panic(&mut self) {
+        self.ended(Party::First);
+        let waits_at = self.tasks[FIRST].waits_at.as_ref();
+        if waits_at.is_some_and(|waits| waits.panics) {
+            self.poll(FIRST, true);
+        }
+        if let Some(future) = self.tasks[FIRST].future.take() {
+            let unwinding = || {
+                let _dropped_by_it = future;
+                resume_unwind(Box::new(INJECTED));
+            };
+            self.user_code(Party::First, unwinding);
+            self.adopt();
+            self.look(Party::First);
+        }
+        self.trial.set_responding(Party::First, false);
+    }
+
+    pub(super) fn ended(&self, party: Party) {
+        self.trial.ledger().ended(party);
+    }
+
+    /// Does something to the server, and begins at this point. Returns the task that does
+    /// it.
+    pub(super) fn act(&mut self, party: Party, act: LocalFuture<()>) -> usize {
+        let act = self.add(party, Role::Act, "what the test does".into(), act);
+        self.poll(act, false);
+        act
+    }
+
+    pub(super) fn event(&self, event: Option<&Rc<Act<E>>>) -> LocalFuture<()> {
+        let (event, server) = (event.map(Rc::clone), self.server.clone());
+        Box::pin(async move {
+            if let Some(event) = event {
+                event(server).await;
+            }
+        })
+    }
+
+    /// The handler's future, which calls the handler when it is polled first.
+    pub(super) fn handler(&self, client: &Client) -> LocalFuture<()> {
+        let handler = Rc::clone(&self.plan.handler);
+        let (server, client) = (self.server.clone(), client.clone());
+        Box::pin(async move { handler(server, client).await })
+    }
+}

@@ -1,0 +1,188 @@
+//! Who has the next turn, and what a turn is.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use super::{FIRST, GRACE, LocalFuture, MOST_TICKS, Role, Run, Stuck, TICKS, TURNS, Task};
+use crate::panic::message;
+use crate::testing::ending::Order;
+use crate::testing::fault::Fault;
+use crate::testing::ledger::Party;
+use crate::testing::time::Woken;
+use crate::testing::trial::{INJECTED, Spawned};
+
+impl<E: Clone + 'static> Run<'_, E> {
+    /// Whether there were so many to be given.
+    pub(super) fn give_turns(&mut self, turns: usize) -> Result<bool, Stuck> {
+        let mut ticks = TICKS;
+        for _ in 0..turns {
+            if !self.step(None, &mut ticks)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        party: Party,
+        role: Role,
+        name: String,
+        future: LocalFuture<()>,
+    ) -> usize {
+        self.tasks.push(Task {
+            party,
+            role,
+            name,
+            future: Some(future),
+            woken: Woken::new(&self.doorbell),
+            suspended: 0,
+            waits_at: None,
+            after_end: self.trial.ledger().books().ended.contains(&party),
+        });
+        self.tasks.len() - 1
+    }
+
+    pub(super) fn adopt(&mut self) {
+        for Spawned { party, name, task } in self.trial.take_spawned() {
+            self.add(party, Role::Spawned, format!("spawned at {name}"), task);
+        }
+    }
+
+    pub(super) fn is_pending(&self, task: usize) -> bool {
+        self.tasks[task].future.is_some()
+    }
+
+    /// Runs until nothing happens any more.
+    pub(super) fn rest(&mut self, held: Option<usize>) -> Result<(), Stuck> {
+        let until = self.time.elapsed().map(|now| now + GRACE);
+        self.run_all(held, TICKS + 1)?;
+        // Something else may have ticked meanwhile.
+        let mut more = MOST_TICKS;
+        while more > 0 && self.time.elapsed() < until && self.step(held, &mut more)? {}
+        Ok(())
+    }
+
+    pub(super) fn run_all(&mut self, held: Option<usize>, mut ticks: usize) -> Result<(), Stuck> {
+        while self.step(held, &mut ticks)? {}
+        Ok(())
+    }
+
+    /// Polls one task that is woken, or lets time pass; `held` has no turn. `false` if all
+    /// is at rest.
+    pub(super) fn step(&mut self, held: Option<usize>, ticks: &mut usize) -> Result<bool, Stuck> {
+        if let Some(at) = self.next(held) {
+            self.polls_left = self.polls_left.checked_sub(1).ok_or(Stuck::Endless)?;
+            self.poll(at, false);
+            return Ok(true);
+        }
+        if held.is_some_and(|held| self.tasks[held].woken.is_woken()) {
+            // Nobody is kept from a turn of its own for as long as time takes to pass.
+            self.time.settle(&self.doorbell);
+            self.adopt();
+            self.look(Party::Server);
+            return Ok(self.next(held).is_some());
+        }
+        if *ticks == 0 {
+            return Ok(false);
+        }
+        self.polls_left = self.polls_left.checked_sub(1).ok_or(Stuck::Endless)?;
+        let passed = self.time.pass(&self.trial, &self.doorbell);
+        self.adopt();
+        self.look(Party::Server);
+        if !passed.woken {
+            return Ok(self.next(held).is_some());
+        }
+        *ticks -= usize::from(passed.time);
+        Ok(true)
+    }
+
+    /// Whose turn it is.
+    pub(super) fn next(&self, held: Option<usize>) -> Option<usize> {
+        let ready = |at: &usize| {
+            let task = &self.tasks[*at];
+            task.future.is_some() && task.woken.is_woken() && Some(*at) != held
+        };
+        let first_of = |tasks: &mut dyn DoubleEndedIterator<Item = usize>| match self.order {
+            Order::OldestFirst => tasks.next(),
+            Order::NewestFirst => tasks.next_back(),
+        };
+        let next = first_of(&mut (0..self.tasks.len()).filter(ready))?;
+        if self.turns.0 != next || self.turns.1 < TURNS {
+            return Some(next);
+        }
+        // It may be waiting for one of the others.
+        let others = |at: &usize| ready(at) && *at != next;
+        let other = first_of(&mut (0..self.tasks.len()).filter(others));
+        other.or(Some(next))
+    }
+
+    pub(super) fn poll(&mut self, at: usize, panic_here: bool) {
+        let task = &mut self.tasks[at];
+        let party = task.party;
+        let Some(mut future) = task.future.take() else {
+            return;
+        };
+        task.woken.take();
+        self.turns = match self.turns {
+            (last, turns) if last == at => (at, turns + 1),
+            _ => (at, 1),
+        };
+        let waker = Waker::from(Arc::clone(&task.woken));
+        self.trial.begin_poll(panic_here);
+        let polled = self.user_code(party, || {
+            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+            (polled.is_pending()).then_some(future)
+        });
+        let task = &mut self.tasks[at];
+        task.waits_at = self.trial.end_poll();
+        if let Some(Some(future)) = polled {
+            task.future = Some(future);
+            task.suspended += 1;
+        }
+        let label = match &task.waits_at {
+            Some(waits) => waits.label.clone(),
+            None => format!("suspension {}", task.suspended),
+        };
+        self.adopt();
+        self.look(party);
+        if self.is_pending(FIRST) {
+            let label = match at {
+                FIRST => label,
+                _ if self.is_pending(at) => format!("a task at {label}"),
+                _ => "the end of a task".into(),
+            };
+            self.points.push(label);
+        }
+    }
+
+    pub(super) fn drop_task(&mut self, at: usize) {
+        let (party, role) = (self.tasks[at].party, self.tasks[at].role);
+        if role == Role::Handler {
+            self.ended(party);
+            self.trial.set_responding(party, false);
+        }
+        if let Some(future) = self.tasks[at].future.take() {
+            self.user_code(party, || drop(future));
+            self.adopt();
+            self.look(party);
+        }
+    }
+
+    /// Runs the user's code on behalf of `party`. `None` if it panicked, which is noted
+    /// unless it had to.
+    pub(super) fn user_code<T>(&self, party: Party, f: impl FnOnce() -> T) -> Option<T> {
+        let ledger = self.trial.ledger();
+        let entered = || self.time.enter(|| ledger.acting(party, f));
+        let payload = match catch_unwind(AssertUnwindSafe(entered)) {
+            Ok(value) => return Some(value),
+            Err(payload) => payload,
+        };
+        let message = message(payload);
+        if message != INJECTED {
+            ledger.books().faults.push(Fault::Panicked { message });
+        }
+        None
+    }
+}
