@@ -32,6 +32,8 @@ mod observer;
 #[cfg(hangup_loom)]
 mod overlap;
 #[cfg(hangup_loom)]
+mod pairs;
+#[cfg(hangup_loom)]
 mod reader;
 #[cfg(hangup_loom)]
 mod registry;
