@@ -22,17 +22,22 @@ fn heartbeat(log: &Log) -> impl Stream<Item = &'static str> + Unpin + use<> {
 #[test]
 fn r3_heartbeat_without_an_abort_signal() {
     // However it ends, and whoever notices: the timer ends with it.
-    type End = fn(LiveStream<Box<dyn Stream<Item = &'static str> + Unpin>>);
+    type Body = LiveStream<Box<dyn Stream<Item = &'static str> + Unpin>>;
+    type End = fn(Body) -> Option<Body>;
     let ends: [(&str, End); 4] = [
-        ("client gone", |body| drop(body)),
+        ("client gone", |body| {
+            drop(body);
+            None
+        }),
         ("closed, then polled", |mut body| {
             body.handle().close(CloseReason::Stalled).unwrap();
             assert_eq!(futures::executor::block_on(body.next()), None);
-            std::mem::forget(body);
+            Some(body)
         }),
         ("closed, then dropped", |body| {
             body.handle().close(CloseReason::Idle).unwrap();
             drop(body);
+            None
         }),
         ("panic on the way", |body| {
             let panicked = catch_unwind(AssertUnwindSafe(move || {
@@ -40,6 +45,7 @@ fn r3_heartbeat_without_an_abort_signal() {
                 panic!("transport");
             }));
             assert!(panicked.is_err());
+            None
         }),
     ];
     for (name, end) in ends {
@@ -50,7 +56,7 @@ fn r3_heartbeat_without_an_abort_signal() {
         assert_ready_eq!(body.poll_next(), Some("tick"));
         assert_pending!(body.poll_next());
         assert!(log.entries().is_empty());
-        end(body.into_inner());
+        let _kept = end(body.into_inner());
         assert_eq!(log.entries(), ["timer gone"], "{name}");
     }
 }
