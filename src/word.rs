@@ -164,7 +164,8 @@ impl Word {
 
     /// Everything is undone. Only whoever had the duty to unwind calls this.
     pub(crate) fn settle(&self) {
-        let before = Snapshot(self.0.fetch_or(SETTLED, Ordering::AcqRel));
+        // ORDERING: Release, because whoever has that duty has seen all there is to see.
+        let before = Snapshot(self.0.fetch_or(SETTLED, Ordering::Release));
         debug_assert!(before.closed().is_some() && !before.in_step() && !before.settled());
     }
 }

@@ -6,9 +6,10 @@
 //!   1-     how many are inside: admitted, and not settled yet
 //! ```
 //!
-//! ORDERING: every move is one read-modify-write, `AcqRel`, and every load is
-//! `Acquire`: who finds the gate shut and nobody inside sees what all who were
-//! inside have done.
+//! ORDERING: every move is one read-modify-write, so each hands on what those before it
+//! have released. Who leaves and who shuts the gate releases; who comes in, is refused
+//! or looks acquires. So who gets a place sees the undo of whoever had it, and who is
+//! told of the drain sees what came before that.
 
 use crate::error::Refused;
 use crate::sync::{AtomicUsize, Ordering};
@@ -48,7 +49,7 @@ impl Gate {
             match self.0.compare_exchange_weak(
                 current,
                 current + ONE,
-                Ordering::AcqRel,
+                Ordering::Acquire,
                 Ordering::Acquire,
             ) {
                 Ok(_) => return Ok(()),
@@ -59,7 +60,7 @@ impl Gate {
 
     /// One of those inside has settled.
     pub(super) fn leave(&self) -> Inside {
-        let before = self.0.fetch_sub(ONE, Ordering::AcqRel);
+        let before = self.0.fetch_sub(ONE, Ordering::Release);
         debug_assert!(before >= ONE, "one left who was not inside");
         if before == SHUT + ONE {
             Inside::Drained
@@ -69,7 +70,7 @@ impl Gate {
     }
 
     pub(super) fn shut(&self) -> Inside {
-        if self.0.fetch_or(SHUT, Ordering::AcqRel) == 0 {
+        if self.0.fetch_or(SHUT, Ordering::Release) == 0 {
             Inside::Drained
         } else {
             Inside::Otherwise
@@ -81,6 +82,8 @@ impl Gate {
     }
 
     pub(super) fn is_drained(&self) -> bool {
+        // ORDERING: Acquire is redundant while who asks goes on to the locks under which
+        // all have left; but that is not to be seen from here.
         self.0.load(Ordering::Acquire) == SHUT
     }
 }

@@ -94,6 +94,28 @@ fn i6_is_draining_vs_open() {
     });
 }
 
+/// I6: and who is told of the drain, or refused for it, sees what came before it: why,
+/// say.
+#[test]
+fn i6_who_is_told_of_the_drain_sees_why() {
+    let tells: [fn(&Scope) -> bool; 2] = [Scope::is_draining, |scope| scope.open().is_err()];
+    for is_told in tells {
+        model(move || {
+            let scope = Scope::new();
+            let why = Fact::new();
+            let drain = spawn({
+                let (scope, why) = (scope.clone(), why.clone());
+                move || {
+                    why.state();
+                    scope.begin_drain();
+                }
+            });
+            assert!(!is_told(&scope) || why.is_seen());
+            drain.join().unwrap();
+        });
+    }
+}
+
 /// I6, R20: of two who want the last place one gets it, in whichever shards they are.
 #[test]
 fn i6_r20_open_vs_open() {
@@ -161,6 +183,34 @@ fn i6_r25_open_vs_settle_of_the_holder() {
         }
         closing.join().unwrap();
         assert!(scope.open().is_ok());
+    });
+}
+
+/// I6, R25: the same if the place was free, was taken and is free again, all while
+/// somebody is at the gate.
+#[test]
+fn i6_r25_open_vs_holder_that_comes_and_goes() {
+    model(|| {
+        let scope = with_cap(2);
+        let earlier = scope.open().unwrap();
+        let undone = Fact::new();
+        let passing = spawn({
+            let (scope, undone) = (scope.clone(), undone.clone());
+            move || {
+                let opened = scope.open();
+                opened.is_ok_and(|pending| {
+                    let mut setup = pending.register().unwrap();
+                    setup.on_close(move || undone.state());
+                    true
+                })
+            }
+        });
+        let mine = scope.open();
+        let seen = undone.is_seen();
+        let passed = passing.join().unwrap();
+        // Nobody has left but the one who passed, so that one was there before.
+        assert!(mine.is_err() || !passed || seen, "two hold the one place");
+        drop((earlier, mine));
     });
 }
 
