@@ -256,3 +256,28 @@ fn r4_close_vs_register() {
         }
     });
 }
+
+/// I8: an undo may use its connection in any way, also while somebody else does.
+#[test]
+fn i8_undo_re_enters_vs_close() {
+    model(|| {
+        let (mut setup, undone) = counted();
+        let handle = setup.handle();
+        setup.on_close({
+            let handle = handle.clone();
+            move || {
+                assert!(handle.close(CloseReason::Failed).is_err());
+                handle.forsake_undos();
+                drop(handle.attach(|| ()));
+            }
+        });
+        let closer = spawn({
+            let handle = handle.clone();
+            move || _ = handle.close(CloseReason::Aborted)
+        });
+        drop(setup);
+        closer.join().unwrap();
+        assert_eq!(settled(&handle).undone, 2);
+        assert_eq!(undone.get(), 1);
+    });
+}

@@ -354,6 +354,24 @@ fn i3_iter_vs_go_live_and_close() {
     }
 }
 
+/// I3: a key under which one replaces the other is yielded, once.
+#[test]
+fn i3_iter_vs_replace() {
+    model(|| {
+        let registry: Registry<u8, u8> = Registry::new(Conflict::Replace);
+        let [old, new] = [1, 2].map(|value| {
+            let mut setup = setup();
+            setup.join(&registry, 1, value).unwrap();
+            setup
+        });
+        let old = old.go_live().unwrap();
+        let switching = spawn(move || new.go_live().unwrap());
+        let found: Vec<_> = registry.iter().map(|(_, member)| *member).collect();
+        assert!(matches!(*found, [1] | [2]), "{found:?}");
+        drop((switching.join().unwrap(), old));
+    });
+}
+
 /// R14: closing by a condition goes through both shards, and closes nobody twice.
 #[test]
 fn r14_close_where_vs_close() {

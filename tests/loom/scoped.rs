@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use hangup::{CloseReason, Handle, Live};
 use loom::future::block_on;
-use loom::thread::spawn;
+use loom::thread::{spawn, yield_now};
 
 use crate::model::{Count, Fact, Woken, model, model_3, poll_once, settled, setup};
 
@@ -223,6 +223,29 @@ fn i2_close_vs_scoped_begins() {
         closer.join().unwrap();
         overlap.check(&handle);
         drop(live);
+    });
+}
+
+/// I2: work that begins when it is too late delays nothing, however long it is kept.
+#[test]
+fn i2_scoped_begins_after_the_close() {
+    model(|| {
+        let (live, overlap) = Overlap::new();
+        let handle = live.handle();
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Idle).unwrap()
+        });
+        // Or loom would not let the closer go first.
+        yield_now();
+        let late = handle.state().is_closed();
+        let kept = live.scoped(overlap.work(false));
+        closer.join().unwrap();
+        if late {
+            overlap.check(&handle);
+        }
+        drop(kept);
+        overlap.check(&handle);
     });
 }
 
