@@ -1,5 +1,5 @@
 //! Every operation meets every other one, whatever the two are: two threads, in every
-//! interleaving, and after each the same must hold ([`world`]).
+//! interleaving, and after each the same must hold ([`world`]). Three, where that is quick.
 //!
 //! ```text
 //! ci/loom pairs::                       all of them
@@ -7,7 +7,7 @@
 //! ci/loom x::close                      a close from elsewhere, and whatever it meets
 //! ```
 //!
-//! What only one of the two could say, or three threads, is in the other modules.
+//! What only one of the two could say is in the other modules.
 
 mod anyone;
 mod owner;
@@ -117,7 +117,7 @@ fn two_wait_3(one: Operation, other: Operation) {
     }
 }
 
-/// The owner does one thing, and two others one each, one of them closes.
+/// The owner does one thing, and two others one each, of which one is a close.
 fn owner_vs_close_vs_anyone_3(owner: Operation, anyone: Operation) {
     model_3(2, move || {
         let world = World::new();
@@ -211,11 +211,11 @@ mod waiting {
     }
 }
 
-mod two_waiting {
+mod two_waiting_3 {
     each_with_the_rest! { two_wait_3: [await_closed await_settled drain take_over] }
 }
 
-mod three {
+mod three_3 {
     each_with_each! {
         owner_vs_close_vs_anyone_3: owner [
             register join run finish drop_in_step go_live switch_over
