@@ -32,6 +32,50 @@ const CASE: &str = "HANGUP_CASE";
 /// It runs on this thread and sleeps nowhere: a handler that waits for what nobody wakes is
 /// at rest. It is deterministic if the handler is. Ten points take milliseconds; since a
 /// newcomer has points too, a hundred take many seconds.
+///
+/// # Examples
+///
+/// A handler that tells a router to resume a worker, with a fake router that writes down
+/// what it is told. A client that goes while the first call is under way leaves nothing;
+/// one that goes during the second leaves the worker on:
+///
+/// ```
+/// use hangup::testing::{Client, Race, Trial, abort_everywhere};
+///
+/// #[derive(Clone)]
+/// struct Router(Trial);
+///
+/// impl Router {
+///     async fn resume(&self) {
+///         self.0.point("resume").await;
+///         self.0.ledger().switch_on("ada is resumed");
+///     }
+///
+///     async fn announce(&self) {
+///         self.0.point("announce").await;
+///     }
+///
+///     fn pause(&self) {
+///         self.0.ledger().switch_off("ada is resumed");
+///     }
+/// }
+///
+/// async fn handler(router: Router, client: Client) {
+///     router.resume().await;
+///     router.announce().await;
+///     client.respond(futures::stream::iter(["hello"])).await;
+///     router.pause();
+/// }
+///
+/// let server = |trial: &Trial| Router(trial.clone());
+/// let report = abort_everywhere(server, handler).explore()?;
+///
+/// let first = &report.failures()[0];
+/// assert_eq!(first.race(), Some(Race::R13));
+/// assert_eq!(first.point(), (2, "announce"));
+/// assert_eq!(first.fault().to_string(), "`ada is resumed` is left on, of the connection");
+/// # Ok::<(), hangup::testing::NotExplored>(())
+/// ```
 pub fn abort_everywhere<E, S, H, F>(server: S, handler: H) -> AbortEverywhere<E>
 where
     E: Clone + 'static,

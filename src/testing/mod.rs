@@ -11,8 +11,8 @@
 //!
 //! # An existing handler in twenty lines
 //!
-//! This is an axum handler as many servers have it. Its guard is sound, and is made one
-//! `await` too late:
+//! This is an axum handler as many servers have it. Its guard is made one `await` too late,
+//! and removes whatever is under its key:
 //!
 //! ```
 //! # #[cfg(feature = "tokio")]
