@@ -259,10 +259,27 @@ impl fmt::Display for CloseReason {
 }
 
 #[cfg(test)]
+pub(crate) const EVERY_REASON: [CloseReason; 13] = [
+    CloseReason::Completed,
+    CloseReason::Dropped,
+    CloseReason::Aborted,
+    CloseReason::Failed,
+    CloseReason::Superseded,
+    CloseReason::Shutdown,
+    CloseReason::Idle,
+    CloseReason::Stalled,
+    CloseReason::Expired,
+    CloseReason::Overflow,
+    CloseReason::App(0),
+    CloseReason::App(1),
+    CloseReason::App(u16::MAX),
+];
+
+#[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
-    use super::{CloseReason, Closed, Event, Phase, State, TransitionError};
+    use super::{CloseReason, Closed, EVERY_REASON, Event, Phase, State, TransitionError};
 
     const IDLE: Closed = Closed {
         reason: CloseReason::Idle,
@@ -307,21 +324,7 @@ mod tests {
 
     #[test]
     fn what_is_reachable_are_three_phases_and_their_ends() {
-        const REASONS: [CloseReason; 12] = [
-            CloseReason::Completed,
-            CloseReason::Dropped,
-            CloseReason::Aborted,
-            CloseReason::Failed,
-            CloseReason::Superseded,
-            CloseReason::Shutdown,
-            CloseReason::Idle,
-            CloseReason::Stalled,
-            CloseReason::Expired,
-            CloseReason::Overflow,
-            CloseReason::App(0),
-            CloseReason::App(u16::MAX),
-        ];
-        let closes = REASONS.map(Event::Close);
+        let closes = EVERY_REASON.map(Event::Close);
         let events = [&[Event::Register, Event::GoLive], &closes[..]].concat();
 
         let mut reached = HashSet::from([State::Pending]);
@@ -346,7 +349,7 @@ mod tests {
         let phases = [Phase::Pending, Phase::Registering, Phase::Live];
         let ends = phases
             .into_iter()
-            .flat_map(|from| REASONS.map(|reason| State::Closed(Closed { reason, from })));
+            .flat_map(|from| EVERY_REASON.map(|reason| State::Closed(Closed { reason, from })));
         let open = [State::Pending, State::Registering, State::Live];
         assert_eq!(reached, open.into_iter().chain(ends).collect());
     }

@@ -280,7 +280,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::{IN_STEP, OnClose, OnRelease, OnStepEnd, SETTLED, Snapshot, Word};
-    use crate::state::{CloseReason, Closed, Event, Phase, State};
+    use crate::state::{CloseReason, Closed, EVERY_REASON, Event, Phase, State};
     use crate::sync::AtomicU32;
 
     const ABORTED: CloseReason = CloseReason::Aborted;
@@ -400,22 +400,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_own_code() {
-        let all = [
-            CloseReason::Completed,
-            CloseReason::Dropped,
-            CloseReason::Aborted,
-            CloseReason::Failed,
-            CloseReason::Superseded,
-            CloseReason::Shutdown,
-            CloseReason::Idle,
-            CloseReason::Stalled,
-            CloseReason::Expired,
-            CloseReason::Overflow,
-            CloseReason::App(0),
-            CloseReason::App(1),
-            LARGE,
-        ];
-        for reason in all {
+        for reason in EVERY_REASON {
             let word = Word::new();
             assert_eq!(word.close(reason), Ok(OnClose::Unwind));
             assert_eq!(

@@ -4,11 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use futures::channel::mpsc::unbounded;
 use futures::future::AbortHandle;
-use futures::stream::pending;
 use hangup::testing::{Client, Report, Trial, abort_everywhere};
 
 use super::fake::request_signal;
-use super::heartbeat::{beats, start_heartbeat};
+use super::heartbeat::{start_heartbeat, stream_with_heartbeat};
 use super::on_hangup::{self, Outcome, abort_on};
 
 async fn handler_by_hand(trial: Trial, client: Client) {
@@ -38,11 +37,7 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     abort_on(&client, &opened.handle());
     let mut setup = opened.register()?;
     setup.run(server.trial.point("authenticate")).await?;
-    let live = setup.go_live()?;
-    let heartbeat = beats(server.trial.timer("heartbeat"), || ());
-    server.trial.spawn(live.scoped(heartbeat));
-    client.respond(live.stream(pending::<()>())).await;
-    Ok(())
+    stream_with_heartbeat(&server, setup, &client).await
 }
 
 pub(super) fn on_hangup() -> Report {

@@ -3,6 +3,7 @@
 use futures::channel::mpsc::unbounded;
 use futures::future::AbortHandle;
 use futures::stream::pending;
+use hangup::Registering;
 use hangup::testing::{Client, Report, Timer, Trial, abort_everywhere};
 
 use super::on_hangup::{self, Outcome};
@@ -23,7 +24,7 @@ pub(super) fn start_heartbeat(trial: &Trial, beat: impl Fn() + Send + 'static) -
     stop
 }
 
-pub(super) async fn beats(mut timer: Timer, beat: impl Fn()) {
+async fn beats(mut timer: Timer, beat: impl Fn()) {
     loop {
         timer.tick().await;
         beat();
@@ -39,6 +40,15 @@ pub(super) fn by_hand() -> Report {
 async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     let mut setup = server.scope.open()?.register()?;
     setup.run(server.trial.point("authenticate")).await?;
+    stream_with_heartbeat(&server, setup, &client).await
+}
+
+/// Goes live, with a heartbeat that ends with the connection.
+pub(super) async fn stream_with_heartbeat(
+    server: &on_hangup::Server,
+    setup: Registering,
+    client: &Client,
+) -> Outcome {
     let live = setup.go_live()?;
     let heartbeat = beats(server.trial.timer("heartbeat"), || ());
     server.trial.spawn(live.scoped(heartbeat));
