@@ -5,6 +5,7 @@ mod cases;
 mod designs;
 mod endings;
 mod ledger;
+mod named;
 mod on_drop;
 mod on_hangup;
 mod races;
