@@ -28,6 +28,9 @@ pub(super) type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 /// How often time passes while nothing else happens, before that counts as rest.
 const TICKS: usize = 2;
 
+/// How often when it is known that it should rest: once more.
+const REST_TICKS: usize = 3;
+
 pub(super) struct Run<'p, E> {
     plan: &'p AbortEverywhere<E>,
     trial: Trial,
@@ -41,7 +44,7 @@ pub(super) struct Run<'p, E> {
     points: Vec<String>,
     polls_left: usize,
     order: Order,
-    /// Who had the last turn, and how many in a row.
+    /// Who had the last turn, and how many in a row, of those that matter.
     turns: (usize, usize),
     /// The indexes in which a connection is found at once.
     together: Option<BTreeSet<String>>,
@@ -80,6 +83,13 @@ struct Task {
     waits_at: Option<Waits>,
     /// It was spawned for a connection that had ended.
     after_end: bool,
+}
+
+impl Task {
+    /// It was spawned for a connection, and has not ended.
+    fn is_left(&self) -> bool {
+        self.role == Role::Spawned && self.party != Party::Server && self.future.is_some()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

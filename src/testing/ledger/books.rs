@@ -115,7 +115,7 @@ impl Books {
     /// There are `level` of it, as somebody sees who has counted.
     pub(in crate::testing) fn observe(&mut self, kind: Kind, name: &str, level: usize) {
         // Below zero, as an unsigned counter has it.
-        let level = if level > usize::MAX / 2 {
+        let level = if isize::try_from(level).is_err() {
             let (name, by) = (name.to_owned(), self.actor);
             self.faults.push(Fault::ReleasedTwice { name, by });
             0

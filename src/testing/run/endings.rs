@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 
-use super::{FIRST, LocalFuture, MOST_TICKS, RUNTIME, Role, Run, Stuck, TICKS, Undisturbed};
+use super::{FIRST, LocalFuture, MOST_TICKS, RUNTIME, Role, Run, Stuck, TICKS, Task, Undisturbed};
 use crate::testing::abort_everywhere::Act;
 use crate::testing::client::Client;
 use crate::testing::fault::Fault;
@@ -112,10 +112,7 @@ impl<E: Clone + 'static> Run<'_, E> {
         }
         // The process ends here. What has not run yet never will.
         let spawned = self.trial.end();
-        self.tasks_lost = spawned.iter().any(|task| task.party != Party::Server)
-            || self.tasks.iter().any(|task| {
-                task.role == Role::Spawned && task.party != Party::Server && task.future.is_some()
-            });
+        self.tasks_lost = self.tasks.iter().any(Task::is_left);
         self.time.enter(|| drop(spawned));
         for task in 0..self.tasks.len() {
             self.drop_task(task);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FIRST, LATE_TICKS, RUNTIME, Role, Run, Stuck, Undisturbed};
+use super::{FIRST, LATE_TICKS, RUNTIME, Run, Stuck, Undisturbed};
 use crate::testing::fault::Fault;
 use crate::testing::ledger::{Kind, Party};
 
@@ -81,7 +81,7 @@ impl<E: Clone + 'static> Run<'_, E> {
     pub(super) fn left(&self) -> Vec<Fault> {
         let mut left = self.trial.ledger().books().left(&self.before);
         for task in &self.tasks {
-            if task.role == Role::Spawned && task.party != Party::Server && task.future.is_some() {
+            if task.is_left() {
                 left.push(Fault::Left {
                     kind: Kind::Task,
                     name: task.name.clone(),

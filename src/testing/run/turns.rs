@@ -4,7 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use super::{FIRST, GRACE, LocalFuture, MOST_TICKS, Role, Run, Stuck, TICKS, TURNS, Task};
+use super::{
+    FIRST, GRACE, LocalFuture, MOST_TICKS, REST_TICKS, Role, Run, Stuck, TICKS, TURNS, Task,
+};
 use crate::panic::message;
 use crate::testing::ending::Order;
 use crate::testing::fault::Fault;
@@ -57,10 +59,10 @@ impl<E: Clone + 'static> Run<'_, E> {
     /// Runs until nothing happens any more.
     pub(super) fn rest(&mut self, held: Option<usize>) -> Result<(), Stuck> {
         let until = self.time.elapsed().map(|now| now + GRACE);
-        self.run_all(held, TICKS + 1)?;
+        self.run_all(held, REST_TICKS)?;
         // Something else may have ticked meanwhile.
         let mut more = MOST_TICKS;
-        while more > 0 && self.time.elapsed() < until && self.step(held, &mut more)? {}
+        while self.time.elapsed() < until && self.step(held, &mut more)? {}
         Ok(())
     }
 
@@ -109,7 +111,7 @@ impl<E: Clone + 'static> Run<'_, E> {
             Order::NewestFirst => tasks.next_back(),
         };
         let next = first_of(&mut (0..self.tasks.len()).filter(ready))?;
-        if self.turns.0 != next || self.turns.1 < TURNS {
+        if self.turns != (next, TURNS) {
             return Some(next);
         }
         // It may be waiting for one of the others.
@@ -126,7 +128,7 @@ impl<E: Clone + 'static> Run<'_, E> {
         };
         task.woken.take();
         self.turns = match self.turns {
-            (last, turns) if last == at => (at, turns + 1),
+            (last, turns) if last == at => (at, TURNS.min(turns + 1)),
             _ => (at, 1),
         };
         let waker = Waker::from(Arc::clone(&task.woken));
