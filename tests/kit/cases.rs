@@ -5,6 +5,8 @@ use std::future::{pending, ready};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures::future::select;
+use futures::stream;
 use hangup::testing::{Client, Ending, Fault, NotExplored, Signal, Trial, abort_everywhere};
 
 use crate::on_drop::OnDrop;
@@ -65,7 +67,25 @@ fn a_failure_names_the_point_the_ending_the_thing_and_how_to_run_it_alone() {
     let text = report.to_string();
     let alone = "alone: HANGUP_CASE='2:dropped' cargo test cases::a_failure_names";
     assert!(text.contains(alone), "{text}");
-    assert!(text.contains("likewise in"), "{text}");
+    let counts = format!(
+        "{} of {} cases fail: 3 points,",
+        report.failing(),
+        report.cases()
+    );
+    assert!(text.starts_with(&counts), "{text}");
+    assert!(1 < report.failing() && report.failing() < report.cases());
+    let left = |it: &&hangup::testing::Failure| {
+        (it.race(), it.fault()) == (failure.race(), failure.fault())
+    };
+    let others = report.failures().iter().filter(left).count() - 1;
+    assert!(
+        text.contains(&format!("likewise in {others} more")),
+        "{text}"
+    );
+
+    let alone = abort_everywhere(Trial::clone, leaky).only("2:dropped");
+    let text = alone.explore().unwrap().to_string();
+    assert!(!text.contains("likewise"), "{text}");
 }
 
 #[test]
@@ -239,4 +259,96 @@ fn what_the_server_does_by_itself_is_no_point() {
         "tell the others",
     ];
     assert_eq!(report.points(), points);
+}
+
+#[test]
+fn a_point_says_where_it_is() {
+    let handler = |_: Trial, client: Client| async move {
+        client.trial().point("look the user up").await;
+        client.respond(stream::iter(["hello", "goodbye"])).await;
+    };
+    let report = abort_everywhere(Trial::clone, handler).check();
+    let points = [
+        "before its first poll",
+        "look the user up",
+        "the response head",
+        "item 1",
+        "item 2",
+    ];
+    assert_eq!(report.points(), points);
+
+    let handler = |trial: Trial, _| async move {
+        let task = trial.clone();
+        trial.spawn(async move { task.point("look the user up").await });
+        pending::<()>().await;
+    };
+    let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+    let points = [
+        "before its first poll",
+        "suspension 1",
+        "a task at look the user up",
+        "the end of a task",
+    ];
+    assert_eq!(report.points(), points);
+}
+
+#[test]
+fn a_timer_that_nobody_waits_for_any_more_wakes_nobody() {
+    let handler = |trial: Trial, _| async move {
+        let mut timer = trial.timer("time-out");
+        let answer = Box::pin(trial.point("ask"));
+        drop(select(timer.tick(), answer).await);
+        pending::<()>().await;
+    };
+    let report = abort_everywhere(Trial::clone, handler).check();
+    let points = ["before its first poll", "ask", "timer time-out"];
+    assert_eq!(report.points(), points);
+}
+
+#[test]
+fn what_is_tried_and_what_it_is_tried_with_can_be_printed() {
+    let server = |trial: &Trial| {
+        let signal = trial.signal("shutdown");
+        signal.listen(|| ());
+        let text = format!("{trial:?} {signal:?}");
+        let expected = "Trial { ledger: Ledger { levels: {\"shutdown\": 1}, faults: [], .. }, .. } \
+                        Signal { has_fired: false, listeners: 1 }";
+        assert_eq!(text, expected);
+        trial.clone()
+    };
+    let tried = abort_everywhere(server, leaky)
+        .close(|_| ready(true))
+        .event("ping", |_| ready(()))
+        .resource("session", |_| 0);
+    let expected = "AbortEverywhere { close: true, shutdown: false, events: 1, probes: 1, .. }";
+    assert_eq!(format!("{tried:?}"), expected);
+    assert!(tried.explore().is_ok());
+}
+
+#[test]
+fn items_come_in_order_each_once_and_all_of_them() {
+    for (items, expected) in [
+        (&[1, 2, 3][..], None),
+        (&[3], None),
+        (&[1, 3], Some("item 3 comes straight after item 1")),
+        (&[2, 3, 3], Some("item 3 comes after item 3")),
+        (&[2, 3, 2, 3], Some("item 2 comes after item 3")),
+        (
+            &[1, 2],
+            Some("item 2 was the last to come, and there is item 3"),
+        ),
+    ] {
+        let handler = move |trial: Trial, client: Client| async move {
+            trial.ledger().published(3);
+            trial.point("look the user up").await;
+            for item in items {
+                client.delivered(*item);
+            }
+            client.respond(stream::pending::<()>()).await;
+        };
+        let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+        let undisturbed = report.failures().iter().find(|it| it.ending().is_none());
+        let text = undisturbed.map(|it| it.fault().to_string());
+        assert_eq!(text.as_deref(), expected, "{items:?}: {report}");
+    }
 }

@@ -188,6 +188,79 @@ fn a_grace_period_may_pass_beside_a_pulse() {
         .check();
 }
 
+/// Has a pulse of this period.
+fn pulsing(period: Duration) -> impl Fn(&Trial) -> Trial {
+    move |trial| {
+        trial.spawn(async move {
+            let mut pulse = interval(period);
+            loop {
+                pulse.tick().await;
+            }
+        });
+        trial.clone()
+    }
+}
+
+#[test]
+fn what_is_lost_may_be_restored_later_beside_a_pulse() {
+    let handler = |trial: Trial, _| async move {
+        let _off = OnDrop(|| trial.ledger().switch_off("router"));
+        loop {
+            trial.ledger().switch_on("router");
+            sleep(Duration::from_secs(20)).await;
+        }
+    };
+    let restart = |trial: Trial| async move { trial.ledger().switch_off("router") };
+    abort_everywhere(pulsing(Duration::from_secs(1)), handler)
+        .event("restart", restart)
+        .on_tokio()
+        .only("1:event restart")
+        .check();
+}
+
+#[test]
+fn an_undo_may_not_take_hundreds_of_ticks() {
+    let handler = |trial: Trial, _| async move {
+        trial.ledger().acquire("session");
+        let _later = OnDrop(|| {
+            let later = trial.clone();
+            trial.spawn(async move {
+                let mut grace = later.timer("grace");
+                for _ in 0..300 {
+                    grace.tick().await;
+                }
+                later.ledger().release("session");
+            });
+        });
+        pending::<()>().await;
+    };
+    let tried = abort_everywhere(Trial::clone, handler).only("1:dropped");
+    let text = tried.explore().unwrap().to_string();
+    assert!(text.contains("`session` is left"), "{text}");
+}
+
+#[test]
+fn an_undo_may_not_take_an_hour_beside_a_pulse() {
+    let handler = |trial: Trial, _| async move {
+        trial.ledger().acquire("session");
+        let _later = OnDrop(|| {
+            let ledger = trial.ledger().clone();
+            trial.spawn(async move {
+                sleep(Duration::from_secs(3600)).await;
+                ledger.release("session");
+            });
+        });
+        pending::<()>().await;
+    };
+    let report = abort_everywhere(pulsing(Duration::from_secs(20)), handler)
+        .on_tokio()
+        .only("1:dropped")
+        .explore()
+        .unwrap();
+    let text = report.to_string();
+    assert!(text.contains("`session` is left"), "{text}");
+}
+
 #[test]
 fn a_shutdown_may_look_again_and_again_and_give_up() {
     let handler = |maps: Maps, client: Client| async move {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use futures::FutureExt;
@@ -240,6 +240,41 @@ fn time_passes_when_nothing_else_happens() {
     let points = |case| logged(case, beats).len();
     assert_eq!((points("1:dropped"), points("2:dropped")), (0, 0));
     assert_eq!((points("3:dropped"), points("4:dropped")), (1, 2));
+}
+
+#[test]
+fn who_has_the_first_turn_has_all_that_it_can_take() {
+    type Log = Arc<Mutex<Vec<&'static str>>>;
+    let log = Log::default();
+    let turns = |case| {
+        let kept = Arc::clone(&log);
+        let server = move |trial: &Trial| {
+            kept.lock().unwrap().clear();
+            (trial.clone(), Arc::clone(&kept))
+        };
+        let handler = |(trial, log): (Trial, Log), _| async move {
+            let turns = |who| {
+                let (trial, log) = (trial.clone(), Arc::clone(&log));
+                async move {
+                    for _ in 0..60 {
+                        trial.point(who).await;
+                        log.lock().unwrap().push(who);
+                    }
+                }
+            };
+            trial.spawn(turns("second"));
+            trial.spawn(turns("third"));
+            turns("first").await;
+        };
+        let tried = abort_everywhere(server, handler).event("ping", |_| async {});
+        tried.only(case).explore().unwrap();
+        let mut turns = std::mem::take(&mut *log.lock().unwrap());
+        turns.dedup();
+        turns
+    };
+    assert_eq!(turns("1:event ping"), ["first", "second", "third"]);
+    let newest_first = ["third", "second", "first"];
+    assert_eq!(turns("1:event ping, newest first"), newest_first);
 }
 
 #[test]

@@ -149,6 +149,15 @@ fn whoever_acts_is_restored_also_by_a_panic() {
 }
 
 #[test]
+fn what_sort_of_thing_it_is_the_first_that_says_so_tells() {
+    let ledger = Ledger::new();
+    ledger.at_most(1, "workers");
+    ledger.show("workers");
+    ledger.at_most(2, "workers");
+    assert_eq!(texts(&ledger.left()), ["the entry in `workers` is left"]);
+}
+
+#[test]
 fn it_can_be_printed() {
     let ledger = Ledger::new();
     let held = ledger.hold("file");
@@ -156,5 +165,10 @@ fn it_can_be_printed() {
     assert_eq!(
         text,
         r#"Ledger { levels: {"file": 1}, faults: [], .. } Held("file")"#
+    );
+    drop(held);
+    assert_eq!(
+        format!("{ledger:?}"),
+        "Ledger { levels: {}, faults: [], .. }"
     );
 }
