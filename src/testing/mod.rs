@@ -148,9 +148,9 @@
 //! What a handler relies on, a registry or a session manager, has races of its own:
 //! [`schedule`] draws what several connections do to it, and compares it with a reference.
 
-mod abort_everywhere;
 mod client;
 mod ending;
+mod every_point;
 mod fault;
 mod ledger;
 #[cfg(feature = "tokio")]
@@ -163,9 +163,9 @@ mod signal;
 mod time;
 mod trial;
 
-pub use abort_everywhere::{AbortEverywhere, abort_everywhere};
 pub use client::Client;
 pub use ending::Ending;
+pub use every_point::{AbortEverywhere, abort_everywhere};
 pub use fault::Fault;
 pub use ledger::{Held, Kind, Ledger, Party};
 pub use race::Race;

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::time::Duration;
 
-use super::abort_everywhere::AbortEverywhere;
 use super::client::Client;
 use super::ending::{Case, Ending, Order};
+use super::every_point::AbortEverywhere;
 use super::fault::{Circumstances, Fault};
 use super::ledger::{Levels, Party};
 use super::report::Failure;

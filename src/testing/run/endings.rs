@@ -5,8 +5,8 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 
 use super::{FIRST, LocalFuture, MOST_TICKS, RUNTIME, Role, Run, Stuck, TICKS, Task, Undisturbed};
-use crate::testing::abort_everywhere::Act;
 use crate::testing::client::Client;
+use crate::testing::every_point::Act;
 use crate::testing::fault::Fault;
 use crate::testing::ledger::Party;
 use crate::testing::time::Time;
