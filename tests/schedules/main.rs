@@ -3,5 +3,6 @@
 mod careful;
 mod drawn;
 mod faulty;
+mod named;
 mod on_hangup;
 mod runner;
