@@ -272,6 +272,19 @@ fn what_shrinks_stays_meaningful_and_comes_to_an_end() {
     }
 }
 
+#[test]
+fn large_parts_are_taken_out_first_from_the_end() {
+    let schedules = Shape::new().length(60..=60).schedules();
+    let mut tree = schedules.new_tree(&mut runner(1, 4)).unwrap();
+    let length = |tree: &dyn ValueTree<Value = Schedule>| tree.current().ops().len();
+    assert_eq!(length(&tree), 60);
+    assert!(tree.simplify());
+    assert_eq!(length(&tree), 30);
+    // Neither half can be missed.
+    assert!(tree.complicate() && tree.complicate());
+    assert_eq!(length(&tree), 45);
+}
+
 /// If only one thing matters, only what it takes is left.
 #[test]
 fn what_does_not_matter_is_taken_out() {
@@ -312,6 +325,36 @@ fn what_does_not_matter_is_taken_out() {
 }
 
 #[test]
+fn what_does_not_matter_in_one_operation_is_made_plain_there() {
+    let shape = Shape::new().only([Kind::CloseKey]);
+    let keys = |schedule: &Schedule| {
+        let ops = schedule.ops().iter();
+        let keys = ops.filter_map(|op| match op {
+            Op::CloseKey(at, _) => Some(at.key),
+            _ => None,
+        });
+        keys.collect::<Vec<_>>()
+    };
+    for seed in 0..8 {
+        // Three, of which two are of the second key.
+        let ran = runner(256, seed).run(&shape.schedules(), |schedule| {
+            let keys = keys(&schedule);
+            prop_assert!(keys.len() < 3 || keys.iter().sum::<usize>() < 2);
+            Ok(())
+        });
+        let Err(TestError::Fail(_, schedule)) = ran else {
+            panic!("it was not drawn");
+        };
+        let keys = keys(&schedule);
+        assert_eq!(
+            (keys.len(), keys.iter().sum::<usize>()),
+            (3, 2),
+            "{schedule}"
+        );
+    }
+}
+
+#[test]
 fn what_is_printed_can_be_pasted() {
     let at = Place {
         registry: 0,
@@ -345,22 +388,38 @@ fn what_is_printed_can_be_pasted() {
 #[test]
 fn what_cannot_be_done_is_no_schedule() {
     let (open, register) = (Op::Open(0, 0), Op::Register(0));
-    let nowhere = Place {
-        registry: 9,
-        key: 0,
-    };
+    let place = |registry, key| Place { registry, key };
     for (ops, number) in [
         (vec![register], 1),
         (vec![Op::Open(1, 0)], 1),
-        (vec![Op::Open(0, 9)], 1),
+        (vec![Op::Open(0, 2)], 1),
         (vec![open, open], 2),
         (vec![open, Op::GoLive(0)], 2),
         (vec![open, Op::Close(1, CloseReason::Idle)], 2),
-        (vec![open, register, Op::Join(0, nowhere)], 3),
+        (vec![open, register, Op::Join(0, place(3, 0))], 3),
+        (vec![open, register, Op::Join(0, place(0, 2))], 3),
         (vec![open, register, Op::CompleteStep(0)], 3),
         (vec![open, Op::Drop(0), Op::Drop(0)], 3),
     ] {
         let error = Schedule::new(&shape(), ops).unwrap_err();
         assert_eq!(error.number, number, "{error}");
     }
+}
+
+#[test]
+fn there_are_as_many_keys_as_the_shape_says() {
+    let ops = |key| {
+        let at = Place { registry: 0, key };
+        [Op::Open(0, 0), Op::Register(0), Op::Join(0, at)]
+    };
+    assert!(Schedule::new(&shape().keys(3), ops(2)).is_ok());
+    assert!(Schedule::new(&shape().keys(1), ops(1)).is_err());
+}
+
+#[test]
+fn a_connection_holds_one_key_of_a_registry_unless_the_shape_says_several() {
+    let join = |key| Op::Join(0, Place { registry: 0, key });
+    let ops = [Op::Open(0, 0), Op::Register(0), join(0), join(1)];
+    assert_eq!(Schedule::new(&shape(), ops).unwrap_err().number, 4);
+    assert!(Schedule::new(&shape().several_keys(), ops).is_ok());
 }

@@ -55,10 +55,10 @@ impl Shrinking {
     /// To the next edit that makes a difference.
     fn advance(&mut self) -> bool {
         let edits = self.edits();
-        while self.in_vain < edits.len() {
+        for in_vain in self.in_vain..edits.len() {
             let edit = edits[self.at % edits.len()];
             self.at += 1;
-            self.in_vain += 1;
+            self.in_vain = in_vain + 1;
             let edited = Schedule::meaningful(&self.shape, edit.apply(&self.failing));
             let is_simpler = match edit {
                 Edit::Swap { .. } => turns(&edited) < turns(&self.failing),
@@ -76,8 +76,8 @@ impl Shrinking {
     /// Large cuts first, from the end, since what fails does not need what follows.
     fn edits(&self) -> Vec<Edit> {
         let length = self.failing.len();
-        let sizes = std::iter::successors(Some(length / 2), |many| Some(many / 2));
-        let sizes = sizes.take_while(|many| *many > 1).chain([1]);
+        let half = |many: &usize| (*many > 1).then_some(many / 2);
+        let sizes = std::iter::successors(Some((length / 2).max(1)), half);
         let cuts = sizes.flat_map(|many| {
             let starts = (0..length).step_by(many).rev();
             starts.map(move |at| Edit::Cut { at, many })
