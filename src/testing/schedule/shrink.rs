@@ -55,10 +55,10 @@ impl Shrinking {
     /// To the next edit that makes a difference.
     fn advance(&mut self) -> bool {
         let edits = self.edits();
-        for in_vain in self.in_vain..edits.len() {
+        while self.in_vain != edits.len() {
             let edit = edits[self.at % edits.len()];
             self.at += 1;
-            self.in_vain = in_vain + 1;
+            self.in_vain += 1;
             let edited = Schedule::meaningful(&self.shape, edit.apply(&self.failing));
             let is_simpler = match edit {
                 Edit::Swap { .. } => turns(&edited) < turns(&self.failing),
