@@ -1,8 +1,7 @@
 //! Drawing schedules.
 
-use proptest::prelude::RngCore;
-use proptest::strategy::{NewTree, Strategy};
-use proptest::test_runner::{TestRng, TestRunner};
+use proptest::strategy::{NewTree, Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
 
 use super::Schedule;
 use super::manager::Manager;
@@ -53,13 +52,16 @@ impl Strategy for Schedules {
     type Value = Schedule;
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
-        let (shape, rng) = (&self.0, runner.rng());
+        let shape = &self.0;
         let (least, most) = (*shape.length.start(), *shape.length.end());
-        let length = least + draw(rng, (most + 1).saturating_sub(least));
-        let palette = Palette::new(shape, rng);
+        let length = least + draw(runner, (most + 1).saturating_sub(least));
+        let palette = Palette::new(shape, runner);
         let mut reference = Reference::new(shape);
         let mut ops = Vec::with_capacity(length);
-        while let Some(op) = palette.draw(&reference, rng).filter(|_| ops.len() < length) {
+        while let Some(op) = palette
+            .draw(&reference, runner)
+            .filter(|_| ops.len() < length)
+        {
             reference.apply(op);
             ops.push(op);
         }
@@ -68,7 +70,7 @@ impl Strategy for Schedules {
 }
 
 impl Palette {
-    fn new(shape: &Shape, rng: &mut TestRng) -> Self {
+    fn new(shape: &Shape, runner: &mut TestRunner) -> Self {
         let mut kinds = WEIGHTS.to_vec();
         kinds.retain(|(kind, _)| {
             let path = [
@@ -78,11 +80,11 @@ impl Palette {
                 Kind::GoLive,
                 Kind::Drop,
             ];
-            shape.offers(*kind) && (path.contains(kind) || draw(rng, 3) > 0)
+            shape.offers(*kind) && (path.contains(kind) || draw(runner, 3) > 0)
         });
-        let keys = 1 + draw(rng, shape.keys);
+        let keys = 1 + draw(runner, shape.keys);
         // One of them, or all of them.
-        let only = draw(rng, 2 * shape.registries.len());
+        let only = draw(runner, 2 * shape.registries.len());
         let is_in =
             |at: &Place| at.key < keys && (at.registry == only || only >= shape.registries.len());
         let places = shape.places().filter(is_in).collect();
@@ -91,20 +93,20 @@ impl Palette {
 
     /// First the kind, then one of those that can be done: else there would be more joins
     /// the more keys there are.
-    fn draw(&self, reference: &Reference, rng: &mut TestRng) -> Option<Op> {
-        let why = REASONS[draw(rng, REASONS.len())];
+    fn draw(&self, reference: &Reference, runner: &mut TestRunner) -> Option<Op> {
+        let why = REASONS[draw(runner, REASONS.len())];
         let mut possible = self.all(reference, why);
         possible.retain(|op| reference.can(*op));
         let mut kinds = self.kinds.clone();
         kinds.retain(|(kind, _)| possible.iter().any(|op| op.kind() == *kind));
-        let mut at = draw(rng, kinds.iter().map(|(_, weight)| weight).sum());
+        let mut at = draw(runner, kinds.iter().map(|(_, weight)| weight).sum());
         let drawn = kinds.iter().find(|(_, weight)| {
             let is_here = at < *weight;
             at = at.saturating_sub(*weight);
             is_here
         });
         possible.retain(|op| Some(op.kind()) == drawn.map(|(kind, _)| *kind));
-        possible.get(draw(rng, possible.len())).copied()
+        possible.get(draw(runner, possible.len())).copied()
     }
 
     /// Every operation that there is, also some that cannot be done.
@@ -132,6 +134,7 @@ impl Palette {
 }
 
 /// A number below this one, or 0.
-fn draw(rng: &mut TestRng, below: usize) -> usize {
-    (rng.next_u64() % below.max(1) as u64) as usize
+fn draw(runner: &mut TestRunner, below: usize) -> usize {
+    let drawn = (0..below.max(1)).new_tree(runner);
+    drawn.expect("a range refuses nothing").current()
 }
