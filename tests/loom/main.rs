@@ -3,13 +3,13 @@
 //! ```text
 //! ci/loom                                         all of them, in two minutes
 //! ci/loom r24                                     those whose names match
-//! LOOM_MAX_PREEMPTIONS= ci/loom --skip pairs::    without a bound, in minutes
+//! LOOM_MAX_PREEMPTIONS= ci/loom scope::           those of a module, without a bound
 //! ```
 //!
 //! `LOOM_MAX_PREEMPTIONS` bounds how often a thread is preempted; it is 3 unless it is
-//! given. Without a bound, the models of two threads are exhaustive, and some of the pairs
-//! take very long; those of three (their names say `_3`) bound themselves. Each model
-//! prints how many executions it took.
+//! given. Without a bound, the models of two threads are exhaustive: most in a second, two
+//! of take-overs and some of the pairs in no time that anybody would wait. Those of three
+//! (their names say `_3`) bound themselves. Each model prints how many executions it took.
 //!
 //! How they are written: what the test itself notes down is kept in std atomics,
 //! which loom does not reorder, so they tell what happened when. Where a model
