@@ -53,14 +53,14 @@ impl Client {
     /// polled at all, and one after every item.
     pub async fn respond<S: Stream>(&self, stream: S) {
         let mut stream = pin!(stream);
-        self.trial.set_responding(self.party, true);
+        // Also when it is dropped: a handler may go on without it.
+        let _responding = Responding::begin(self);
         self.trial.point("the response head").await;
         let mut items = 0;
         while poll_fn(|cx| stream.as_mut().poll_next(cx)).await.is_some() {
             items += 1;
             self.trial.point(format!("item {items}")).await;
         }
-        self.trial.set_responding(self.party, false);
     }
 
     /// Says that the connection is live now. It must not have been to be found before.
@@ -89,5 +89,21 @@ impl Client {
 
     fn ledger(&self) -> &Ledger {
         self.trial.ledger()
+    }
+}
+
+/// A response that is under way.
+struct Responding<'a>(&'a Client);
+
+impl<'a> Responding<'a> {
+    fn begin(client: &'a Client) -> Self {
+        client.trial.set_responding(client.party, true);
+        Self(client)
+    }
+}
+
+impl Drop for Responding<'_> {
+    fn drop(&mut self) {
+        self.0.trial.set_responding(self.0.party, false);
     }
 }

@@ -328,11 +328,11 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         };
         let tried = self.attempt(&case, usual, report)?;
         // Where there is one task only, they are the same.
-        let alone = !matches!(
+        let several = matches!(
             case.ending,
             Ending::Newcomer { .. } | Ending::Visitor(_) | Ending::Successor(_) | Ending::Shutdown
         );
-        if tried.spawned || !alone {
+        if tried.spawned || several {
             case.order = Order::NewestFirst;
             self.attempt(&case, usual, report)?;
         }

@@ -80,8 +80,8 @@ pub enum Kind {
     Task,
 }
 
-/// How many of each thing are held.
-pub(super) type Levels = BTreeMap<String, usize>;
+/// How many of each thing are held, and of which sort it is.
+pub(super) type Levels = BTreeMap<String, (Kind, usize)>;
 
 impl Ledger {
     /// A ledger with nothing in it.
@@ -208,8 +208,13 @@ impl Ledger {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let books = self.books();
+        let levels = books.levels();
+        let levels: BTreeMap<_, _> = levels
+            .iter()
+            .map(|(name, (_, held))| (name, held))
+            .collect();
         f.debug_struct("Ledger")
-            .field("levels", &books.levels())
+            .field("levels", &levels)
             .field("faults", &books.faults)
             .finish_non_exhaustive()
     }

@@ -51,7 +51,7 @@ impl PausedRuntime {
             let begun = Instant::now();
             let mut patience = pin!(sleep(patience));
             let rung = poll_fn(|cx| {
-                if doorbell.listen(cx.waker()) {
+                if doorbell.listen(cx.waker().clone()) {
                     return Poll::Ready(true);
                 }
                 patience.as_mut().poll(cx).map(|()| false)

@@ -111,8 +111,9 @@ impl Report {
         &self.endings
     }
 
-    /// How many cases were tried: each ending at each point, a newcomer also with the
-    /// first one dropped at each of the newcomer's own points, and one undisturbed.
+    /// How many cases were tried: one undisturbed, and each ending at each point; those
+    /// with a second connection also at each of that one's own points, and where there are
+    /// several tasks, each in two orders.
     #[must_use]
     pub fn cases(&self) -> usize {
         self.cases

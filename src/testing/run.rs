@@ -19,7 +19,7 @@ use super::ledger::{Levels, Party};
 use super::report::Failure;
 use super::time::{Doorbell, Time, Woken};
 use super::trial::{Trial, Waits};
-use crate::panic::contain;
+use crate::panic::drop_each;
 
 use looks::half_visible;
 
@@ -31,10 +31,31 @@ const TICKS: usize = 2;
 /// How often when it is known that it should rest: once more.
 const REST_TICKS: usize = 3;
 
+/// How many turns one task has in a row while others wait for theirs.
+const TURNS: usize = 100;
+
+/// A server may look again and again whether it can exit.
+const MOST_TICKS: usize = 250;
+
+/// How often time passes before what is left is left for good.
+const LATE_TICKS: usize = 50;
+
+/// For how long something may be done later, where time has a measure.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Where tasks are that are not the trial's.
+const RUNTIME: &str = "on the runtime";
+
+/// The first connection, whose handler is the first task.
+const FIRST: usize = 0;
+
+const ONGOING: &str = "the run is not over";
+
 pub(super) struct Run<'p, E> {
     plan: &'p AbortEverywhere<E>,
     trial: Trial,
-    server: E,
+    /// Until the run is over: it is dropped with the tasks.
+    server: Option<E>,
     tasks: Vec<Task>,
     doorbell: Arc<Doorbell>,
     client: Client,
@@ -60,15 +81,15 @@ impl<E> Drop for Run<'_, E> {
     fn drop(&mut self) {
         // First, so that nothing is spawned by what is dropped, and kept.
         let spawned = self.trial.end();
-        let tasks: Vec<_> = self.tasks.drain(..).map(|task| task.future).collect();
+        let tasks: Vec<_> = self.tasks.drain(..).collect();
+        let server = self.server.take();
         // What is dropped may look for the runtime.
-        let drop_all = || {
-            self.time.enter(|| {
-                drop((tasks, spawned));
-                self.trial.take_apart();
-            });
-        };
-        let _: Result<(), String> = contain(drop_all);
+        self.time.enter(|| {
+            drop_each(tasks);
+            drop_each(spawned);
+            self.trial.take_apart();
+            drop_each(server);
+        });
     }
 }
 
@@ -100,24 +121,6 @@ enum Role {
     /// What the kit does to the server.
     Act,
 }
-
-/// How many turns one task has in a row while others wait for theirs.
-const TURNS: usize = 100;
-
-/// A server may look again and again whether it can exit.
-const MOST_TICKS: usize = 250;
-
-/// How often time passes before what is left is left for good.
-const LATE_TICKS: usize = 50;
-
-/// For how long something may be done later, where time has a measure.
-const GRACE: Duration = Duration::from_secs(60);
-
-/// Where tasks are that are not the trial's.
-const RUNTIME: &str = "on the runtime";
-
-/// The first connection, whose handler is the first task.
-const FIRST: usize = 0;
 
 /// What an undisturbed run came to.
 pub(super) struct Undisturbed {
@@ -163,7 +166,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         let mut run = Self {
             plan,
             trial,
-            server,
+            server: Some(server),
             tasks: Vec::new(),
             doorbell: Arc::default(),
             client,
@@ -244,8 +247,8 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         for _ in 0..2 {
             self.rest(None)?;
             let levels = self.trial.ledger().books().levels();
-            for (name, lasts) in &mut lasting {
-                *lasts = levels.get(name).copied().unwrap_or(0).min(*lasts);
+            for (name, (_, lasts)) in &mut lasting {
+                *lasts = levels.get(name).map_or(0, |(_, held)| *held).min(*lasts);
             }
         }
         Ok(self.is_pending(FIRST).then_some(lasting))

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::ledger::{Held, Ledger};
+use crate::panic::drop_each;
 
 /// A signal that fires once.
 ///
@@ -81,20 +83,31 @@ impl Signal {
     /// Takes off all who listen: they may be what keeps the signal.
     pub(super) fn forget_listeners(&self) {
         let listeners = std::mem::take(&mut self.state().listeners);
-        drop(listeners);
+        drop_each(listeners.into_values());
     }
 
     /// Fires: calls and wakes all who listen, in the order in which they came.
+    ///
+    /// # Panics
+    ///
+    /// If one of them does, when all have been called.
     pub fn fire(&self) {
         let mut state = self.state();
         state.has_fired = true;
         let listeners = std::mem::take(&mut state.listeners);
         drop(state);
+        let mut panicked = None;
         for listener in listeners.into_values() {
-            match listener.reaction {
+            let react = || match listener.reaction {
                 Reaction::Wake(waker) => waker.wake(),
                 Reaction::Call(call) => call(),
+            };
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(react)) {
+                panicked.get_or_insert(payload);
             }
+        }
+        if let Some(payload) = panicked {
+            resume_unwind(payload);
         }
     }
 

@@ -1,7 +1,6 @@
 //! How time passes in a run, and what else runs meanwhile.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
@@ -10,14 +9,20 @@ use super::trial::Trial;
 /// Whom the wakers of a run's tasks call as well.
 #[derive(Debug, Default)]
 pub(super) struct Doorbell {
-    rung: AtomicBool,
-    listener: Mutex<Option<Waker>>,
+    bell: Mutex<Bell>,
 }
 
-/// The waker of one task.
+#[derive(Debug, Default)]
+struct Bell {
+    rung: bool,
+    listener: Option<Waker>,
+}
+
+/// The waker of one task. Locks, since whoever wakes from another thread hands on what it
+/// has done.
 #[derive(Debug)]
 pub(super) struct Woken {
-    woken: AtomicBool,
+    woken: Mutex<bool>,
     doorbell: Arc<Doorbell>,
 }
 
@@ -48,6 +53,10 @@ impl Time {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(unused_variables, reason = "for a runtime to listen to")
+    )]
     pub(super) fn pass(&self, trial: &Trial, doorbell: &Doorbell) -> Passed {
         match self {
             Self::OfTheTrial => {}
@@ -59,19 +68,21 @@ impl Time {
                 }
             }
         }
-        let _ = doorbell;
         let woken = trial.pass_time();
         Passed { woken, time: woken }
     }
 
     /// Runs what can run at once.
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(unused_variables, reason = "for a runtime to listen to")
+    )]
     pub(super) fn settle(&self, doorbell: &Doorbell) {
         match self {
             Self::OfTheTrial => {}
             #[cfg(feature = "tokio")]
             Self::Tokio(runtime) => runtime.settle(doorbell),
         }
-        let _ = doorbell;
     }
 
     /// How much has passed of it, if it has a measure.
@@ -94,22 +105,24 @@ impl Time {
 }
 
 impl Doorbell {
+    /// Whether it has been rung since it was asked last; if not, it will wake.
     #[cfg(feature = "tokio")]
-    pub(super) fn listen(&self, waker: &Waker) -> bool {
-        let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-        let replaced = listener.replace(waker.clone());
-        drop(listener);
+    pub(super) fn listen(&self, waker: Waker) -> bool {
+        let mut bell = lock(&self.bell);
+        let replaced = bell.listener.replace(waker);
+        let rung = std::mem::take(&mut bell.rung);
+        drop(bell);
         drop(replaced);
-        self.rung.swap(false, Ordering::Relaxed)
+        rung
     }
 
     fn ring(&self) {
-        self.rung.store(true, Ordering::Relaxed);
-        let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = listener.take();
-        drop(listener);
-        if let Some(waker) = taken {
-            waker.wake();
+        let mut bell = lock(&self.bell);
+        bell.rung = true;
+        let listener = bell.listener.take();
+        drop(bell);
+        if let Some(listener) = listener {
+            listener.wake();
         }
     }
 }
@@ -117,17 +130,17 @@ impl Doorbell {
 impl Woken {
     pub(super) fn new(doorbell: &Arc<Doorbell>) -> Arc<Self> {
         Arc::new(Self {
-            woken: AtomicBool::new(true),
+            woken: Mutex::new(true),
             doorbell: Arc::clone(doorbell),
         })
     }
 
     pub(super) fn is_woken(&self) -> bool {
-        self.woken.load(Ordering::Relaxed)
+        *lock(&self.woken)
     }
 
     pub(super) fn take(&self) {
-        self.woken.store(false, Ordering::Relaxed);
+        *lock(&self.woken) = false;
     }
 }
 
@@ -137,7 +150,11 @@ impl Wake for Woken {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.store(true, Ordering::Relaxed);
+        *lock(&self.woken) = true;
         self.doorbell.ring();
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

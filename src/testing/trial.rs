@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use super::ledger::{Held, Ledger, Party};
 use super::signal::Signal;
 use crate::BoxFuture;
+use crate::waiters::wake;
 
 /// What is thrown where a panic is wanted.
 pub(super) const INJECTED: &str = "a panic that the race kit injected";
@@ -157,7 +158,7 @@ impl Trial {
         let sleepers = std::mem::take(&mut state.sleepers);
         drop(state);
         let any = !sleepers.is_empty();
-        sleepers.into_values().for_each(Waker::wake);
+        sleepers.into_values().for_each(wake);
         any
     }
 
@@ -274,15 +275,18 @@ impl Future for Tick<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let trial = &self.timer.trial;
+        // Before the lock: to clone a waker is user code (I8).
+        let waker = cx.waker().clone();
         let mut state = trial.state();
         let (number, since) = self.sleeping.unwrap_or_else(|| {
             state.next += 1;
             (state.next, state.now)
         });
         if state.now > since {
+            drop(state);
             return Poll::Ready(());
         }
-        let replaced = state.sleepers.insert(number, cx.waker().clone());
+        let replaced = state.sleepers.insert(number, waker);
         drop(state);
         drop(replaced);
         trial.wait_at(&format!("timer {}", self.timer.name), false);

@@ -4,6 +4,7 @@ mod axum;
 mod cases;
 mod designs;
 mod endings;
+mod hostile;
 mod ledger;
 mod named;
 mod on_drop;

@@ -167,3 +167,11 @@ fn a_worker_route_on_hangup_is_clean_on_tokio() {
         .check();
     assert!(report.points().len() >= 6, "{report}");
 }
+
+#[test]
+fn a_patience_without_end_is_one_of_years() {
+    let handler = |_: Trial, _| pending::<()>();
+    abort_everywhere(Trial::clone, handler)
+        .on_tokio_with_patience(Duration::MAX)
+        .check();
+}

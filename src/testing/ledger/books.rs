@@ -166,7 +166,7 @@ impl Books {
     pub(in crate::testing) fn left(&self, before: &Levels) -> Vec<Fault> {
         let mut left = Vec::new();
         for (name, thing) in &self.things {
-            let mut before = before.get(name).copied().unwrap_or(0);
+            let mut before = before.get(name).map_or(0, |(_, held)| *held);
             for held in &thing.holdings {
                 let was_there = held.count <= before;
                 before = before.saturating_sub(held.count);
@@ -188,26 +188,25 @@ impl Books {
 
     /// What there is less of than in `expected`, and that is missed by `by`.
     pub(in crate::testing) fn missing(&self, expected: &Levels, by: Party) -> Vec<Fault> {
-        let things = self.things.iter();
-        things
-            .filter(|(name, thing)| {
-                let expected = expected.get(*name).copied().unwrap_or(0);
-                // How many tasks there are is nobody's business.
-                thing.level() < expected && thing.kind != Kind::Task
-            })
-            .map(|(name, thing)| Fault::Missing {
-                kind: thing.kind,
-                name: name.clone(),
-                by,
-            })
-            .collect()
+        // Also what there never was in this run.
+        let held = |name| self.things.get(name).map_or(0, Thing::level);
+        let missing = expected.iter().filter(|(name, (kind, expected))| {
+            // How many tasks there are is nobody's business.
+            held(*name) < *expected && *kind != Kind::Task
+        });
+        let faults = missing.map(|(name, (kind, _))| Fault::Missing {
+            kind: *kind,
+            name: name.clone(),
+            by,
+        });
+        faults.collect()
     }
 
     pub(in crate::testing) fn levels(&self) -> Levels {
         let things = self.things.iter();
         things
-            .map(|(name, thing)| (name.clone(), thing.level()))
-            .filter(|(_, level)| *level > 0)
+            .map(|(name, thing)| (name.clone(), (thing.kind, thing.level())))
+            .filter(|(_, (_, level))| *level > 0)
             .collect()
     }
 

@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 
-use super::{FIRST, LocalFuture, MOST_TICKS, RUNTIME, Role, Run, Stuck, TICKS, Task, Undisturbed};
+use super::{
+    FIRST, LocalFuture, MOST_TICKS, ONGOING, RUNTIME, Role, Run, Stuck, TICKS, Task, Undisturbed,
+};
 use crate::testing::client::Client;
 use crate::testing::every_point::Act;
 use crate::testing::fault::Fault;
@@ -66,7 +68,7 @@ impl<E: Clone + 'static> Run<'_, E> {
     pub(super) fn close(&mut self, usual: &Undisturbed) -> Result<Vec<Fault>, Stuck> {
         self.ended(Party::First);
         let has_closed = Rc::new(Cell::new(false));
-        let (server, closes) = (self.server.clone(), Rc::clone(&has_closed));
+        let (server, closes) = (self.server(), Rc::clone(&has_closed));
         let close = self.plan.close.as_ref().map(Rc::clone);
         let closing = async move {
             if let Some(close) = close {
@@ -113,11 +115,11 @@ impl<E: Clone + 'static> Run<'_, E> {
         // The process ends here. What has not run yet never will.
         let spawned = self.trial.end();
         self.tasks_lost = self.tasks.iter().any(Task::is_left);
-        self.time.enter(|| drop(spawned));
+        self.user_code(Party::Server, || drop(spawned));
         for task in 0..self.tasks.len() {
             self.drop_task(task);
         }
-        let servers = self.before.get(RUNTIME).copied().unwrap_or(0);
+        let servers = self.before.get(RUNTIME).map_or(0, |(_, held)| *held);
         self.tasks_lost |= self.trial.has_lost() || self.time.tasks() > servers;
         self.time = Time::OfTheTrial;
         self.look(Party::Server);
@@ -157,7 +159,7 @@ impl<E: Clone + 'static> Run<'_, E> {
     }
 
     pub(super) fn event(&self, event: Option<&Rc<Act<E>>>) -> LocalFuture<()> {
-        let (event, server) = (event.map(Rc::clone), self.server.clone());
+        let (event, server) = (event.map(Rc::clone), self.server());
         Box::pin(async move {
             if let Some(event) = event {
                 event(server).await;
@@ -165,10 +167,14 @@ impl<E: Clone + 'static> Run<'_, E> {
         })
     }
 
+    fn server(&self) -> E {
+        self.server.clone().expect(ONGOING)
+    }
+
     /// The handler's future, which calls the handler when it is polled first.
     pub(super) fn handler(&self, client: &Client) -> LocalFuture<()> {
         let handler = Rc::clone(&self.plan.handler);
-        let (server, client) = (self.server.clone(), client.clone());
+        let (server, client) = (self.server(), client.clone());
         Box::pin(async move { handler(server, client).await })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FIRST, LATE_TICKS, RUNTIME, Run, Stuck, Undisturbed};
+use super::{FIRST, LATE_TICKS, ONGOING, RUNTIME, Run, Stuck, Undisturbed};
 use crate::testing::fault::Fault;
 use crate::testing::ledger::{Kind, Party};
 
@@ -30,11 +30,14 @@ impl<E: Clone + 'static> Run<'_, E> {
     /// Looks at everything that is to be seen between two polls.
     pub(super) fn look(&mut self, actor: Party) {
         let ledger = self.trial.ledger();
+        let server = self.server.as_ref().expect(ONGOING);
         for probe in &self.plan.probes {
-            let level = self.time.enter(|| (probe.level)(&self.server));
-            ledger.acting(actor, || {
-                ledger.books().observe(probe.kind, &probe.name, level);
-            });
+            // What cannot be seen is as it was.
+            if let Some(level) = self.user_code(actor, || (probe.level)(server)) {
+                ledger.acting(actor, || {
+                    ledger.books().observe(probe.kind, &probe.name, level);
+                });
+            }
         }
         let tasks = self.time.tasks();
         ledger.acting(actor, || {
@@ -98,8 +101,7 @@ impl<E: Clone + 'static> Run<'_, E> {
 
 /// Found in some of these indexes, and not in others.
 pub(super) fn half_visible(together: &BTreeSet<String>, shown: &BTreeSet<String>) -> Option<Fault> {
-    let shown_in = together.intersection(shown).next()?.clone();
     let hidden = together.difference(shown).next()?.clone();
-    let shown = shown_in;
+    let shown = together.intersection(shown).next()?.clone();
     Some(Fault::HalfVisible { shown, hidden })
 }
