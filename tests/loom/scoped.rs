@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use hangup::{CloseReason, Handle, Live};
 use loom::future::block_on;
-use loom::thread::{spawn, yield_now};
+use loom::thread::{JoinHandle, spawn, yield_now};
 
 use crate::model::{Count, Fact, Woken, model, model_3, poll_once, settled, setup};
 
@@ -213,10 +213,7 @@ fn i2_close_vs_scoped_begins() {
     model(|| {
         let (live, overlap) = Overlap::new();
         let handle = live.handle();
-        let closer = spawn({
-            let handle = handle.clone();
-            move || handle.close(CloseReason::Idle).unwrap()
-        });
+        let closer = closed_elsewhere(&handle);
         let mut work = Box::pin(live.scoped(overlap.work(false)));
         _ = poll_once(work.as_mut(), Waker::noop());
         drop(work);
@@ -232,10 +229,7 @@ fn i2_scoped_begins_after_the_close() {
     model(|| {
         let (live, overlap) = Overlap::new();
         let handle = live.handle();
-        let closer = spawn({
-            let handle = handle.clone();
-            move || handle.close(CloseReason::Idle).unwrap()
-        });
+        let closer = closed_elsewhere(&handle);
         // Or loom would not let the closer go first.
         yield_now();
         let late = handle.state().is_closed();
@@ -296,10 +290,7 @@ fn i2_close_vs_scoped_ends_vs_scoped_begins_3() {
         let handle = live.handle();
         let work = live.scoped(overlap.work(true));
         let task = spawn(move || _ = block_on(work));
-        let closer = spawn({
-            let handle = handle.clone();
-            move || handle.close(CloseReason::Idle).unwrap()
-        });
+        let closer = closed_elsewhere(&handle);
         drop(live.scoped(overlap.work(true)));
         task.join().unwrap();
         closer.join().unwrap();
@@ -366,4 +357,10 @@ fn i2_close_vs_scoped_ends_before_an_async_undo() {
         assert_eq!(overlaps.get(), 0);
         drop(live);
     });
+}
+
+/// Somebody closes, on a thread of its own.
+fn closed_elsewhere(handle: &Handle) -> JoinHandle<()> {
+    let handle = handle.clone();
+    spawn(move || handle.close(CloseReason::Idle).unwrap())
 }

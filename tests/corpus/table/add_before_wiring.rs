@@ -4,7 +4,7 @@ use futures::stream::pending;
 use hangup::testing::{Client, Report};
 
 use super::fake::{self, request_signal};
-use super::on_hangup::{self, Outcome, abort_on, stream};
+use super::on_hangup::{self, Outcome, register, stream};
 
 async fn handler_by_hand(server: fake::Server, client: Client) {
     let (aborted, _request) = request_signal(&client);
@@ -22,9 +22,7 @@ pub(super) fn by_hand() -> Report {
 }
 
 async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
-    let opened = server.scope.open()?;
-    abort_on(&client, &opened.handle());
-    let mut setup = opened.register()?;
+    let mut setup = register(&server, &client)?;
     setup.join(&server.workers, "ada", ())?;
     setup.run(server.trial.point("write the backlog")).await?;
     stream(setup, &client).await

@@ -8,7 +8,7 @@ use hangup::testing::{Client, Report, Trial, abort_everywhere};
 
 use super::fake::request_signal;
 use super::heartbeat::{start_heartbeat, stream_with_heartbeat};
-use super::on_hangup::{self, Outcome, abort_on};
+use super::on_hangup::{self, Outcome, register};
 
 async fn handler_by_hand(trial: Trial, client: Client) {
     let (aborted, _request) = request_signal(&client);
@@ -33,9 +33,7 @@ pub(super) fn by_hand() -> Report {
 }
 
 async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
-    let opened = server.scope.open()?;
-    abort_on(&client, &opened.handle());
-    let mut setup = opened.register()?;
+    let mut setup = register(&server, &client)?;
     setup.run(server.trial.point("authenticate")).await?;
     stream_with_heartbeat(&server, setup, &client).await
 }

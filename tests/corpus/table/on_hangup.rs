@@ -5,7 +5,7 @@ use std::future::Future;
 
 use futures::stream::pending;
 use hangup::testing::{Client, Report, Trial, abort_everywhere};
-use hangup::{CloseReason, Conflict, Handle, Registering, Registry, Scope};
+use hangup::{CloseReason, Conflict, Registering, Registry, Scope};
 
 use super::fake::{Log, Router};
 
@@ -59,12 +59,22 @@ pub(super) async fn stream(setup: Registering, client: &Client) -> Outcome {
     Ok(())
 }
 
-/// Binds a connection to the signal of its request.
-pub(super) fn abort_on(client: &Client, connection: &Handle) {
-    let (signal, connection) = (client.signal(), connection.clone());
-    client.trial().spawn(async move {
+/// Begins a connection that is bound to the signal of its request.
+pub(super) fn register(server: &Server, client: &Client) -> Result<Registering, Box<dyn Error>> {
+    let opened = server.scope.open()?;
+    let (signal, connection) = (client.signal(), opened.handle());
+    server.trial.spawn(async move {
         connection
             .close_when(signal.fired(), CloseReason::Aborted)
             .await;
     });
+    Ok(opened.register()?)
+}
+
+/// One worker per name, found when it is live.
+pub(super) async fn worker(server: Server, client: Client) -> Outcome {
+    let mut setup = server.scope.open()?.register()?;
+    setup.run(server.trial.point("authenticate")).await?;
+    setup.join(&server.workers, "ada", ())?;
+    stream(setup, &client).await
 }

@@ -4,7 +4,7 @@ use futures::stream::pending;
 use hangup::testing::{Client, Report, abort_everywhere};
 
 use super::fake::{self, OnDrop};
-use super::on_hangup::{self, Outcome, stream};
+use super::on_hangup;
 
 async fn handler_by_hand(server: fake::Server, client: Client) {
     server.trial.point("authenticate").await;
@@ -20,13 +20,6 @@ pub(super) fn by_hand() -> Report {
         .unwrap()
 }
 
-async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
-    let mut setup = server.scope.open()?.register()?;
-    setup.run(server.trial.point("authenticate")).await?;
-    setup.join(&server.workers, "ada", ())?;
-    stream(setup, &client).await
-}
-
 pub(super) fn on_hangup() -> Report {
-    on_hangup::explore(2, handler)
+    on_hangup::explore(2, on_hangup::worker)
 }

@@ -5,7 +5,7 @@ use futures::stream::pending;
 use hangup::testing::{Client, Report, Trial, abort_everywhere};
 
 use super::fake::{Router, Shelf, request_signal};
-use super::on_hangup::{self, Outcome, abort_on, stream};
+use super::on_hangup::{self, Outcome, register, stream};
 
 #[derive(Clone)]
 struct ByHand {
@@ -46,9 +46,7 @@ pub(super) fn by_hand() -> Report {
 }
 
 async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
-    let opened = server.scope.open()?;
-    abort_on(&client, &opened.handle());
-    let mut setup = opened.register()?;
+    let mut setup = register(&server, &client)?;
     setup.take_over(&server.workers, "ada", ()).await?;
     let (spawner, router) = (server.trial.clone(), server.router.clone());
     let pause = move || async move { router.pause().await };
