@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::{pending, ready};
+use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -351,4 +352,22 @@ fn items_come_in_order_each_once_and_all_of_them() {
         let text = undisturbed.map(|it| it.fault().to_string());
         assert_eq!(text.as_deref(), expected, "{items:?}: {report}");
     }
+}
+
+#[test]
+fn the_variable_runs_one_case_alone_where_there_is_such_a_case() {
+    let told = |case| {
+        let mut test = Command::new(std::env::current_exe().unwrap());
+        test.args([
+            "--exact",
+            "cases::check_panics_with_the_report",
+            "--nocapture",
+        ]);
+        let output = test.env("HANGUP_CASE", case).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let alone = told("2:dropped");
+    assert!(alone.contains("1 of 1 cases fail"), "{alone}");
+    let elsewhere = told("7:closed");
+    assert!(elsewhere.contains(" of 55 cases fail"), "{elsewhere}");
 }
