@@ -39,9 +39,9 @@ use crate::panic::contain;
 use crate::pulse::Pulse;
 use crate::scope;
 use crate::state::{CloseReason, Closed, State};
-use crate::sync::{AtomicU32, Mutex, Ordering, lock};
+use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::waiters::{WaiterKey, Waiters, wake};
-use crate::word::{OnClose, OnRelease, OnStepEnd, Word};
+use crate::word::{Behind, OnClose, OnHold, OnRelease, OnStepEnd, Word};
 
 use undo_elsewhere::Underway;
 
@@ -177,7 +177,7 @@ impl Lifecycle {
         let duty = self.transition(|word| word.close(reason))?;
         self.wake_closed();
         Ok(match duty {
-            OnClose::Unwind => Some(Unwind(self)),
+            OnClose::Unwind(behind) => Some(Unwind::new(self, behind)),
             OnClose::LeaveToStep => None,
         })
     }
@@ -191,9 +191,9 @@ impl Lifecycle {
     /// unwind if there is one.
     pub(crate) fn begin_release(&self, reason: CloseReason) -> Option<Unwind<'_>> {
         match self.transition(|word| word.release(reason)) {
-            OnRelease::Unwind => {
+            OnRelease::Unwind(behind) => {
                 self.wake_closed();
-                Some(Unwind(self))
+                Some(Unwind::new(self, behind))
             }
             OnRelease::Nothing => None,
         }
@@ -208,7 +208,7 @@ impl Lifecycle {
     pub(crate) fn end_step(&self) -> Result<(), (Closed, Unwind<'_>)> {
         match self.word.end_step() {
             OnStepEnd::GoOn => Ok(()),
-            OnStepEnd::Unwind(closed) => Err((closed, Unwind(self))),
+            OnStepEnd::Unwind(closed, behind) => Err((closed, Unwind::new(self, behind))),
         }
     }
 
@@ -218,7 +218,7 @@ impl Lifecycle {
         &self,
         membership: Arc<dyn Membership>,
     ) -> Result<(), Arc<dyn Membership>> {
-        let mut parts = lock(&self.parts);
+        let mut parts = self.fill_parts();
         if parts.unwound {
             return Err(membership);
         }
@@ -251,7 +251,7 @@ impl Lifecycle {
     /// out again (I7). The caller looks at the word afterwards: a close either
     /// finds this waker or is seen there.
     pub(crate) fn park_owner(&self, waker: Waker) {
-        let mut parts = lock(&self.parts);
+        let mut parts = self.fill_parts();
         let unneeded = match self.closed() {
             None => parts.owner.replace(waker),
             Some(_) => Some(waker),
@@ -263,7 +263,13 @@ impl Lifecycle {
     /// Stores the waker of someone who waits for `moment`, who looks at the word
     /// afterwards likewise, and stops waiting in the end.
     pub(crate) fn wait(&self, moment: Moment, key: &mut Option<WaiterKey>, waker: Waker) {
-        let replaced = lock(&self.parts).waiters(moment).insert(key, waker);
+        let mut parts = self.fill_parts();
+        let replaced = parts.waiters(moment).insert(key, waker);
+        match moment {
+            Moment::Closed => {}
+            Moment::Settled => self.word.await_settled(),
+        }
+        drop(parts);
         drop(replaced);
     }
 
@@ -272,7 +278,21 @@ impl Lifecycle {
         drop(removed);
     }
 
+    /// The parts, to put something there for whoever unwinds, or wakes: unless
+    /// `unwound` says that nobody will look any more.
+    fn fill_parts(&self) -> MutexGuard<'_, Parts> {
+        let mut parts = lock(&self.parts);
+        match self.word.hold() {
+            OnHold::Found => {}
+            OnHold::TooLate => parts.unwound = true,
+        }
+        parts
+    }
+
     fn wake_closed(&self) {
+        if self.word.load().behind() == Behind::Nothing {
+            return;
+        }
         let mut parts = lock(&self.parts);
         let owner = parts.owner.take();
         let reader = parts.slow.as_mut().and_then(|slow| slow.reader.take());
@@ -294,7 +314,7 @@ impl Lifecycle {
     }
 
     pub(crate) fn panicked(&self, message: String) {
-        let mut parts = lock(&self.parts);
+        let mut parts = self.fill_parts();
         parts.panics.push(message);
         // Once it is unwound, those before have been counted.
         let late = parts.unwound;
@@ -308,9 +328,11 @@ impl Lifecycle {
         &self.scope
     }
 
-    /// Says in the word that it has settled. For the scope, as it lets go of it.
-    pub(crate) fn mark_settled(&self) {
-        self.word.settle();
+    /// Says in the word that it has settled, and returns whether somebody waits for
+    /// that. For the scope, as it lets go of it.
+    #[must_use]
+    pub(crate) fn mark_settled(&self) -> bool {
+        self.word.settle()
     }
 
     pub(crate) fn index(&self) -> usize {

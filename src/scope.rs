@@ -241,20 +241,23 @@ impl Shared {
     }
 
     /// A connection has been unwound: counts it, lets go of it and says so in its
-    /// word, all at once for whoever takes the same lock.
-    pub(crate) fn settle(&self, lifecycle: &Lifecycle, closed: Closed, tally: Tally) {
+    /// word, all at once for whoever takes the same lock. Returns whether somebody waits
+    /// for that.
+    #[must_use]
+    pub(crate) fn settle(&self, lifecycle: &Lifecycle, closed: Closed, tally: Tally) -> bool {
         let mut members = self.members.lock(lifecycle.id().shard());
         let removed = members.remove(lifecycle);
         *members.totals.closed.entry(closed).or_default() += 1;
         members.totals.add(tally);
         // The place first: who sees that this one has settled is admitted.
         let inside = self.gate.leave();
-        lifecycle.mark_settled();
+        let awaited = lifecycle.mark_settled();
         drop(members);
         drop(removed);
         if inside == Inside::Drained {
             self.wake_drained();
         }
+        awaited
     }
 
     /// An undo ran that was brought after its connection had been unwound.

@@ -8,6 +8,8 @@
 //!   8-23   the code of `App`; else 0
 //!   24     IN_STEP: the owner is in a set-up step
 //!   25     SETTLED: closed, and everything is undone
+//!   26     HELD: something was put behind the lock
+//!   27     AWAITED: somebody waits for it to settle
 //! ```
 //!
 //! Which bits go together:
@@ -19,9 +21,15 @@
 //!   closed         maybe     only without IN_STEP
 //! ```
 //!
+//! `HELD` and `AWAITED` go with all of them, and are never cleared.
+//!
 //! `IN_STEP` decides who runs the undo (I2): whoever closes a connection that is
 //! not in a step; else whoever ends the step. Both are read-modify-writes on this
 //! word, so exactly one of them sees the other and gets the duty.
+//!
+//! `HELD` spares those who close the lock behind which there is nothing: whoever gets
+//! the duty learns with it whether there is, and whoever puts something there later
+//! learns that it is too late. `AWAITED` does the same for those who wait for `settled`.
 //!
 //! ORDERING: every move is one read-modify-write, `AcqRel`, and every load is
 //! `Acquire`. That pairs each observer of a state with whoever entered it: who
@@ -43,8 +51,18 @@ const CODE_SHIFT: u32 = 8;
 const CODE_MASK: u32 = 0xffff;
 const IN_STEP: u32 = 1 << 24;
 const SETTLED: u32 = 1 << 25;
+const HELD: u32 = 1 << 26;
+const AWAITED: u32 = 1 << 27;
+const FLAGS: u32 = IN_STEP | SETTLED | HELD | AWAITED;
 
 pub(crate) struct Word(AtomicU32);
+
+/// Whether there is anything behind the lock for whoever unwinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    Something,
+    Nothing,
+}
 
 /// A loaded word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +73,7 @@ pub(crate) struct Snapshot(u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnClose {
     /// Run the undo.
-    Unwind,
+    Unwind(Behind),
     /// Nothing but wake: the owner is in a step, and stops it first.
     LeaveToStep,
 }
@@ -67,7 +85,7 @@ pub(crate) enum OnStepEnd {
     /// Go on with the set-up.
     GoOn,
     /// Run the undo: the connection closed during the step.
-    Unwind(Closed),
+    Unwind(Closed, Behind),
 }
 
 /// What must be done for an owner that is gone.
@@ -76,9 +94,19 @@ pub(crate) enum OnStepEnd {
 pub(crate) enum OnRelease {
     /// Wake, and run the undo: it was open until now, or had closed in a step that
     /// never ended.
-    Unwind,
+    Unwind(Behind),
     /// It had closed, and the undo is taken care of.
     Nothing,
+}
+
+/// What there is for whoever has put something behind the lock.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnHold {
+    /// Whoever unwinds looks there, or has looked: that is said behind the lock.
+    Found,
+    /// Nobody looks there.
+    TooLate,
 }
 
 impl Word {
@@ -127,7 +155,7 @@ impl Word {
         Ok(if before.in_step() {
             OnClose::LeaveToStep
         } else {
-            OnClose::Unwind
+            OnClose::Unwind(before.behind())
         })
     }
 
@@ -145,7 +173,7 @@ impl Word {
         let before = Snapshot(self.0.fetch_and(!IN_STEP, Ordering::AcqRel));
         match before.closed() {
             None => OnStepEnd::GoOn,
-            Some(closed) => OnStepEnd::Unwind(closed),
+            Some(closed) => OnStepEnd::Unwind(closed, before.behind()),
         }
     }
 
@@ -157,16 +185,40 @@ impl Word {
             Err(closed) => Err(closed),
         };
         match self.update(release) {
-            Ok(_) => OnRelease::Unwind,
+            Ok(before) => OnRelease::Unwind(before.behind()),
             Err(_) => OnRelease::Nothing,
         }
     }
 
-    /// Everything is undone. Only whoever had the duty to unwind calls this.
-    pub(crate) fn settle(&self) {
+    /// Everything is undone. Only whoever had the duty to unwind calls this. Returns
+    /// whether somebody waits for it.
+    #[must_use]
+    pub(crate) fn settle(&self) -> bool {
         // ORDERING: Release, because whoever has that duty has seen all there is to see.
         let before = Snapshot(self.0.fetch_or(SETTLED, Ordering::Release));
         debug_assert!(before.closed().is_some() && !before.in_step() && !before.settled());
+        before.0 & AWAITED != 0
+    }
+
+    /// Something is put behind the lock, which is held meanwhile.
+    pub(crate) fn hold(&self) -> OnHold {
+        // ORDERING: Relaxed, because the lock hands over what is behind it.
+        if self.0.load(Ordering::Relaxed) & HELD != 0 {
+            return OnHold::Found;
+        }
+        let before = Snapshot(self.0.fetch_or(HELD, Ordering::Relaxed));
+        if before.is_closed() && !before.in_step() {
+            OnHold::TooLate
+        } else {
+            OnHold::Found
+        }
+    }
+
+    /// Somebody waits for it to settle, who has left a waker behind the lock, which is
+    /// held meanwhile.
+    pub(crate) fn await_settled(&self) {
+        // ORDERING: Relaxed, because the lock hands over the waker.
+        self.0.fetch_or(AWAITED, Ordering::Relaxed);
     }
 }
 
@@ -191,8 +243,12 @@ impl Snapshot {
         self.0 & STATE_MASK == LIVE
     }
 
+    pub(crate) fn is_closed(self) -> bool {
+        self.0 & STATE_MASK == CLOSED
+    }
+
     pub(crate) fn closed(self) -> Option<Closed> {
-        if self.0 & STATE_MASK == CLOSED {
+        if self.is_closed() {
             self.state().closed()
         } else {
             None
@@ -201,6 +257,14 @@ impl Snapshot {
 
     pub(crate) fn settled(self) -> bool {
         self.0 & SETTLED != 0
+    }
+
+    pub(crate) fn behind(self) -> Behind {
+        if self.0 & HELD != 0 {
+            Behind::Something
+        } else {
+            Behind::Nothing
+        }
     }
 
     fn in_step(self) -> bool {
@@ -214,7 +278,7 @@ impl Snapshot {
     /// [`State::apply`] on the packed form; the flags stay. The typed states put
     /// the events in order, so the only way to fail is to be closed.
     fn apply(self, event: Event) -> Result<Self, Closed> {
-        let flags = self.0 & (IN_STEP | SETTLED);
+        let flags = self.0 & FLAGS;
         match self.state().apply(event) {
             Ok(next) => Ok(Self(encode(next) | flags)),
             Err(error) => Err(error.in_order()),
@@ -279,7 +343,10 @@ fn decode_reason(bits: u32) -> CloseReason {
 mod tests {
     use std::collections::HashSet;
 
-    use super::{IN_STEP, OnClose, OnRelease, OnStepEnd, SETTLED, Snapshot, Word};
+    use super::{
+        AWAITED, Behind, FLAGS, HELD, IN_STEP, OnClose, OnHold, OnRelease, OnStepEnd, Snapshot,
+        Word,
+    };
     use crate::state::{CloseReason, Closed, EVERY_REASON, Event, Phase, State};
     use crate::sync::AtomicU32;
 
@@ -314,8 +381,11 @@ mod tests {
             }
             moves.push(&|word| _ = word.release(LARGE));
             if !open && !before.in_step() && !before.settled() {
-                moves.push(&|word| word.settle());
+                moves.push(&|word| _ = word.settle());
             }
+            // Anybody's, at any time.
+            moves.push(&|word| _ = word.hold());
+            moves.push(&|word| word.await_settled());
             for make in moves {
                 let word = word(bits);
                 make(&word);
@@ -329,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_a_state_and_two_flags() {
+    fn a_word_is_a_state_and_its_flags() {
         let reasons = [ABORTED, LARGE];
         let ends = [Phase::Pending, Phase::Registering, Phase::Live].map(|from| {
             let ends = reasons.map(|reason| State::Closed(Closed { reason, from }));
@@ -348,12 +418,20 @@ mod tests {
                 expected.insert((state, true, false));
             }
         }
-        let seen = reachable().into_iter().map(Snapshot);
+        let reached = reachable();
+        let seen = reached.iter().copied().map(Snapshot);
         let seen: HashSet<_> = seen
             .map(|it| (it.state(), it.in_step(), it.settled()))
             .collect();
         assert_eq!(seen, expected);
-        assert_eq!(seen.len(), reachable().len(), "no two words say the same");
+        // With and without what goes with all of them; and no two words say the same.
+        assert_eq!(4 * seen.len(), reached.len());
+        assert!(reached.iter().all(|bits| reached.contains(&(bits ^ HELD))));
+        assert!(
+            reached
+                .iter()
+                .all(|bits| reached.contains(&(bits ^ AWAITED)))
+        );
     }
 
     #[test]
@@ -368,33 +446,45 @@ mod tests {
                 closing.load().state(),
                 next.unwrap_or_else(|_| before.state())
             );
-            assert_eq!(
-                closing.load().0 & (IN_STEP | SETTLED),
-                bits & (IN_STEP | SETTLED)
-            );
+            assert_eq!(closing.load().0 & FLAGS, bits & FLAGS);
             // Whoever closes leaves the undo to a step that is in flight.
             if let Ok(duty) = closed {
-                assert_eq!(duty == OnClose::LeaveToStep, before.in_step());
+                let ours = OnClose::Unwind(before.behind());
+                let duty_of_step = OnClose::LeaveToStep;
+                assert_eq!(duty, if before.in_step() { duty_of_step } else { ours });
             }
 
             let ending = word(bits);
             let ended = ending.end_step();
-            assert_eq!(
-                ended,
-                before.closed().map_or(OnStepEnd::GoOn, OnStepEnd::Unwind)
-            );
+            let ours = |closed| OnStepEnd::Unwind(closed, before.behind());
+            assert_eq!(ended, before.closed().map_or(OnStepEnd::GoOn, ours));
             assert_eq!(ending.load().0, bits & !IN_STEP);
 
             let releasing = word(bits);
             let duty = releasing.release(ABORTED);
             let ours = before.closed().is_none() || before.in_step();
-            assert_eq!(duty == OnRelease::Unwind, ours);
+            assert_eq!(duty == OnRelease::Unwind(before.behind()), ours);
             assert!(releasing.load().closed().is_some() && !releasing.load().in_step());
 
             let stepping = word(bits);
             assert_eq!(stepping.begin_step().err(), before.closed());
             let live = before.state() == State::Live;
             assert_eq!(before.is_live(), live);
+
+            // Nobody looks behind the lock who was told that there was nothing.
+            let holding = word(bits);
+            let is_out = before.closed().is_some() && !before.in_step();
+            let late = is_out && before.behind() == Behind::Nothing;
+            assert_eq!(holding.hold() == OnHold::TooLate, late);
+            assert_eq!(holding.load().0, bits | HELD);
+
+            let awaiting = word(bits);
+            awaiting.await_settled();
+            assert_eq!(awaiting.load().0, bits | AWAITED);
+            if is_out && !before.settled() {
+                assert!(awaiting.settle());
+                assert_eq!(word(bits).settle(), bits & AWAITED != 0);
+            }
         }
     }
 
@@ -402,7 +492,7 @@ mod tests {
     fn every_reason_has_its_own_code() {
         for reason in EVERY_REASON {
             let word = Word::new();
-            assert_eq!(word.close(reason), Ok(OnClose::Unwind));
+            assert_eq!(word.close(reason), Ok(OnClose::Unwind(Behind::Nothing)));
             assert_eq!(
                 word.load().closed().map(|closed| closed.reason),
                 Some(reason)

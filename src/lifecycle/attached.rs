@@ -4,13 +4,12 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::Lifecycle;
-use crate::sync::lock;
 
 impl Lifecycle {
     /// The one of this type that is attached, or the new one, which is attached from now
     /// on until it is unwound.
     pub(crate) fn attach<T: Any + Send + Sync>(&self, new: Option<T>) -> Option<Arc<T>> {
-        let mut parts = lock(&self.parts);
+        let mut parts = self.fill_parts();
         let attached = &parts.slow().attached;
         let found = attached
             .iter()

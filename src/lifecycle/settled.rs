@@ -22,7 +22,7 @@ pub struct Settled {
 }
 
 /// The numbers of it, for the totals of the scope.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tally {
     pub(crate) undone: usize,
     pub(crate) panicked: usize,

@@ -6,7 +6,7 @@ use crate::sync::lock;
 impl Lifecycle {
     /// Lets the unwinding wait for a task; `false` if it is too late.
     pub(crate) fn begin_task(&self) -> bool {
-        let mut parts = lock(&self.parts);
+        let mut parts = self.fill_parts();
         // Under the lock, which the unwinding takes after the close.
         let open = self.closed().is_none();
         if open {

@@ -28,7 +28,7 @@ impl Lifecycle {
     /// Stores whom a source wakes that wakes through this, unless it has closed.
     pub(crate) fn park_reader(&self, reader: Waker) {
         let reader = Arc::new(reader);
-        let mut parts = lock(&self.parts);
+        let mut parts = self.fill_parts();
         let unneeded = match self.closed() {
             None => parts.slow().reader.replace(reader),
             Some(_) => Some(reader),

@@ -1,9 +1,10 @@
 //! Undoing what was acquired, newest first, exactly once (I2).
 
-use super::Lifecycle;
 use super::undo_elsewhere::Underway;
+use super::{Lifecycle, Tally};
 use crate::sync::lock;
 use crate::undoing::Next;
+use crate::word::Behind;
 
 pub(crate) enum Undo {
     Sync(Box<dyn FnOnce() + Send>),
@@ -15,11 +16,23 @@ pub(crate) enum Undo {
 /// way can lose it. Whoever holds it first drops what is newer than the stack:
 /// the output of a step, the source of a stream.
 #[must_use]
-pub(crate) struct Unwind<'a>(pub(super) &'a Lifecycle);
+pub(crate) struct Unwind<'a> {
+    lifecycle: &'a Lifecycle,
+    behind: Behind,
+}
+
+impl<'a> Unwind<'a> {
+    pub(super) fn new(lifecycle: &'a Lifecycle, behind: Behind) -> Self {
+        Self { lifecycle, behind }
+    }
+}
 
 impl Drop for Unwind<'_> {
     fn drop(&mut self) {
-        self.0.unwind();
+        match self.behind {
+            Behind::Something => self.lifecycle.unwind(),
+            Behind::Nothing => self.lifecycle.settle(Tally::default()),
+        }
     }
 }
 
@@ -27,7 +40,7 @@ impl Lifecycle {
     /// Puts an undo on the stack. If the stack has been unwound already, the undo
     /// runs here and now.
     pub(crate) fn push_undo(&self, undo: Undo) {
-        let mut parts = lock(&self.parts);
+        let mut parts = self.fill_parts();
         if !parts.unwound {
             // Also when closed: whoever unwinds, or will when the step ends,
             // finds it on top.
@@ -93,13 +106,19 @@ impl Lifecycle {
         for value in attached {
             self.contain(|| drop(value));
         }
+        self.settle(tally);
+    }
+
+    fn settle(&self, tally: Tally) {
         let closed = self.closed().expect("only what has closed is unwound");
         if let Some(outbox) = &self.outbox {
             outbox.settled(self.report(closed));
         }
-        self.scope.settle(self, closed, tally);
-        let waiters = lock(&self.parts).settled.take();
-        waiters.wake();
+        let awaited = self.scope.settle(self, closed, tally);
+        if awaited {
+            let waiters = lock(&self.parts).settled.take();
+            waiters.wake();
+        }
     }
 
     fn run(&self, undo: impl FnOnce()) {
