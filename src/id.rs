@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::sync::next_number;
+use crate::sync::{BLOCK, next_number};
 
 /// The identity of a connection, unique in this process and never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,10 +13,11 @@ impl ConnectionId {
         Self(next_number())
     }
 
-    /// Spreads a scope's connections evenly over its shards.
+    /// Spreads a scope's connections evenly over its shards, while a thread that opens
+    /// many stays with one for a while.
     #[expect(clippy::cast_possible_truncation, reason = "only the low bits count")]
     pub(crate) fn shard(self) -> usize {
-        self.0 as usize
+        (self.0 / BLOCK) as usize
     }
 
     /// A number from 0 to 1, another one for each: for jitter, which nobody has to

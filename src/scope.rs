@@ -26,7 +26,7 @@ use crate::state::{CloseReason, Closed};
 use crate::sync::{Mutex, lock};
 use crate::waiters::Waiters;
 
-use gate::{Gate, Inside};
+use gate::Gate;
 use members::Members;
 use sweep::Sweeps;
 
@@ -66,7 +66,6 @@ pub struct Scope {
 
 pub(crate) struct Shared {
     gate: Gate,
-    max_connections: usize,
     deadlines: Deadlines,
     runtime: Option<Arc<dyn Runtime>>,
     sweeps: Mutex<Sweeps>,
@@ -129,7 +128,7 @@ impl Scope {
         let mut members = shared.members.lock(lifecycle.id().shard());
         // Under the lock, so that whoever looks after the gate was shut finds all
         // that were admitted before (I6).
-        shared.gate.admit(shared.max_connections)?;
+        shared.gate.admit()?;
         members.insert(Arc::clone(&lifecycle));
         drop(members);
         lifecycle.opened();
@@ -141,9 +140,8 @@ impl Scope {
     /// What is open stays open. Follow it with [`close_all`](Self::close_all), and
     /// wait for [`settled`](Self::settled).
     pub fn begin_drain(&self) {
-        if self.shared.gate.shut() == Inside::Drained {
-            self.shared.wake_drained();
-        }
+        self.shared.gate.shut();
+        self.shared.wake_if_drained();
     }
 
     /// Whether a drain has begun.
@@ -250,12 +248,14 @@ impl Shared {
         *members.totals.closed.entry(closed).or_default() += 1;
         members.totals.add(tally);
         // The place first: who sees that this one has settled is admitted.
-        let inside = self.gate.leave();
+        self.gate.leave();
         let awaited = lifecycle.mark_settled();
+        // Of the last of each shard, one is the last of all.
+        let may_be_last = members.is_empty() && self.gate.is_shut();
         drop(members);
         drop(removed);
-        if inside == Inside::Drained {
-            self.wake_drained();
+        if may_be_last {
+            self.wake_if_drained();
         }
         awaited
     }
@@ -276,19 +276,17 @@ impl Shared {
         self.members.lock(id.shard()).totals.unfinished += 1;
     }
 
+    /// Once it is so, it stays so: whoever comes to a shard that was seen empty after the
+    /// gate was shut sees that it is (I6).
     fn is_drained(&self) -> bool {
-        if !self.gate.is_drained() {
-            return false;
-        }
-        // The last ones may have left the gate and not be settled yet: they are
-        // under the locks of their shards until they are.
-        self.members.lock_each().for_each(drop);
-        true
+        self.gate.is_shut() && self.members.lock_each().all(|members| members.is_empty())
     }
 
-    fn wake_drained(&self) {
-        let waiters = lock(&self.drained).take();
-        waiters.wake();
+    fn wake_if_drained(&self) {
+        if self.is_drained() {
+            let waiters = lock(&self.drained).take();
+            waiters.wake();
+        }
     }
 }
 

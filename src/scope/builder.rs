@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::gate::{Gate, UNLIMITED};
+use super::gate::Gate;
 use super::{Scope, Shared, sweep};
 use crate::deadlines::Deadlines;
 use crate::observer::{Observer, Watch};
@@ -136,8 +136,7 @@ impl ScopeBuilder {
         let clock = self.clock;
         let watch = |observer| Arc::new(Watch::new(observer, clock));
         let shared = Arc::new(Shared {
-            gate: Gate::new(),
-            max_connections: self.max_connections.unwrap_or(UNLIMITED),
+            gate: Gate::new(self.max_connections),
             deadlines: self.deadlines,
             runtime,
             sweeps: Mutex::default(),

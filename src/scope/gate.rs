@@ -3,8 +3,11 @@
 //! ```text
 //!   bits   what
 //!   0      SHUT: a drain has begun; never cleared
-//!   1-     how many are inside: admitted, and not settled yet
+//!   1-     with a cap, how many are inside: admitted, and not settled yet
 //! ```
+//!
+//! Without a cap nobody counts, so that threads do not meet here. Who is inside is then
+//! known under the locks of the shards alone, under which everybody comes in and leaves.
 //!
 //! ORDERING: every move is one read-modify-write, so each hands on what those before it
 //! have released. Who leaves and who shuts the gate releases; who comes in, is refused
@@ -18,35 +21,35 @@ const SHUT: usize = 1;
 const ONE: usize = 2;
 
 /// More than memory has room for.
-pub(super) const UNLIMITED: usize = usize::MAX / ONE;
+const UNLIMITED: usize = usize::MAX / ONE;
 
-pub(super) struct Gate(AtomicUsize);
-
-/// Whether the gate is shut and nobody is inside, which stays so.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Inside {
-    /// It is drained, as of this step: wake whoever waits for that.
-    Drained,
-    /// It is not, or not as of this step.
-    Otherwise,
+pub(super) struct Gate {
+    word: AtomicUsize,
+    max: usize,
 }
 
 impl Gate {
-    pub(super) fn new() -> Self {
-        Self(AtomicUsize::new(0))
+    pub(super) fn new(max: Option<usize>) -> Self {
+        Self {
+            word: AtomicUsize::new(0),
+            max: max.unwrap_or(UNLIMITED).min(UNLIMITED),
+        }
     }
 
-    pub(super) fn admit(&self, max: usize) -> Result<(), Refused> {
-        let mut current = self.0.load(Ordering::Acquire);
+    /// Under the lock of the shard that the newcomer goes to.
+    pub(super) fn admit(&self) -> Result<(), Refused> {
+        let mut current = self.word.load(Ordering::Acquire);
         loop {
             if current & SHUT != 0 {
                 return Err(Refused::Draining);
             }
-            if current / ONE >= max {
+            if self.is_unlimited() {
+                return Ok(());
+            }
+            if current / ONE >= self.max {
                 return Err(Refused::Full);
             }
-            match self.0.compare_exchange_weak(
+            match self.word.compare_exchange_weak(
                 current,
                 current + ONE,
                 Ordering::Acquire,
@@ -59,31 +62,22 @@ impl Gate {
     }
 
     /// One of those inside has settled.
-    pub(super) fn leave(&self) -> Inside {
-        let before = self.0.fetch_sub(ONE, Ordering::Release);
-        debug_assert!(before >= ONE, "one left who was not inside");
-        if before == SHUT + ONE {
-            Inside::Drained
-        } else {
-            Inside::Otherwise
+    pub(super) fn leave(&self) {
+        if !self.is_unlimited() {
+            let before = self.word.fetch_sub(ONE, Ordering::Release);
+            debug_assert!(before >= ONE, "one left who was not inside");
         }
     }
 
-    pub(super) fn shut(&self) -> Inside {
-        if self.0.fetch_or(SHUT, Ordering::Release) == 0 {
-            Inside::Drained
-        } else {
-            Inside::Otherwise
-        }
+    pub(super) fn shut(&self) {
+        self.word.fetch_or(SHUT, Ordering::Release);
     }
 
     pub(super) fn is_shut(&self) -> bool {
-        self.0.load(Ordering::Acquire) & SHUT != 0
+        self.word.load(Ordering::Acquire) & SHUT != 0
     }
 
-    pub(super) fn is_drained(&self) -> bool {
-        // ORDERING: Acquire is redundant while who asks goes on to the locks under which
-        // all have left; but that is not to be seen from here.
-        self.0.load(Ordering::Acquire) == SHUT
+    fn is_unlimited(&self) -> bool {
+        self.max == UNLIMITED
     }
 }

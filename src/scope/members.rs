@@ -33,6 +33,10 @@ impl Members {
         removed
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.unsettled.is_empty()
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Arc<Lifecycle>> {
         self.unsettled.iter()
     }
