@@ -15,7 +15,6 @@ impl ConnectionId {
 
     /// Spreads a scope's connections evenly over its shards, while a thread that opens
     /// many stays with one for a while.
-    #[expect(clippy::cast_possible_truncation, reason = "only the low bits count")]
     pub(crate) fn shard(self) -> usize {
         (self.0 / BLOCK) as usize
     }

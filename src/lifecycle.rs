@@ -22,6 +22,7 @@
 //!    `settled` are woken.
 
 mod attached;
+mod memberships;
 mod settled;
 mod tasks;
 mod timed;
@@ -30,7 +31,7 @@ mod unwinding;
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::id::ConnectionId;
@@ -43,8 +44,10 @@ use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::waiters::{WaiterKey, Waiters, wake};
 use crate::word::{Behind, OnClose, OnHold, OnRelease, OnStepEnd, Word};
 
+use memberships::Memberships;
 use undo_elsewhere::Underway;
 
+pub(crate) use memberships::{Membership, Place, Registrar};
 pub use settled::Settled;
 pub(crate) use settled::Tally;
 pub(crate) use unwinding::{Undo, Unwind};
@@ -62,18 +65,10 @@ pub(crate) struct Lifecycle {
     parts: Mutex<Parts>,
 }
 
-/// A place in a registry, held until the connection has settled.
-pub(crate) trait Membership: Send + Sync {
-    fn leave(self: Arc<Self>);
-
-    /// Of the key, in this registry: another one hashes it to something else.
-    fn hash(&self) -> u64;
-}
-
 #[derive(Default)]
 struct Parts {
     undo: Vec<Undo>,
-    memberships: Vec<Arc<dyn Membership>>,
+    memberships: Memberships,
     /// The undo stack has been found empty after the close: what comes later is
     /// undone by whoever brings it.
     unwound: bool,
@@ -209,41 +204,6 @@ impl Lifecycle {
         match self.word.end_step() {
             OnStepEnd::GoOn => Ok(()),
             OnStepEnd::Unwind(closed, behind) => Err((closed, Unwind::new(self, behind))),
-        }
-    }
-
-    /// Keeps a place in a registry, or returns it if nobody will leave it any
-    /// more.
-    pub(crate) fn add_membership(
-        &self,
-        membership: Arc<dyn Membership>,
-    ) -> Result<(), Arc<dyn Membership>> {
-        let mut parts = self.fill_parts();
-        if parts.unwound {
-            return Err(membership);
-        }
-        parts.memberships.push(membership);
-        Ok(())
-    }
-
-    /// Whether it holds a place under a key with this hash.
-    pub(crate) fn has_hash(&self, hash: u64) -> bool {
-        let parts = lock(&self.parts);
-        parts.memberships.iter().any(|held| held.hash() == hash)
-    }
-
-    /// Gives a place in a registry back before the end.
-    pub(crate) fn withdraw(&self, membership: &Weak<dyn Membership>) {
-        let mut parts = lock(&self.parts);
-        let position = parts
-            .memberships
-            .iter()
-            .position(|held| std::ptr::addr_eq(Arc::as_ptr(held), membership.as_ptr()));
-        let withdrawn = position.map(|at| parts.memberships.remove(at));
-        drop(parts);
-        // Else whoever unwinds leaves it.
-        if let Some(withdrawn) = withdrawn {
-            self.contain(|| withdrawn.leave());
         }
     }
 

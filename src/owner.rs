@@ -28,6 +28,10 @@ impl Owner {
     pub(crate) fn share(&self) -> Arc<Lifecycle> {
         Arc::clone(&self.0)
     }
+
+    pub(crate) fn shared(&self) -> &Arc<Lifecycle> {
+        &self.0
+    }
 }
 
 impl Deref for Owner {

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::{Arc, Weak};
 
 use crate::error::JoinError;
 use crate::handle::Handle;
-use crate::lifecycle::{Membership, Undo};
+use crate::lifecycle::Undo;
 use crate::live::Live;
 use crate::owner::{Owner, owner_methods};
-use crate::registry::{Registry, Supersede};
+use crate::registry::{Registry, Supersede, Waiting};
 use crate::runtime::BoxFuture;
 use crate::state::{CloseReason, Closed};
 use crate::step::{OnClose, Step};
@@ -73,7 +72,7 @@ pub struct Registering {
     replacing: Vec<Box<dyn Supersede>>,
     /// The place of a take-over that waits: here, so that one that is forgotten is found.
     /// It belongs to the connection alone, and goes when that settles (I7).
-    waiting: Option<Weak<dyn Membership>>,
+    waiting: Option<Waiting>,
 }
 
 owner_methods!(Registering);
@@ -120,7 +119,7 @@ impl Registering {
         V: Send + Sync + 'static,
     {
         self.withdraw();
-        let replaced = registry.reserve(self.owner.handle(), key, value)?;
+        let replaced = registry.reserve(self.owner.shared(), key, value)?;
         self.replacing.extend(replaced);
         Ok(())
     }
@@ -179,8 +178,8 @@ impl Registering {
         V: Send + Sync + 'static,
     {
         self.withdraw();
-        let (place, held) = registry.seize(self.owner.handle(), key, value)?;
-        self.waiting = Some(Arc::downgrade(&place));
+        let (waiting, held) = registry.seize(self.owner.shared(), key, value)?;
+        self.waiting = Some(waiting);
         Ok(held)
     }
 
@@ -191,8 +190,8 @@ impl Registering {
 
     /// Gives the place back, if there is one that is not won.
     pub(crate) fn withdraw(&mut self) {
-        if let Some(place) = self.waiting.take() {
-            self.owner.withdraw(&place);
+        if let Some(waiting) = self.waiting.take() {
+            waiting.withdraw(&self.owner);
         }
     }
 

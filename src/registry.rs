@@ -30,7 +30,7 @@ use table::Table;
 
 pub use builder::RegistryBuilder;
 pub use member::Member;
-pub(crate) use reserve::Supersede;
+pub(crate) use reserve::{Supersede, Waiting};
 
 /// Members under keys: connections with a value each, for others to find.
 ///
@@ -343,13 +343,14 @@ impl<K, V> Shared<K, V> {
     /// the key has been live all the time (I3).
     fn still_live(&self, seat: Arc<Seat<K, V>>) -> Option<Arc<Seat<K, V>>>
     where
-        K: Eq,
+        K: Hash + Eq,
     {
         match self.conflict {
             _ if seat.is_live() => Some(seat),
             Conflict::Replace => {
-                let table = self.table(seat.hash);
-                table.get(seat.hash, &seat.key)?.newest_live().cloned()
+                let hash = self.hasher.hash_one(&seat.key);
+                let table = self.table(hash);
+                table.get(hash, &seat.key)?.newest_live().cloned()
             }
             Conflict::Reject | Conflict::Share { .. } => None,
         }

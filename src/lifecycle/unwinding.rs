@@ -47,13 +47,17 @@ impl Lifecycle {
             parts.undo.push(undo);
             return;
         }
-        drop(parts);
         match undo {
             Undo::Sync(undo) => {
-                self.run(undo);
+                parts.undone += 1;
+                drop(parts);
+                self.contain(undo);
                 self.scope.undone_late(self.id);
             }
-            Undo::Async(begin) => self.contain(|| begin(Next::Nothing)),
+            Undo::Async(begin) => {
+                drop(parts);
+                self.contain(|| begin(Next::Nothing));
+            }
         }
     }
 
@@ -79,8 +83,9 @@ impl Lifecycle {
                     break (memberships, attached, parts.tally());
                 }
                 Some(Undo::Sync(undo)) => {
+                    parts.undone += 1;
                     drop(parts);
-                    self.run(undo);
+                    self.contain(undo);
                 }
                 Some(Undo::Async(begin)) => {
                     parts.slow().undoing = Some(Underway::beginning());
@@ -99,9 +104,9 @@ impl Lifecycle {
                 }
             }
         };
-        for membership in memberships.into_iter().rev() {
+        for membership in memberships.into_newest_first() {
             // The key and the value are the user's.
-            self.contain(|| membership.leave());
+            self.contain(|| membership.leave(self));
         }
         for value in attached {
             self.contain(|| drop(value));
@@ -119,10 +124,5 @@ impl Lifecycle {
             let waiters = lock(&self.parts).settled.take();
             waiters.wake();
         }
-    }
-
-    fn run(&self, undo: impl FnOnce()) {
-        self.contain(undo);
-        lock(&self.parts).undone += 1;
     }
 }

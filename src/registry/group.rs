@@ -12,32 +12,39 @@ use crate::handle::Handle;
 /// cheap to add and to remove.
 pub(super) struct Group<K, V> {
     pub(super) hash: u64,
-    /// The order of its first seat: it is gone when its last one is, and then another
-    /// one comes.
-    pub(super) id: u64,
     /// `None` only while a hook runs.
     oldest: Option<Arc<Seat<K, V>>>,
-    /// `None` if there are none.
-    others: Option<Box<Others<K, V>>>,
+    /// `None` if there is nothing of it.
+    more: Option<Box<More<K, V>>>,
+}
+
+/// What a group with one seat and without hooks does not have.
+struct More<K, V> {
+    /// By `Seat::order`.
+    others: BTreeMap<u64, Arc<Seat<K, V>>>,
     /// For whom the hooks of this key are being called, by one thread at a time.
     caller: Option<Arc<Seat<K, V>>>,
     /// Whether the last call was `on_first`.
     begun: bool,
 }
 
-/// By `Seat::order`.
-type Others<K, V> = BTreeMap<u64, Arc<Seat<K, V>>>;
+impl<K, V> Default for More<K, V> {
+    fn default() -> Self {
+        Self {
+            others: BTreeMap::new(),
+            caller: None,
+            begun: false,
+        }
+    }
+}
 
 impl<K, V> Group<K, V> {
     /// Without a seat: one is put in before the lock is released.
-    pub(super) fn new(hash: u64, id: u64) -> Self {
+    pub(super) fn new(hash: u64) -> Self {
         Self {
             hash,
-            id,
             oldest: None,
-            others: None,
-            caller: None,
-            begun: false,
+            more: None,
         }
     }
 
@@ -46,17 +53,25 @@ impl<K, V> Group<K, V> {
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        let any = self.oldest.as_ref().or(self.caller.as_ref());
-        any.is_some_and(|seat| seat.key.borrow() == key)
+        self.any().is_some_and(|seat| seat.key.borrow() == key)
+    }
+
+    pub(super) fn id(&self) -> Option<u64> {
+        self.any().map(|seat| seat.group)
+    }
+
+    /// One seat of it, which says what all of them say.
+    fn any(&self) -> Option<&Arc<Seat<K, V>>> {
+        self.oldest.as_ref().or_else(|| self.caller())
     }
 
     pub(super) fn len(&self) -> usize {
-        let others = self.others.as_ref().map_or(0, |others| others.len());
+        let others = self.others().map_or(0, BTreeMap::len);
         usize::from(self.oldest.is_some()) + others
     }
 
     pub(super) fn seats(&self) -> impl DoubleEndedIterator<Item = &Arc<Seat<K, V>>> {
-        let others = self.others.iter().flat_map(|others| others.values());
+        let others = self.others().into_iter().flat_map(BTreeMap::values);
         self.oldest.iter().chain(others)
     }
 
@@ -77,11 +92,12 @@ impl<K, V> Group<K, V> {
             .collect()
     }
 
-    pub(super) fn contains(&self, seat: &Seat<K, V>) -> bool {
+    /// The seat of this order.
+    pub(super) fn seat(&self, order: u64) -> Option<&Arc<Seat<K, V>>> {
         let oldest = self.oldest.as_ref();
-        let others = self.others.as_ref();
-        oldest.is_some_and(|oldest| oldest.order == seat.order)
-            || others.is_some_and(|others| others.contains_key(&seat.order))
+        oldest
+            .filter(|oldest| oldest.order == order)
+            .or_else(|| self.others()?.get(&order))
     }
 
     /// Adds the one with the highest order so far.
@@ -89,43 +105,46 @@ impl<K, V> Group<K, V> {
         if self.oldest.is_none() {
             self.oldest = Some(seat);
         } else {
-            self.others.get_or_insert_default().insert(seat.order, seat);
+            self.more().others.insert(seat.order, seat);
         }
     }
 
     /// By identity, never by key (I5): a successor is another connection.
-    pub(super) fn remove(&mut self, seat: &Seat<K, V>) -> Option<Arc<Seat<K, V>>> {
-        let is_oldest = self.oldest.as_ref()?.order == seat.order;
+    pub(super) fn remove(&mut self, order: u64) -> Option<Arc<Seat<K, V>>> {
+        let is_oldest = self.oldest.as_ref()?.order == order;
+        let Some(more) = &mut self.more else {
+            return self.oldest.take_if(|_| is_oldest);
+        };
         let removed = if is_oldest {
-            let next = self.others.as_mut().and_then(|others| others.pop_first());
+            let next = more.others.pop_first();
             std::mem::replace(&mut self.oldest, next.map(|(_, seat)| seat))
         } else {
-            self.others.as_mut()?.remove(&seat.order)
+            more.others.remove(&order)
         };
-        if self.others.as_ref().is_some_and(|others| others.is_empty()) {
-            self.others = None;
+        if more.others.is_empty() && more.caller.is_none() && !more.begun {
+            self.more = None;
         }
         removed
     }
 
     /// Whether nothing is left to keep it for.
     pub(super) fn is_vacant(&self) -> bool {
-        self.oldest.is_none() && self.caller.is_none()
+        self.oldest.is_none() && self.caller().is_none()
     }
 
     /// Makes `seat` the one for whom the hooks are called, if a call is due and nobody
     /// is at it.
     pub(super) fn begin_calls(&mut self, seat: &Arc<Seat<K, V>>) -> bool {
-        let due = self.caller.is_none() && self.due().is_some();
+        let due = self.caller().is_none() && self.due().is_some();
         if due {
-            self.caller = Some(Arc::clone(seat));
+            self.more().caller = Some(Arc::clone(seat));
         }
         due
     }
 
     pub(super) fn calls_for(&self, seat: &Arc<Seat<K, V>>) -> bool {
-        let caller = self.caller.as_ref();
-        caller.is_some_and(|caller| Arc::ptr_eq(caller, seat))
+        self.caller()
+            .is_some_and(|caller| Arc::ptr_eq(caller, seat))
     }
 
     /// The next call to make. With none left, the calls are over, and whom they were
@@ -133,18 +152,31 @@ impl<K, V> Group<K, V> {
     pub(super) fn next_call(&mut self) -> Result<Call, Option<Arc<Seat<K, V>>>> {
         match self.due() {
             Some(call) => {
-                self.begun = call == Call::First;
+                self.more().begun = call == Call::First;
                 Ok(call)
             }
-            None => Err(self.caller.take()),
+            None => Err(self.more().caller.take()),
         }
     }
 
     fn due(&self) -> Option<Call> {
-        match (self.begun, self.oldest.is_some()) {
+        let begun = self.more.as_ref().is_some_and(|more| more.begun);
+        match (begun, self.oldest.is_some()) {
             (false, true) => Some(Call::First),
             (true, false) => Some(Call::Last),
             (false, false) | (true, true) => None,
         }
+    }
+
+    fn others(&self) -> Option<&BTreeMap<u64, Arc<Seat<K, V>>>> {
+        self.more.as_ref().map(|more| &more.others)
+    }
+
+    fn caller(&self) -> Option<&Arc<Seat<K, V>>> {
+        self.more.as_ref()?.caller.as_ref()
+    }
+
+    fn more(&mut self) -> &mut More<K, V> {
+        self.more.get_or_insert_default()
     }
 }

@@ -37,10 +37,10 @@ impl<K> Hooks<K> {
 
 impl<K, V> Shared<K, V> {
     /// Calls what is due, for a seat for which the calls have begun.
-    pub(super) fn call_hooks(&self, hooks: &Hooks<K>, seat: &Arc<Seat<K, V>>) {
+    pub(super) fn call_hooks(&self, hooks: &Hooks<K>, hash: u64, seat: &Arc<Seat<K, V>>) {
         loop {
-            let mut table = self.table(seat.hash);
-            let Some(mut entry) = table.find(seat.hash, |group| group.calls_for(seat)) else {
+            let mut table = self.table(hash);
+            let Some(mut entry) = table.find(hash, |group| group.calls_for(seat)) else {
                 return;
             };
             match entry.get_mut().next_call() {

@@ -1,7 +1,7 @@
 //! Taking a seat and giving it back.
 
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use hashbrown::hash_table::Entry;
 
@@ -10,19 +10,15 @@ use super::seat::Seat;
 use super::{Conflict, Registry, Shared};
 use crate::error::JoinError;
 use crate::handle::Handle;
-use crate::lifecycle::Membership;
-
-/// A seat that was taken, to be given back before the connection ends.
-pub(crate) type Place = Arc<dyn Membership>;
+use crate::lifecycle::{Lifecycle, Membership, Place, Registrar};
 
 /// Whom a newcomer closes once it is live: those who held the key when it joined,
 /// and nobody who came later (I5).
 struct Replaced<K, V> {
     registry: Arc<Shared<K, V>>,
-    hash: u64,
+    newcomer: Place,
     /// While one of them is there, so is this group.
     group: u64,
-    order: u64,
 }
 
 /// [`Replaced`], seen by those who do not know its key.
@@ -30,6 +26,19 @@ pub(crate) trait Supersede: Send + Sync {
     /// A lookup that is under way may have passed the newcomer while it was not live. It
     /// must still find the old ones live (I3): when this returns, it is over.
     fn replaced(&self) -> Vec<Handle>;
+}
+
+/// A place that was taken and is not won yet. It keeps nothing.
+pub(crate) struct Waiting {
+    registry: Weak<dyn Registrar>,
+    place: Place,
+}
+
+impl Waiting {
+    /// Gives the place back, unless the connection has ended.
+    pub(crate) fn withdraw(self, lifecycle: &Lifecycle) {
+        lifecycle.withdraw(&self.registry, self.place);
+    }
 }
 
 impl<K, V> Registry<K, V>
@@ -41,28 +50,26 @@ where
     /// goes live.
     pub(crate) fn reserve(
         &self,
-        handle: Handle,
+        lifecycle: &Arc<Lifecycle>,
         key: K,
         value: V,
     ) -> Result<Option<Box<dyn Supersede>>, JoinError> {
         let conflict = self.shared.conflict;
-        let hash = self.hash(&key);
-        let (_, older) = self.sit(handle, hash, key, value, |held, order| match conflict {
-            Conflict::Replace => Ok((!held.is_vacant()).then_some((held.id, order))),
+        let (newcomer, group) = self.sit(lifecycle, key, value, |held| match conflict {
+            Conflict::Replace => Ok(held.id().filter(|_| held.len() > 0)),
             Conflict::Reject if has_open(held, 1) => Err(JoinError::KeyTaken),
             Conflict::Share { max_per_key } if has_open(held, max_per_key) => {
                 Err(JoinError::KeyFull)
             }
             Conflict::Reject | Conflict::Share { .. } => Ok(None),
         })?;
-        let Some((group, order)) = older else {
+        let Some(group) = group else {
             return Ok(None);
         };
         Ok(Some(Box::new(Replaced {
             registry: Arc::clone(&self.shared),
-            hash,
+            newcomer,
             group,
-            order,
         })))
     }
 
@@ -70,61 +77,70 @@ where
     /// and have not settled.
     pub(crate) fn seize(
         &self,
-        handle: Handle,
+        lifecycle: &Arc<Lifecycle>,
         key: K,
         value: V,
-    ) -> Result<(Place, Vec<Handle>), JoinError> {
-        let hash = self.hash(&key);
-        self.sit(handle, hash, key, value, |held, _| Ok(held.handles()))
+    ) -> Result<(Waiting, Vec<Handle>), JoinError> {
+        let (place, held) = self.sit(lifecycle, key, value, |held| Ok(held.handles()))?;
+        let registry = Arc::downgrade(&self.shared);
+        Ok((Waiting { registry, place }, held))
     }
 
     /// The one place where a seat is taken. Decided and inserted under one lock
     /// (I6), so of two newcomers one is the later.
     fn sit<T>(
         &self,
-        handle: Handle,
-        hash: u64,
+        lifecycle: &Arc<Lifecycle>,
         key: K,
         value: V,
-        admit: impl FnOnce(&Group<K, V>, u64) -> Result<T, JoinError>,
+        admit: impl FnOnce(&Group<K, V>) -> Result<T, JoinError>,
     ) -> Result<(Place, T), JoinError> {
-        if let Some(closed) = handle.lifecycle().closed() {
+        // Whatever returns early drops the user's key and value when the lock is
+        // released (I8): they are older than the guard.
+        if let Some(closed) = lifecycle.closed() {
             return Err(JoinError::Closed(closed));
         }
+        let hash = self.hash(&key);
         // Asked before the lock is taken. Only the owner joins, so it stays so.
-        let may_hold_it = handle.lifecycle().has_hash(hash);
-        // Declared before the lock, so that on an error the user's key and value are
-        // dropped after its release (I8).
-        let mut seat = Arc::new(Seat::new(&self.shared, hash, key, value, handle));
+        let may_hold_it = lifecycle.has_hash(hash);
 
         let mut table = self.shared.table(hash);
         let order = table.next_order();
-        Arc::get_mut(&mut seat).expect("not shared yet").order = order;
-        let entry = table.entry(hash, &seat.key);
-        let empty = Group::new(hash, order);
+        let entry = table.entry(hash, &key);
+        let empty = Group::new(hash);
         let held = match &entry {
             Entry::Occupied(held) => held.get(),
             Entry::Vacant(_) => &empty,
         };
-        if may_hold_it && held.seats().any(|other| other.handle == seat.handle) {
+        let is_ours = |seat: &Arc<Seat<K, V>>| std::ptr::eq(seat.handle.lifecycle(), &**lifecycle);
+        if may_hold_it && held.seats().any(is_ours) {
             return Err(JoinError::AlreadyJoined);
         }
-        let admitted = admit(held, order)?;
+        let admitted = admit(held)?;
+        let seat = Arc::new(Seat {
+            order,
+            group: held.id().unwrap_or(order),
+            key,
+            value,
+            handle: Handle::new(Arc::clone(lifecycle)),
+        });
         let group = entry.or_insert(empty).into_mut();
-        group.push(Arc::clone(&seat));
-        let hooks = self.shared.hooks.as_ref();
-        let hooks = hooks.filter(|_| group.begin_calls(&seat));
+        let called_for = self
+            .shared
+            .hooks
+            .as_ref()
+            .map(|hooks| (hooks, Arc::clone(&seat)));
+        group.push(seat);
+        let called_for = called_for.filter(|(_, seat)| group.begin_calls(seat));
         drop(table);
 
         // After the seat is in the table, so that whoever unwinds finds what it
         // has to remove.
-        let place: Place = Arc::clone(&seat) as Place;
-        let lifecycle = seat.handle.lifecycle();
-        if let Err(late) = lifecycle.add_membership(Arc::clone(&place)) {
-            late.leave();
-        }
-        if let Some(hooks) = hooks {
-            self.shared.call_hooks(hooks, &seat);
+        let place = Place { hash, order };
+        let registry = Arc::clone(&self.shared) as _;
+        lifecycle.add_membership(Membership { registry, place });
+        if let Some((hooks, seat)) = called_for {
+            self.shared.call_hooks(hooks, hash, &seat);
         }
         match lifecycle.closed() {
             // Since we looked: it was under the key, if only for an instant.
@@ -134,34 +150,45 @@ where
     }
 }
 
-impl<K, V> Shared<K, V>
+impl<K, V> Registrar for Shared<K, V>
 where
-    K: Hash + Eq,
+    K: Hash + Eq + Send + Sync,
+    V: Send + Sync,
 {
-    /// Gives a seat back. It may have been given back already.
-    pub(super) fn vacate(&self, seat: &Arc<Seat<K, V>>) {
-        let lifecycle = seat.handle.lifecycle();
+    fn vacate(&self, place: Place, lifecycle: &Lifecycle) {
+        let Place { hash, order } = place;
         // First, so that whoever no longer finds the seat finds this.
         if let (Some(last_closes), Some(closed)) = (&self.last_closes, lifecycle.closed()) {
-            lifecycle.contain(|| last_closes.record(seat.hash, &seat.key, closed));
+            let seat = self.seat(place);
+            lifecycle.contain(|| {
+                seat.inspect(|seat| last_closes.record(hash, &seat.key, closed));
+            });
         }
-        let mut table = self.table(seat.hash);
-        let Some(mut entry) = table.find(seat.hash, |group| group.contains(seat)) else {
+        let mut table = self.table(hash);
+        let Some(mut entry) = table.find(hash, |group| group.seat(order).is_some()) else {
             return;
         };
         let group = entry.get_mut();
-        let removed = group.remove(seat);
-        let hooks = self.hooks.as_ref();
-        let hooks = hooks.filter(|_| group.begin_calls(seat));
+        let removed = group.remove(order);
+        let seat = removed.as_ref();
+        let hooks = self.hooks.as_ref().zip(seat);
+        let called_for = hooks.filter(|(_, seat)| group.begin_calls(seat));
         if group.is_vacant() {
             entry.remove();
             table.shrink();
         }
         drop(table);
-        drop(removed);
-        if let Some(hooks) = hooks {
-            self.call_hooks(hooks, seat);
+        if let Some((hooks, seat)) = called_for {
+            self.call_hooks(hooks, hash, seat);
         }
+    }
+}
+
+impl<K, V> Shared<K, V> {
+    fn seat(&self, place: Place) -> Option<Arc<Seat<K, V>>> {
+        let mut table = self.table(place.hash);
+        let group = table.find(place.hash, |group| group.seat(place.order).is_some())?;
+        group.get().seat(place.order).cloned()
     }
 }
 
@@ -178,8 +205,9 @@ where
     V: Send + Sync,
 {
     fn replaced(&self) -> Vec<Handle> {
-        let mut table = self.registry.table(self.hash);
-        let group = table.find(self.hash, |group| group.id == self.group);
-        group.map_or_else(Vec::new, |group| group.get().handles_before(self.order))
+        let Place { hash, order } = self.newcomer;
+        let mut table = self.registry.table(hash);
+        let group = table.find(hash, |group| group.id() == Some(self.group));
+        group.map_or_else(Vec::new, |group| group.get().handles_before(order))
     }
 }
