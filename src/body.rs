@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::driven::{Driven, Turn};
+use crate::driven::Driven;
 use crate::handle::Handle;
 use crate::live::Live;
 use crate::panic::contain;
@@ -136,32 +136,36 @@ impl<B: Body> Body for LiveBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let polled = ready!(this.driven.poll(cx, |mut body, cx| {
+        let mut this = self.project();
+        let polled = this.driven.as_mut().poll(cx, |mut body, cx| {
             let frame = ready!(body.as_mut().poll_frame(cx));
-            Poll::Ready(match frame {
-                None => Turn::End,
+            let last = match &frame {
+                None => Some(CloseReason::Completed),
                 // After either, no server polls it again, or asks whether it has ended.
-                Some(Err(error)) => Turn::Last(Err(error), CloseReason::Failed),
+                Some(Err(_)) => Some(CloseReason::Failed),
                 Some(Ok(frame)) if frame.is_trailers() || body.is_end_stream() => {
-                    Turn::Last(Ok(frame), CloseReason::Completed)
+                    Some(CloseReason::Completed)
                 }
-                Some(frame) => Turn::Item(frame),
-            })
-        }));
-        Poll::Ready(match polled {
-            Ok(frame) => {
-                if frame.as_ref().map_or(true, Frame::is_trailers) {
-                    // Nothing may follow.
-                    *this.farewell = None;
+                Some(Ok(_)) => None,
+            };
+            Poll::Ready((frame, last))
+        });
+        let closed = match ready!(polled) {
+            Ok((frame, last)) => {
+                let closed = last.map(|reason| this.driven.last(reason));
+                if let Some(frame) = frame {
+                    if frame.as_ref().map_or(true, Frame::is_trailers) {
+                        // Nothing may follow.
+                        *this.farewell = None;
+                    }
+                    return Poll::Ready(Some(frame));
                 }
-                Some(frame)
+                closed.expect("without a frame there is nothing more")
             }
-            Err(closed) => {
-                let last = this.farewell.take().and_then(|last| last(closed));
-                last.map(|data| Ok(Frame::data(data)))
-            }
-        })
+            Err(closed) => closed,
+        };
+        let last = this.farewell.take().and_then(|last| last(closed));
+        Poll::Ready(last.map(|data| Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -18,7 +18,7 @@ use crate::id::ConnectionId;
 ///
 /// There is no task and no timer for a connection. One with deadlines costs an allocation
 /// of 40 bytes, and another of 96 if they are its own; a stream with a
-/// [`stall`](Self::stall) deadline two more, of 128 bytes together, and two
+/// [`stall`](Self::stall) deadline two more, of 216 bytes together, and two
 /// stores per poll. What is noted on the way, by a touch or an item, is a store into the
 /// connection's own memory, and no clock is read but once per sweep.
 ///

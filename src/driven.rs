@@ -31,16 +31,6 @@ pin_project! {
     }
 }
 
-/// What one poll of a source came to.
-pub(crate) enum Turn<T> {
-    /// It goes on.
-    Item(T),
-    /// This was all, and the connection closes for this reason.
-    Last(T, CloseReason),
-    /// There is nothing more.
-    End,
-}
-
 impl<S> Driven<S> {
     pub(crate) fn new(live: Live, source: S) -> Self {
         Self {
@@ -83,28 +73,24 @@ impl<S> Driven<S> {
         self.source.as_ref()
     }
 
-    /// Polls the source, unless the connection has closed. `Err` when there is nothing
-    /// more, and the source is gone.
+    /// Polls the source, unless the connection has closed. `Err` when it has, and the
+    /// source is gone.
     // Inlined, so that a ready item is not moved from one enum to the next.
     #[inline]
     pub(crate) fn poll<T>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<Turn<T>>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Result<T, Closed>> {
         let this = self.as_mut().project();
         let lifecycle = lifecycle(this.live);
 
-        // The one load of a ready item. I4: a close that returned before this
-        // poll began is seen here.
-        if let Some(closed) = lifecycle.closed() {
-            return self.ended(closed);
-        }
-        if this.watch.is_some() {
-            return self.poll_watched(cx, poll);
+        // I4: a close that returned before this poll began is seen here.
+        if this.watch.is_some() || lifecycle.is_closed() {
+            return self.poll_closed_or_watched(cx, poll);
         }
         match Polling::poll(lifecycle, this.source, |source| poll(source, cx)) {
-            Poll::Ready(turn) => self.take(turn),
+            Poll::Ready(polled) => Poll::Ready(Ok(polled)),
             Poll::Pending => {
                 let closed = ready!(this.parking.poll_closed(lifecycle, cx));
                 self.ended(closed)
@@ -112,13 +98,18 @@ impl<S> Driven<S> {
         }
     }
 
-    fn poll_watched<T>(
+    /// What few polls come to.
+    #[cold]
+    fn poll_closed_or_watched<T>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<Turn<T>>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Result<T, Closed>> {
         let this = self.as_mut().project();
         let lifecycle = lifecycle(this.live);
+        if let Some(closed) = lifecycle.closed() {
+            return self.ended(closed);
+        }
         let (Some(watch), Some(pulse)) = (this.watch, lifecycle.pulse()) else {
             unreachable!("it is watched");
         };
@@ -129,9 +120,9 @@ impl<S> Driven<S> {
         pulse.reader_came();
         let cx = &mut Context::from_waker(watch);
         match Polling::poll(lifecycle, this.source, |source| poll(source, cx)) {
-            Poll::Ready(turn) => {
+            Poll::Ready(polled) => {
                 pulse.reader_expected();
-                self.take(turn)
+                Poll::Ready(Ok(polled))
             }
             Poll::Pending => match lifecycle.closed() {
                 None => Poll::Pending,
@@ -140,34 +131,21 @@ impl<S> Driven<S> {
         }
     }
 
-    #[inline]
-    fn take<T>(self: Pin<&mut Self>, turn: Turn<T>) -> Poll<Result<T, Closed>> {
-        match turn {
-            Turn::Item(item) => Poll::Ready(Ok(item)),
-            Turn::Last(item, reason) => self.last(Some(item), reason),
-            Turn::End => self.last(None, CloseReason::Completed),
-        }
-    }
-
-    /// The source has ended.
-    fn last<T>(
-        self: Pin<&mut Self>,
-        item: Option<T>,
-        reason: CloseReason,
-    ) -> Poll<Result<T, Closed>> {
+    /// The source has ended: closes for `reason`, if nobody has, and drops it.
+    #[cold]
+    pub(crate) fn last(self: Pin<&mut Self>, reason: CloseReason) -> Closed {
         let mut this = self.project();
         let lifecycle = lifecycle(this.live);
-        // Whoever closed it during this last poll had a reason, and what came of the
-        // poll is there all the same.
+        // Whoever closed it during this last poll had a reason.
         let ended = lifecycle.begin_close(reason);
         // Newest first: before the undo, if that is ours to run.
         this.source.set(None);
         drop(ended);
-        let closed = || lifecycle.closed().expect("just closed, or before");
-        Poll::Ready(item.ok_or_else(closed))
+        lifecycle.closed().expect("just closed, or before")
     }
 
     /// The connection has closed.
+    #[cold]
     fn ended<T>(self: Pin<&mut Self>, closed: Closed) -> Poll<Result<T, Closed>> {
         self.project().source.set(None);
         Poll::Ready(Err(closed))
@@ -185,6 +163,7 @@ impl<S> Driven<S> {
     }
 }
 
+#[inline]
 fn lifecycle(live: &Option<Live>) -> &Lifecycle {
     live.as_ref()
         .expect("it was moved out by value")

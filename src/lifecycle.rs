@@ -27,6 +27,7 @@ mod settled;
 mod tasks;
 mod timed;
 mod undo_elsewhere;
+mod undos;
 mod unwinding;
 
 use std::any::Any;
@@ -46,11 +47,12 @@ use crate::word::{Behind, OnClose, OnHold, OnRelease, OnStepEnd, Word};
 
 use memberships::Memberships;
 use undo_elsewhere::Underway;
+use undos::Undos;
 
 pub(crate) use memberships::{Membership, Place, Registrar};
 pub use settled::Settled;
 pub(crate) use settled::Tally;
-pub(crate) use unwinding::{Undo, Unwind};
+pub(crate) use unwinding::Unwind;
 
 pub(crate) struct Lifecycle {
     word: Word,
@@ -67,19 +69,16 @@ pub(crate) struct Lifecycle {
 
 #[derive(Default)]
 struct Parts {
-    undo: Vec<Undo>,
+    undos: Undos,
     memberships: Memberships,
     /// The undo stack has been found empty after the close: what comes later is
     /// undone by whoever brings it.
     unwound: bool,
-    undone: usize,
-    panics: Vec<String>,
+    undone: u32,
     /// What few connections have.
     slow: Option<Box<Slow>>,
     /// One, since a connection has one owner. Taken by the close alone.
     owner: Option<Waker>,
-    closed: Waiters,
-    settled: Waiters,
 }
 
 /// What few connections have: what the unwinding may have to wait for, and more.
@@ -92,9 +91,12 @@ struct Slow {
     /// Every asynchronous undo is given up.
     forsaken: bool,
     unfinished: Vec<String>,
+    panics: Vec<String>,
     attached: Vec<Arc<dyn Any + Send + Sync>>,
     /// Whom the source wakes. In an `Arc`, since to clone a waker is user code (I8).
     reader: Option<Arc<Waker>>,
+    closed: Waiters,
+    settled: Waiters,
 }
 
 /// The two moments that can be waited for.
@@ -132,6 +134,12 @@ impl Lifecycle {
 
     pub(crate) fn is_live(&self) -> bool {
         self.word.load().is_live()
+    }
+
+    /// The one load of a ready item.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.word.load().is_closed()
     }
 
     pub(crate) fn closed(&self) -> Option<Closed> {
@@ -224,7 +232,7 @@ impl Lifecycle {
     /// afterwards likewise, and stops waiting in the end.
     pub(crate) fn wait(&self, moment: Moment, key: &mut Option<WaiterKey>, waker: Waker) {
         let mut parts = self.fill_parts();
-        let replaced = parts.waiters(moment).insert(key, waker);
+        let replaced = parts.slow().waiters(moment).insert(key, waker);
         match moment {
             Moment::Closed => {}
             Moment::Settled => self.word.await_settled(),
@@ -234,7 +242,7 @@ impl Lifecycle {
     }
 
     pub(crate) fn stop_waiting(&self, moment: Moment, key: WaiterKey) {
-        let removed = lock(&self.parts).waiters(moment).remove(key);
+        let removed = lock(&self.parts).slow().waiters(moment).remove(key);
         drop(removed);
     }
 
@@ -255,14 +263,19 @@ impl Lifecycle {
         }
         let mut parts = lock(&self.parts);
         let owner = parts.owner.take();
-        let reader = parts.slow.as_mut().and_then(|slow| slow.reader.take());
-        let waiters = parts.closed.take();
+        let slow = parts.slow.as_mut();
+        let others = slow.map(|slow| (slow.reader.take(), slow.closed.take()));
         drop(parts);
-        self.contain(|| drop(reader));
+        let (reader, waiters) = others.unzip();
+        if let Some(reader) = reader.flatten() {
+            self.contain(|| drop(reader));
+        }
         if let Some(owner) = owner {
             wake(owner);
         }
-        waiters.wake();
+        if let Some(waiters) = waiters {
+            waiters.wake();
+        }
     }
 
     /// Runs user code on behalf of this connection, and keeps what it says if it
@@ -275,7 +288,7 @@ impl Lifecycle {
 
     pub(crate) fn panicked(&self, message: String) {
         let mut parts = self.fill_parts();
-        parts.panics.push(message);
+        parts.slow().panics.push(message);
         // Once it is unwound, those before have been counted.
         let late = parts.unwound;
         drop(parts);
@@ -310,7 +323,9 @@ impl Parts {
     fn slow(&mut self) -> &mut Slow {
         self.slow.get_or_insert_default()
     }
+}
 
+impl Slow {
     fn waiters(&mut self, moment: Moment) -> &mut Waiters {
         match moment {
             Moment::Closed => &mut self.closed,

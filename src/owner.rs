@@ -37,6 +37,7 @@ impl Owner {
 impl Deref for Owner {
     type Target = Lifecycle;
 
+    #[inline]
     fn deref(&self) -> &Lifecycle {
         &self.0
     }
@@ -108,39 +109,35 @@ impl Drop for FailOnUnwind<'_> {
 pub(crate) struct Polling<'a, T> {
     lifecycle: &'a Lifecycle,
     slot: Pin<&'a mut Option<T>>,
-    armed: bool,
 }
 
 impl<'a, T> Polling<'a, T> {
+    #[inline]
     pub(crate) fn poll<R>(
         lifecycle: &'a Lifecycle,
         slot: Pin<&'a mut Option<T>>,
         poll: impl FnOnce(Pin<&mut T>) -> R,
     ) -> R {
-        let mut this = Self {
-            lifecycle,
-            slot,
-            armed: true,
-        };
-        let polled = poll(
-            this.slot
-                .as_mut()
-                .as_pin_mut()
-                .expect("polled after completion"),
-        );
-        this.armed = false;
+        let mut this = Self { lifecycle, slot };
+        let source = this.slot.as_mut().as_pin_mut();
+        let polled = poll(source.expect("polled after completion"));
+        std::mem::forget(this);
         polled
+    }
+
+    #[cold]
+    fn failed(&mut self) {
+        let ended = self.lifecycle.begin_close(CloseReason::Failed);
+        // Contained: a panic is under way already.
+        let _: Result<(), String> = contain(|| self.slot.set(None));
+        drop(ended);
     }
 }
 
 impl<T> Drop for Polling<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        if self.armed {
-            let ended = self.lifecycle.begin_close(CloseReason::Failed);
-            // Contained: a panic is under way already.
-            let _: Result<(), String> = contain(|| self.slot.set(None));
-            drop(ended);
-        }
+        self.failed();
     }
 }
 
@@ -176,6 +173,7 @@ macro_rules! owner_methods {
                 self.owner.id()
             }
 
+            #[inline]
             pub(crate) fn lifecycle(&self) -> &$crate::lifecycle::Lifecycle {
                 &self.owner
             }

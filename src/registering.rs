@@ -7,7 +7,6 @@ use std::hash::Hash;
 
 use crate::error::JoinError;
 use crate::handle::Handle;
-use crate::lifecycle::Undo;
 use crate::live::Live;
 use crate::owner::{Owner, owner_methods};
 use crate::registry::{Registry, Supersede, Waiting};
@@ -209,7 +208,7 @@ impl Registering {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.owner.push_undo(Undo::Sync(Box::new(undo)));
+        self.owner.push_undo(undo);
     }
 
     /// Registers an asynchronous undo. `spawn` is given the task that runs it, to run it
@@ -262,7 +261,7 @@ impl Registering {
         let lifecycle = self.owner.share();
         let name = name.into();
         let begin = move |next| spawn(undoing(lifecycle, name, next, undo));
-        self.owner.push_undo(Undo::Async(Box::new(begin)));
+        self.owner.push_undo_elsewhere(begin);
     }
 
     /// Keeps `value` until the connection closes and drops it then, in its turn
@@ -337,6 +336,9 @@ impl Registering {
         } = self;
         owner.go_live()?;
         let live = Live::new(owner);
+        if replacing.is_empty() {
+            return Ok(live);
+        }
         // All of them first: one of them may be looked up under another key.
         let replaced: Vec<_> = replacing.iter().flat_map(|it| it.replaced()).collect();
         for handle in replaced {

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use crate::driven::{Driven, Turn};
+use crate::driven::Driven;
 use crate::live::Live;
 use crate::state::{CloseReason, Closed};
 
@@ -32,12 +32,11 @@ impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Closed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let driven = self.project().driven;
+        let mut driven = self.project().driven;
         assert!(driven.source().is_some(), "`Run` polled after completion");
-        driven.poll(cx, |future, cx| {
-            let output = future.poll(cx);
-            output.map(|output| Turn::Last(output, CloseReason::Completed))
-        })
+        let output = ready!(driven.as_mut().poll(cx, F::poll))?;
+        driven.last(CloseReason::Completed);
+        Poll::Ready(Ok(output))
     }
 }
 

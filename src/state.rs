@@ -116,16 +116,6 @@ pub enum TransitionError {
     },
 }
 
-impl TransitionError {
-    /// The one way to fail of an event that its caller's type puts in order.
-    pub(crate) fn in_order(self) -> Closed {
-        match self {
-            Self::Closed(closed) => closed,
-            Self::OutOfOrder { state, event } => unreachable!("{event} while {state}"),
-        }
-    }
-}
-
 impl State {
     /// The state that `event` leads to from this one.
     ///

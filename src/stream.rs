@@ -9,10 +9,10 @@ use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use pin_project_lite::pin_project;
 
-use crate::driven::{Driven, Turn};
+use crate::driven::Driven;
 use crate::handle::Handle;
 use crate::live::Live;
-use crate::state::Closed;
+use crate::state::{CloseReason, Closed};
 
 type Farewell<T> = Box<dyn FnOnce(Closed) -> Option<T> + Send>;
 
@@ -118,21 +118,26 @@ impl<S: Stream> LiveStream<S> {
     }
 }
 
+#[cold]
+fn say<T>(farewell: &mut Option<Farewell<T>>, closed: Closed) -> Option<T> {
+    farewell.take().and_then(|last| last(closed))
+}
+
 impl<S: Stream> Stream for LiveStream<S> {
     type Item = S::Item;
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let this = self.project();
-        let polled = ready!(this.driven.poll(cx, |source, cx| {
-            source
-                .poll_next(cx)
-                .map(|item| item.map_or(Turn::End, Turn::Item))
-        }));
-        Poll::Ready(match polled {
-            Ok(item) => Some(item),
-            Err(closed) => this.farewell.take().and_then(|last| last(closed)),
-        })
+        let mut this = self.project();
+        let polled = this.driven.as_mut().poll(cx, S::poll_next);
+        match ready!(polled) {
+            Ok(Some(item)) => Poll::Ready(Some(item)),
+            Ok(None) => {
+                let closed = this.driven.last(CloseReason::Completed);
+                Poll::Ready(say(this.farewell, closed))
+            }
+            Err(closed) => Poll::Ready(say(this.farewell, closed)),
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

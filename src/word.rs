@@ -35,7 +35,7 @@
 //! `Acquire`. That pairs each observer of a state with whoever entered it: who
 //! sees `Live` sees the set-up, and who sees `SETTLED` sees every undo.
 
-use crate::state::{CloseReason, Closed, Event, Phase, State};
+use crate::state::{CloseReason, Closed, Phase, State};
 use crate::sync::{AtomicU32, Ordering};
 
 const PENDING: u32 = 0;
@@ -53,7 +53,6 @@ const IN_STEP: u32 = 1 << 24;
 const SETTLED: u32 = 1 << 25;
 const HELD: u32 = 1 << 26;
 const AWAITED: u32 = 1 << 27;
-const FLAGS: u32 = IN_STEP | SETTLED | HELD | AWAITED;
 
 pub(crate) struct Word(AtomicU32);
 
@@ -114,6 +113,7 @@ impl Word {
         Self(AtomicU32::new(PENDING))
     }
 
+    #[inline]
     pub(crate) fn load(&self) -> Snapshot {
         Snapshot(self.0.load(Ordering::Acquire))
     }
@@ -140,18 +140,18 @@ impl Word {
     }
 
     pub(crate) fn register(&self) -> Result<(), Closed> {
-        self.update(|word| word.apply(Event::Register)).map(drop)
+        self.update(Snapshot::registered).map(drop)
     }
 
     /// Clears `IN_STEP` as well: the owner stands here, so no step of it can be
     /// in flight, only one that was forgotten.
     pub(crate) fn go_live(&self) -> Result<(), Closed> {
-        self.update(|word| Ok(word.apply(Event::GoLive)?.without_step()))
+        self.update(|word| Ok(word.gone_live()?.without_step()))
             .map(drop)
     }
 
     pub(crate) fn close(&self, reason: CloseReason) -> Result<OnClose, Closed> {
-        let before = self.update(|word| word.apply(Event::Close(reason)))?;
+        let before = self.update(|word| word.closed_as(reason))?;
         Ok(if before.in_step() {
             OnClose::LeaveToStep
         } else {
@@ -179,7 +179,7 @@ impl Word {
 
     /// The owner is gone, and with it any step that it forgot to end.
     pub(crate) fn release(&self, reason: CloseReason) -> OnRelease {
-        let release = |word: Snapshot| match word.apply(Event::Close(reason)) {
+        let release = |word: Snapshot| match word.closed_as(reason) {
             Ok(closed) => Ok(closed.without_step()),
             Err(_) if word.in_step() => Ok(word.without_step()),
             Err(closed) => Err(closed),
@@ -243,6 +243,7 @@ impl Snapshot {
         self.0 & STATE_MASK == LIVE
     }
 
+    #[inline]
     pub(crate) fn is_closed(self) -> bool {
         self.0 & STATE_MASK == CLOSED
     }
@@ -275,30 +276,28 @@ impl Snapshot {
         Self(self.0 & !IN_STEP)
     }
 
-    /// [`State::apply`] on the packed form; the flags stay. The typed states put
-    /// the events in order, so the only way to fail is to be closed.
-    fn apply(self, event: Event) -> Result<Self, Closed> {
-        let flags = self.0 & FLAGS;
-        match self.state().apply(event) {
-            Ok(next) => Ok(Self(encode(next) | flags)),
-            Err(error) => Err(error.in_order()),
+    // `State::apply` on the packed form; the flags stay. The typed states put the events in
+    // order, so the only way to fail is to be closed.
+
+    fn registered(self) -> Result<Self, Closed> {
+        self.entered(REGISTERING)
+    }
+
+    fn gone_live(self) -> Result<Self, Closed> {
+        self.entered(LIVE)
+    }
+
+    fn entered(self, state: u32) -> Result<Self, Closed> {
+        match self.closed() {
+            None => Ok(Self(self.0 & !STATE_MASK | state)),
+            Some(closed) => Err(closed),
         }
     }
-}
 
-fn encode(state: State) -> u32 {
-    match state {
-        State::Pending => PENDING,
-        State::Registering => REGISTERING,
-        State::Live => LIVE,
-        State::Closed(Closed { reason, from }) => {
-            let from = match from {
-                Phase::Pending => PENDING,
-                Phase::Registering => REGISTERING,
-                Phase::Live => LIVE,
-            };
-            CLOSED | from << FROM_SHIFT | encode_reason(reason)
-        }
+    fn closed_as(self, reason: CloseReason) -> Result<Self, Closed> {
+        let from = (self.0 & STATE_MASK) << FROM_SHIFT;
+        let closed = self.entered(CLOSED)?;
+        Ok(Self(closed.0 | from | encode_reason(reason)))
     }
 }
 
@@ -344,14 +343,17 @@ mod tests {
     use std::collections::HashSet;
 
     use super::{
-        AWAITED, Behind, FLAGS, HELD, IN_STEP, OnClose, OnHold, OnRelease, OnStepEnd, Snapshot,
+        AWAITED, Behind, HELD, IN_STEP, OnClose, OnHold, OnRelease, OnStepEnd, SETTLED, Snapshot,
         Word,
     };
-    use crate::state::{CloseReason, Closed, EVERY_REASON, Event, Phase, State};
+    use crate::state::{CloseReason, Closed, EVERY_REASON, Event, Phase, State, TransitionError};
     use crate::sync::AtomicU32;
 
+    const FLAGS: u32 = IN_STEP | SETTLED | HELD | AWAITED;
     const ABORTED: CloseReason = CloseReason::Aborted;
     const LARGE: CloseReason = CloseReason::App(u16::MAX);
+
+    type Move = fn(&Word) -> Result<(), Closed>;
 
     fn word(bits: u32) -> Word {
         Word(AtomicU32::new(bits))
@@ -438,17 +440,33 @@ mod tests {
     fn every_move_is_one_of_the_machine() {
         for bits in reachable() {
             let before = Snapshot(bits);
-            let next = before.state().apply(Event::Close(ABORTED));
-            let closing = word(bits);
-            let closed = closing.close(ABORTED);
-            assert_eq!(closed.is_ok(), next.is_ok());
-            assert_eq!(
-                closing.load().state(),
-                next.unwrap_or_else(|_| before.state())
-            );
-            assert_eq!(closing.load().0 & FLAGS, bits & FLAGS);
+            let moves: [(Event, Move); 4] = [
+                (Event::Register, Word::register),
+                (Event::GoLive, Word::go_live),
+                (Event::Close(ABORTED), |word| word.close(ABORTED).map(drop)),
+                (Event::Close(LARGE), |word| word.close(LARGE).map(drop)),
+            ];
+            for (event, make) in moves {
+                // The typed states put them in order.
+                let next = match before.state().apply(event) {
+                    Err(TransitionError::OutOfOrder { .. }) => continue,
+                    Err(TransitionError::Closed(closed)) => Err(closed),
+                    Ok(next) => Ok(next),
+                };
+                let moved = word(bits);
+                assert_eq!(make(&moved), next.map(drop));
+                let after = moved.load();
+                assert_eq!(after.state(), next.unwrap_or_else(|_| before.state()));
+                // Who goes live is in no step, but may have forgotten one.
+                let kept = if event == Event::GoLive && next.is_ok() {
+                    FLAGS & !IN_STEP
+                } else {
+                    FLAGS
+                };
+                assert_eq!(after.0 & FLAGS, bits & kept);
+            }
             // Whoever closes leaves the undo to a step that is in flight.
-            if let Ok(duty) = closed {
+            if let Ok(duty) = word(bits).close(ABORTED) {
                 let ours = OnClose::Unwind(before.behind());
                 let duty_of_step = OnClose::LeaveToStep;
                 assert_eq!(duty, if before.in_step() { duty_of_step } else { ours });

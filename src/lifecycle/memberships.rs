@@ -28,39 +28,43 @@ pub(crate) struct Membership {
     pub(crate) place: Place,
 }
 
-/// One is the rule, and takes no allocation.
+/// Newest on top. One is the rule, and takes no allocation.
 #[derive(Default)]
-pub(super) struct Memberships {
-    first: Option<Membership>,
-    others: Vec<Membership>,
+pub(super) struct Memberships(Option<Held>);
+
+struct Held {
+    membership: Membership,
+    below: Option<Box<Self>>,
 }
 
 impl Memberships {
     fn push(&mut self, membership: Membership) {
-        if self.first.is_none() {
-            self.first = Some(membership);
-        } else {
-            self.others.push(membership);
-        }
+        let below = self.0.take().map(Box::new);
+        self.0 = Some(Held { membership, below });
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Membership> {
+        let Held { membership, below } = self.0.take()?;
+        self.0 = below.map(|below| *below);
+        Some(membership)
     }
 
     fn iter(&self) -> impl Iterator<Item = &Membership> {
-        self.first.iter().chain(&self.others)
+        let held = std::iter::successors(self.0.as_ref(), |held| held.below.as_deref());
+        held.map(|held| &held.membership)
     }
 
     fn remove(&mut self, registry: &Weak<dyn Registrar>, place: Place) -> Option<Membership> {
-        let is_it = |held: &mut Membership| {
+        let is_it = |held: &Membership| {
             held.place == place && std::ptr::addr_eq(Arc::as_ptr(&held.registry), registry.as_ptr())
         };
-        self.first.take_if(is_it).or_else(|| {
-            let position = self.others.iter_mut().position(is_it)?;
-            Some(self.others.remove(position))
-        })
-    }
-
-    /// The newest first.
-    pub(super) fn into_newest_first(self) -> impl Iterator<Item = Membership> {
-        self.first.into_iter().chain(self.others).rev()
+        let newer_than_it = self.iter().position(is_it)?;
+        let newer: Vec<_> = (0..newer_than_it).filter_map(|_| self.pop()).collect();
+        let removed = self.pop();
+        for membership in newer.into_iter().rev() {
+            self.push(membership);
+        }
+        removed
     }
 }
 

@@ -39,25 +39,23 @@ impl Lifecycle {
 
     pub(super) fn report(&self, closed: Closed) -> Settled {
         let parts = lock(&self.parts);
+        let slow = parts.slow.as_ref();
         Settled {
             closed,
-            undone: parts.undone,
-            panics: parts.panics.clone(),
-            unfinished: parts.unfinished().to_vec(),
+            undone: parts.undone as usize,
+            panics: slow.map_or_else(Vec::new, |slow| slow.panics.clone()),
+            unfinished: slow.map_or_else(Vec::new, |slow| slow.unfinished.clone()),
         }
     }
 }
 
 impl Parts {
-    fn unfinished(&self) -> &[String] {
-        self.slow.as_ref().map_or(&[], |slow| &slow.unfinished)
-    }
-
     pub(super) fn tally(&self) -> Tally {
+        let slow = self.slow.as_ref();
         Tally {
-            undone: self.undone,
-            panicked: self.panics.len(),
-            unfinished: self.unfinished().len(),
+            undone: self.undone as usize,
+            panicked: slow.map_or(0, |slow| slow.panics.len()),
+            unfinished: slow.map_or(0, |slow| slow.unfinished.len()),
         }
     }
 }

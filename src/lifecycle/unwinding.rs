@@ -1,16 +1,11 @@
 //! Undoing what was acquired, newest first, exactly once (I2).
 
 use super::undo_elsewhere::Underway;
+use super::undos::{Elsewhere, Here, Kind, Undo};
 use super::{Lifecycle, Tally};
 use crate::sync::lock;
 use crate::undoing::Next;
 use crate::word::Behind;
-
-pub(crate) enum Undo {
-    Sync(Box<dyn FnOnce() + Send>),
-    /// Begins it, wherever it runs. It ends with `end_undo`, or has done so already.
-    Async(Box<dyn FnOnce(Next) + Send>),
-}
 
 /// The duty to unwind, discharged when it is dropped, so that no panic on the
 /// way can lose it. Whoever holds it first drops what is newer than the stack:
@@ -39,32 +34,38 @@ impl Drop for Unwind<'_> {
 impl Lifecycle {
     /// Puts an undo on the stack. If the stack has been unwound already, the undo
     /// runs here and now.
-    pub(crate) fn push_undo(&self, undo: Undo) {
+    pub(crate) fn push_undo(&self, undo: impl FnOnce() + Send + 'static) {
+        self.push(Here::new(undo));
+    }
+
+    /// Puts one on the stack that runs elsewhere.
+    pub(crate) fn push_undo_elsewhere(&self, begin: impl FnOnce(Next) + Send + 'static) {
+        self.push(Elsewhere::new(begin));
+    }
+
+    fn push(&self, undo: Box<dyn Undo>) {
         let mut parts = self.fill_parts();
         if !parts.unwound {
             // Also when closed: whoever unwinds, or will when the step ends,
             // finds it on top.
-            parts.undo.push(undo);
+            parts.undos.push(undo);
             return;
         }
-        match undo {
-            Undo::Sync(undo) => {
-                parts.undone += 1;
-                drop(parts);
-                self.contain(undo);
-                self.scope.undone_late(self.id);
-            }
-            Undo::Async(begin) => {
-                drop(parts);
-                self.contain(|| begin(Next::Nothing));
-            }
+        let kind = undo.kind();
+        if kind == Kind::Here {
+            parts.undone += 1;
+        }
+        drop(parts);
+        self.contain(|| undo.run(Next::Nothing));
+        if kind == Kind::Here {
+            self.scope.undone_late(self.id);
         }
     }
 
     /// The duty of exactly one thread, which the word handed to it (I2); or of whoever
     /// ended what the unwinding waited for.
     pub(super) fn unwind(&self) {
-        let (memberships, attached, tally) = loop {
+        let (mut memberships, attached, tally) = loop {
             let mut parts = lock(&self.parts);
             if let Some(slow) = parts.slow.as_mut().filter(|slow| slow.tasks > 0) {
                 slow.waits_for_tasks = true;
@@ -72,29 +73,29 @@ impl Lifecycle {
             }
             // One at a time: an undo that the owner still brings comes before
             // those that are older.
-            match parts.undo.pop() {
-                None => {
-                    parts.unwound = true;
-                    let memberships = std::mem::take(&mut parts.memberships);
-                    let attached = match &mut parts.slow {
-                        None => Vec::new(),
-                        Some(slow) => std::mem::take(&mut slow.attached),
-                    };
-                    break (memberships, attached, parts.tally());
-                }
-                Some(Undo::Sync(undo)) => {
+            let Some(undo) = parts.undos.pop() else {
+                parts.unwound = true;
+                let memberships = std::mem::take(&mut parts.memberships);
+                let attached = match &mut parts.slow {
+                    None => Vec::new(),
+                    Some(slow) => std::mem::take(&mut slow.attached),
+                };
+                break (memberships, attached, parts.tally());
+            };
+            match undo.kind() {
+                Kind::Here => {
                     parts.undone += 1;
                     drop(parts);
-                    self.contain(undo);
+                    self.contain(|| undo.run(Next::Unwind));
                 }
-                Some(Undo::Async(begin)) => {
+                Kind::Elsewhere => {
                     parts.slow().undoing = Some(Underway::beginning());
                     // Under the lock: who gives up one that is overdue means that one.
                     if let Some(pulse) = &self.pulse {
                         pulse.undo_begun();
                     }
                     drop(parts);
-                    self.contain(|| begin(Next::Unwind));
+                    self.contain(|| undo.run(Next::Unwind));
                     // Whoever comes second goes on: who has begun it, or who ends it.
                     // No recursion, however many end at once.
                     if let Some(underway) = &mut lock(&self.parts).slow().undoing {
@@ -104,7 +105,7 @@ impl Lifecycle {
                 }
             }
         };
-        for membership in memberships.into_newest_first() {
+        while let Some(membership) = memberships.pop() {
             // The key and the value are the user's.
             self.contain(|| membership.leave(self));
         }
@@ -121,7 +122,7 @@ impl Lifecycle {
         }
         let awaited = self.scope.settle(self, closed, tally);
         if awaited {
-            let waiters = lock(&self.parts).settled.take();
+            let waiters = lock(&self.parts).slow().settled.take();
             waiters.wake();
         }
     }
