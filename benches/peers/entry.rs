@@ -1,0 +1,35 @@
+//! Keyed membership as it is written by hand.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use tokio_util::sync::CancellationToken;
+
+/// The members by their keys, for others to find and to cancel.
+pub(crate) type Members<K> = Arc<DashMap<K, CancellationToken>>;
+
+/// A member's place in the map, which it leaves when this is dropped.
+///
+/// It leaves by its key, whoever has it then: a token cannot be compared with another. So
+/// it is quicker than it should be where a newcomer takes over a key.
+pub(crate) struct Entry<K: Hash + Eq> {
+    members: Members<K>,
+    key: K,
+}
+
+impl<K: Hash + Eq + Clone> Entry<K> {
+    pub(crate) fn insert(members: &Members<K>, key: K, token: &CancellationToken) -> Self {
+        members.insert(key.clone(), token.clone());
+        Self {
+            members: Arc::clone(members),
+            key,
+        }
+    }
+}
+
+impl<K: Hash + Eq> Drop for Entry<K> {
+    fn drop(&mut self) {
+        self.members.remove(&self.key);
+    }
+}
