@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
 
-use crate::pairs::{self, Patience};
+use crate::pairs::{self, Pace};
 use crate::row::Row;
 
 /// Does a job so many times over, and says how long that took: without what had to be made
@@ -22,10 +22,10 @@ pub(crate) struct Side {
 
 pub(crate) struct Contest {
     name: &'static str,
-    patience: Patience,
+    pace: Pace,
     ours: Side,
-    /// Each with the name of the measure that compares it with ours.
-    peers: Vec<(&'static str, Side)>,
+    /// Each with the name of the measure that compares it with ours, if there is one.
+    peers: Vec<(Option<&'static str>, Side)>,
 }
 
 impl Side {
@@ -51,7 +51,7 @@ impl Contest {
     pub(crate) fn new(name: &'static str, ours: Side) -> Self {
         Self {
             name,
-            patience: Patience::Usual,
+            pace: Pace::USUAL,
             ours,
             peers: Vec::new(),
         }
@@ -59,14 +59,24 @@ impl Contest {
 
     /// Adds one whom ours is compared with, in the measure `row`.
     pub(crate) fn against(mut self, row: &'static str, peer: Side) -> Self {
-        self.peers.push((row, peer));
+        self.peers.push((Some(row), peer));
         self
+    }
+
+    /// Adds one for the long form alone, because it takes so long.
+    pub(crate) fn beside(mut self, peer: Side) -> Self {
+        self.peers.push((None, peer));
+        self
+    }
+
+    pub(crate) fn at(self, pace: Pace) -> Self {
+        Self { pace, ..self }
     }
 
     /// Both forms time the same runs.
     pub(crate) fn run_long(mut self, criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(self.name);
-        if self.patience == Patience::Long {
+        if self.pace.is_slow() {
             group.sample_size(10).sampling_mode(SamplingMode::Flat);
         }
         self.ours.bench(&mut group);
@@ -78,9 +88,10 @@ impl Contest {
 
     pub(crate) fn run_short(mut self, wanted: &dyn Fn(&str) -> bool, mut report: impl FnMut(&Row)) {
         for (row, peer) in &mut self.peers {
-            if wanted(row) {
-                report(&pairs::compare(row, &mut self.ours, peer, self.patience));
-            }
+            let Some(row) = row.filter(|row| wanted(row)) else {
+                continue;
+            };
+            report(&pairs::compare(row, &mut self.ours, peer, self.pace));
         }
     }
 }

@@ -19,8 +19,11 @@ pub(crate) struct Entry<K: Hash + Eq> {
 }
 
 impl<K: Hash + Eq + Clone> Entry<K> {
+    /// Takes the place under `key`, and cancels whoever had it.
     pub(crate) fn insert(members: &Members<K>, key: K, token: &CancellationToken) -> Self {
-        members.insert(key.clone(), token.clone());
+        if let Some(replaced) = members.insert(key.clone(), token.clone()) {
+            replaced.cancel();
+        }
         Self {
             members: Arc::clone(members),
             key,

@@ -3,12 +3,17 @@
 //! `cargo bench --bench peers` is the long form, `cargo bench --bench peers -- --table` the
 //! short one. What is measured, and how, is in `benches/README.md`.
 
+mod close_all;
+mod contended;
 mod contest;
 mod entry;
 mod lifecycle;
 mod pairs;
 mod row;
+mod servers;
 mod stream;
+mod transitions;
+mod two_threads;
 
 use std::env;
 use std::process::Command;
@@ -18,23 +23,34 @@ use criterion::Criterion;
 use contest::Contest;
 use row::Printer;
 
-fn contests() -> Vec<Contest> {
-    let mut contests = lifecycle::contests();
-    contests.extend(stream::contests());
-    contests
+const MILLION: u64 = 1_000_000;
+
+fn contests(largest_crowd: u64) -> Vec<Contest> {
+    [
+        lifecycle::contests(),
+        transitions::contests(),
+        stream::contests(),
+        contended::contests(),
+        close_all::contests(largest_crowd),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
     match Printer::asked_for(&arguments) {
         Some(printer) => short(printer, &arguments),
-        None => long(),
+        // As criterion itself takes it: `cargo test` only looks whether it runs.
+        None => long(arguments.iter().any(|it| it == "--bench")),
     }
 }
 
-fn long() {
+fn long(measures: bool) {
     let mut criterion = Criterion::default().configure_from_args();
-    for contest in contests() {
+    let largest_crowd = if measures { MILLION } else { 100 };
+    for contest in contests(largest_crowd) {
         contest.run_long(&mut criterion);
     }
     criterion.final_summary();
@@ -45,7 +61,7 @@ fn short(printer: Printer, arguments: &[String]) {
     let parts: Vec<_> = arguments.iter().filter(|it| !it.starts_with('-')).collect();
     let wanted = |row: &str| parts.is_empty() || parts.iter().any(|part| row.contains(*part));
     printer.print_header("ns");
-    for contest in contests() {
+    for contest in contests(MILLION) {
         contest.run_short(&wanted, |row| printer.print(row));
     }
     measure_memory(arguments);

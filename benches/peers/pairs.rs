@@ -12,33 +12,49 @@ use std::time::{Duration, Instant};
 use crate::contest::Side;
 use crate::row::Row;
 
-/// A run is at least as long: the clock and a cold cache count for little, and the other
-/// side is next before the machine has changed.
-const SLICE: Duration = Duration::from_millis(1);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    Usual,
-    /// For what takes long to make ready.
-    Long,
+/// How long to take.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    /// A run is at least as long, so that the clock and a cold cache count for little; and
+    /// not much longer, so that the other side is next before the machine has changed.
+    slice: Duration,
+    /// Pairs are made for so long,
+    limit: Duration,
+    /// and there are as many at the least.
+    least: usize,
 }
 
-impl Patience {
-    /// How long pairs are made for, and how many are made at the least.
-    fn limits(self) -> (Duration, usize) {
-        match self {
-            Self::Usual => (Duration::from_millis(800), 25),
-            Self::Long => (Duration::from_secs(4), 5),
-        }
+impl Pace {
+    pub(crate) const USUAL: Self = Self {
+        slice: Duration::from_millis(1),
+        limit: Duration::from_millis(800),
+        least: 25,
+    };
+
+    /// Threads take a while to meet, and are disturbed more often.
+    pub(crate) const THREADS: Self = Self {
+        slice: Duration::from_millis(4),
+        limit: Duration::from_millis(1500),
+        least: 25,
+    };
+
+    /// To make a crowd ready takes longer than what is measured, so once is a run.
+    pub(crate) const CROWD: Self = Self {
+        slice: Duration::ZERO,
+        limit: Duration::from_secs(4),
+        least: 5,
+    };
+
+    pub(crate) fn is_slow(self) -> bool {
+        self.slice.is_zero()
     }
 }
 
-pub(crate) fn compare(name: &str, ours: &mut Side, peer: &mut Side, patience: Patience) -> Row {
-    let times = (slice(ours), slice(peer));
-    let (limit, least) = patience.limits();
+pub(crate) fn compare(name: &str, ours: &mut Side, peer: &mut Side, pace: Pace) -> Row {
+    let times = (filling(pace.slice, ours), filling(pace.slice, peer));
     let begun = Instant::now();
     let (mut of_ours, mut of_peer) = (Vec::new(), Vec::new());
-    while begun.elapsed() < limit || of_ours.len() < least {
+    while begun.elapsed() < pace.limit || of_ours.len() < pace.least {
         // Who comes second finds what the first left of the caches: each in its turn.
         if of_ours.len() % 2 == 0 {
             of_ours.push(per_thing(ours, times.0));
@@ -58,9 +74,9 @@ pub(crate) fn compare(name: &str, ours: &mut Side, peer: &mut Side, patience: Pa
 }
 
 /// How many times fill a slice.
-fn slice(side: &mut Side) -> u64 {
+fn filling(slice: Duration, side: &mut Side) -> u64 {
     let mut times = 1;
-    while (side.run)(times) < SLICE {
+    while !slice.is_zero() && (side.run)(times) < slice {
         times *= 2;
     }
     times

@@ -30,7 +30,7 @@ impl Printer {
     pub(crate) fn print_header(self, unit: &str) {
         if let Self::Table = self {
             let (name, ours, peer) = ("name", format!("ours [{unit}]"), format!("peer [{unit}]"));
-            line(&format!("{name:<34}{ours:>17}{peer:>17}{:>9}", "ratio"));
+            line(&format!("{name:<34}{ours:>20}{peer:>20}{:>9}", "ratio"));
         }
     }
 
@@ -42,7 +42,7 @@ impl Printer {
             ratio,
         } = row;
         line(&match self {
-            Self::Table => format!("{name:<34}{ours:>17.2}{peer:>17.2}{ratio:>9.3}"),
+            Self::Table => format!("{name:<34}{ours:>20.2}{peer:>20.2}{ratio:>9.3}"),
             Self::Json => format!(
                 r#"{{"name": "{name}", "ours": {ours:.4}, "peer": {peer:.4}, "ratio": {ratio:.4}}}"#
             ),
