@@ -1,8 +1,6 @@
 //! Two threads in one server.
 
 use std::hint::black_box;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use hangup::{CloseReason, Closed};
 
@@ -89,15 +87,15 @@ fn peer(run: Run) -> Side {
     Side::new("token and DashMap", run)
 }
 
-/// Both threads at once, until both are done.
+/// Both threads at once.
 fn churn<S: Server>(key: Key) -> Run {
     let server = S::populated();
     let threads = TwoThreads::new(move |thread, times| {
-        for time in 0..times {
+        for time in times {
             server.churn(key(thread, time));
         }
     });
-    Box::new(move |times| threads.run(times).into_iter().max().unwrap())
+    Box::new(move |times| threads.run(times, &[Thread::This, Thread::Other]))
 }
 
 /// One after the other.
@@ -110,22 +108,16 @@ fn look_up<S: Server>() -> Run {
     })
 }
 
-/// On one thread, as long as the other one churns.
+/// On one thread, while the other one churns.
 fn look_up_beside_churn<S: Server>() -> Run {
     let server = S::populated();
-    let done = Arc::new(AtomicBool::new(false));
-    let threads = TwoThreads::new(move |thread, times| match thread {
-        Thread::This => {
-            (0..times).for_each(|time| server.look_up(time % RESIDENTS));
-            done.store(true, Ordering::Relaxed);
-        }
-        Thread::Other => {
-            let keys = RESIDENTS..;
-            // ORDERING: Relaxed here and above, because nothing is handed over.
-            keys.take_while(|_| !done.load(Ordering::Relaxed))
-                .for_each(|key| server.churn(key));
-            done.store(false, Ordering::Relaxed);
+    let threads = TwoThreads::new(move |thread, times| {
+        for time in times {
+            match thread {
+                Thread::This => server.look_up(time % RESIDENTS),
+                Thread::Other => server.churn(RESIDENTS + time),
+            }
         }
     });
-    Box::new(move |times| threads.run(times)[Thread::This as usize])
+    Box::new(move |times| threads.run(times, &[Thread::This]))
 }

@@ -31,10 +31,10 @@ impl Pace {
         least: 25,
     };
 
-    /// Threads take a while to meet, and are disturbed more often.
+    /// Two threads are disturbed more often than one.
     pub(crate) const THREADS: Self = Self {
-        slice: Duration::from_millis(4),
-        limit: Duration::from_millis(1500),
+        slice: Duration::from_millis(2),
+        limit: Duration::from_millis(2500),
         least: 25,
     };
 
