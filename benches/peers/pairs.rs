@@ -35,7 +35,7 @@ impl Pace {
     pub(crate) const THREADS: Self = Self {
         slice: Duration::from_millis(2),
         limit: Duration::from_millis(2500),
-        least: 25,
+        least: 10,
     };
 
     /// To make a crowd ready takes longer than what is measured, so once is a run.
