@@ -38,15 +38,16 @@ impl Pace {
         least: 10,
     };
 
-    /// To make a crowd ready takes longer than what is measured, so once is a run.
+    /// To make a crowd ready takes longer than what is measured.
     pub(crate) const CROWD: Self = Self {
-        slice: Duration::ZERO,
+        slice: Duration::from_millis(10),
         limit: Duration::from_secs(4),
-        least: 5,
+        least: 7,
     };
 
+    /// Whether a hundred runs are too many.
     pub(crate) fn is_slow(self) -> bool {
-        self.slice.is_zero()
+        self.limit >= Self::CROWD.limit
     }
 }
 
@@ -76,7 +77,7 @@ pub(crate) fn compare(name: &str, ours: &mut Side, peer: &mut Side, pace: Pace) 
 /// How many times fill a slice.
 fn filling(slice: Duration, side: &mut Side) -> u64 {
     let mut times = 1;
-    while !slice.is_zero() && (side.run)(times) < slice {
+    while (side.run)(times) < slice {
         times *= 2;
     }
     times
