@@ -42,7 +42,7 @@ use crate::pulse::Pulse;
 use crate::scope;
 use crate::state::{CloseReason, Closed, State};
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
-use crate::waiters::{WaiterKey, Waiters, wake};
+use crate::waiters::{WaiterKey, Waiters, Wakers, wake};
 use crate::word::{Behind, OnClose, OnHold, OnRelease, OnStepEnd, Word};
 
 use memberships::Memberships;
@@ -171,7 +171,12 @@ impl Lifecycle {
 
     /// Closes from anywhere. `Ok` if this call won.
     pub(crate) fn close(&self, reason: CloseReason) -> Result<(), Closed> {
-        self.begin_close(reason).map(drop)
+        match self.transition(|word| word.close(reason))? {
+            OnClose::Unwind(Behind::Something) => self.wake_and_unwind(),
+            OnClose::Unwind(Behind::Nothing) => self.settle(Tally::default()),
+            OnClose::LeaveToStep => self.wake_closed(),
+        }
+        Ok(())
     }
 
     /// Closes and wakes. `Ok` if this call won, with the duty to unwind if that
@@ -258,23 +263,9 @@ impl Lifecycle {
     }
 
     fn wake_closed(&self) {
-        if self.word.load().behind() == Behind::Nothing {
-            return;
-        }
-        let mut parts = lock(&self.parts);
-        let owner = parts.owner.take();
-        let slow = parts.slow.as_mut();
-        let others = slow.map(|slow| (slow.reader.take(), slow.closed.take()));
-        drop(parts);
-        let (reader, waiters) = others.unzip();
-        if let Some(reader) = reader.flatten() {
-            self.contain(|| drop(reader));
-        }
-        if let Some(owner) = owner {
-            wake(owner);
-        }
-        if let Some(waiters) = waiters {
-            waiters.wake();
+        if self.word.load().behind() == Behind::Something {
+            let woken = lock(&self.parts).woken_by_close();
+            woken.wake(self);
         }
     }
 
@@ -319,7 +310,42 @@ impl Lifecycle {
     }
 }
 
+/// All who are to know that a connection has closed.
+#[must_use]
+struct Woken {
+    owner: Option<Waker>,
+    others: Option<Wakers>,
+    /// To be dropped: nothing wakes it any more.
+    reader: Option<Arc<Waker>>,
+}
+
+impl Woken {
+    /// With no lock held (I8).
+    fn wake(self, lifecycle: &Lifecycle) {
+        if let Some(reader) = self.reader {
+            lifecycle.contain(|| drop(reader));
+        }
+        if let Some(owner) = self.owner {
+            wake(owner);
+        }
+        if let Some(others) = self.others {
+            others.wake();
+        }
+    }
+}
+
 impl Parts {
+    fn woken_by_close(&mut self) -> Woken {
+        let slow = self.slow.as_mut();
+        let slow = slow.map(|slow| (slow.closed.take(), slow.reader.take()));
+        let (others, reader) = slow.unzip();
+        Woken {
+            owner: self.owner.take(),
+            others,
+            reader: reader.flatten(),
+        }
+    }
+
     fn slow(&mut self) -> &mut Slow {
         self.slow.get_or_insert_default()
     }

@@ -64,6 +64,9 @@ pub struct Scope {
     shared: Arc<Shared>,
 }
 
+/// Connections that are closed between two looks at their shard. In a model the fewest.
+const FEW: usize = if cfg!(hangup_loom) { 1 } else { 32 };
+
 pub(crate) struct Shared {
     gate: Gate,
     deadlines: Deadlines,
@@ -155,11 +158,9 @@ impl Scope {
     /// A connection that is admitted meanwhile may stay open, unless a drain
     /// [has begun](Self::begin_drain).
     pub fn close_all(&self, reason: CloseReason) -> usize {
-        // Shard by shard, so that no more is kept alive than has to be.
         (0..self.shared.members.count())
-            .flat_map(|shard| self.shared.handles_in(shard))
-            .filter(|handle| handle.close(reason).is_ok())
-            .count()
+            .map(|shard| self.shared.close_shard(shard, reason))
+            .sum()
     }
 
     /// Handles to all that have not settled yet, in the order of opening.
@@ -236,6 +237,24 @@ impl Shared {
     fn handles_in(&self, shard: usize) -> Vec<Handle> {
         let members = self.members.lock(shard);
         members.iter().cloned().map(Handle::new).collect()
+    }
+
+    /// A few at a time, so that what is looked at under the lock is still at hand when it
+    /// is closed, and no more is kept alive than has to be. From the end, where who leaves
+    /// moves nobody else; and who is moved goes towards the beginning, to be met there.
+    fn close_shard(&self, shard: usize, reason: CloseReason) -> usize {
+        let mut closed = 0;
+        let mut few = Vec::with_capacity(FEW);
+        let mut end = usize::MAX;
+        while end > 0 {
+            let members = self.members.lock(shard);
+            end = members.take_before(end, &mut few);
+            drop(members);
+            for lifecycle in few.drain(..).rev() {
+                closed += usize::from(lifecycle.close(reason).is_ok());
+            }
+        }
+        closed
     }
 
     /// A connection has been unwound: counts it, lets go of it and says so in its

@@ -27,6 +27,10 @@ pub(super) enum Kind {
 }
 
 impl Undos {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(super) fn push(&mut self, mut undo: Box<dyn Undo>) {
         *undo.below() = std::mem::take(self);
         self.0 = Some(undo);

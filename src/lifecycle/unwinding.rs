@@ -1,8 +1,12 @@
 //! Undoing what was acquired, newest first, exactly once (I2).
 
+use std::any::Any;
+use std::sync::Arc;
+
+use super::memberships::Memberships;
 use super::undo_elsewhere::Underway;
 use super::undos::{Elsewhere, Here, Kind, Undo};
-use super::{Lifecycle, Tally};
+use super::{Lifecycle, Parts, Tally};
 use crate::sync::lock;
 use crate::undoing::Next;
 use crate::word::Behind;
@@ -27,6 +31,32 @@ impl Drop for Unwind<'_> {
         match self.behind {
             Behind::Something => self.lifecycle.unwind(),
             Behind::Nothing => self.lifecycle.settle(Tally::default()),
+        }
+    }
+}
+
+/// What is left when everything is undone.
+struct Rest {
+    memberships: Memberships,
+    attached: Vec<Arc<dyn Any + Send + Sync>>,
+    tally: Tally,
+}
+
+impl Parts {
+    fn awaits_tasks(&self) -> bool {
+        self.slow.as_ref().is_some_and(|slow| slow.tasks > 0)
+    }
+
+    /// The undo stack is empty, and what comes later is late.
+    fn end(&mut self) -> Rest {
+        self.unwound = true;
+        Rest {
+            memberships: std::mem::take(&mut self.memberships),
+            attached: match &mut self.slow {
+                None => Vec::new(),
+                Some(slow) => std::mem::take(&mut slow.attached),
+            },
+            tally: self.tally(),
         }
     }
 }
@@ -62,25 +92,37 @@ impl Lifecycle {
         }
     }
 
+    /// Wakes all who are to know that it has closed, and unwinds it.
+    pub(super) fn wake_and_unwind(&self) {
+        let mut parts = lock(&self.parts);
+        let woken = parts.woken_by_close();
+        // Now, if there is nothing to do before: most have no undo when they close.
+        let rest = if parts.awaits_tasks() || !parts.undos.is_empty() {
+            None
+        } else {
+            Some(parts.end())
+        };
+        drop(parts);
+        woken.wake(self);
+        match rest {
+            Some(rest) => self.leave(rest),
+            None => self.unwind(),
+        }
+    }
+
     /// The duty of exactly one thread, which the word handed to it (I2); or of whoever
     /// ended what the unwinding waited for.
     pub(super) fn unwind(&self) {
-        let (mut memberships, attached, tally) = loop {
+        let rest = loop {
             let mut parts = lock(&self.parts);
-            if let Some(slow) = parts.slow.as_mut().filter(|slow| slow.tasks > 0) {
-                slow.waits_for_tasks = true;
+            if parts.awaits_tasks() {
+                parts.slow().waits_for_tasks = true;
                 return;
             }
             // One at a time: an undo that the owner still brings comes before
             // those that are older.
             let Some(undo) = parts.undos.pop() else {
-                parts.unwound = true;
-                let memberships = std::mem::take(&mut parts.memberships);
-                let attached = match &mut parts.slow {
-                    None => Vec::new(),
-                    Some(slow) => std::mem::take(&mut slow.attached),
-                };
-                break (memberships, attached, parts.tally());
+                break parts.end();
             };
             match undo.kind() {
                 Kind::Here => {
@@ -105,6 +147,15 @@ impl Lifecycle {
                 }
             }
         };
+        self.leave(rest);
+    }
+
+    fn leave(&self, rest: Rest) {
+        let Rest {
+            mut memberships,
+            attached,
+            tally,
+        } = rest;
         while let Some(membership) = memberships.pop() {
             // The key and the value are the user's.
             self.contain(|| membership.leave(self));
@@ -115,7 +166,7 @@ impl Lifecycle {
         self.settle(tally);
     }
 
-    fn settle(&self, tally: Tally) {
+    pub(super) fn settle(&self, tally: Tally) {
         let closed = self.closed().expect("only what has closed is unwound");
         if let Some(outbox) = &self.outbox {
             outbox.settled(self.report(closed));

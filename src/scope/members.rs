@@ -37,6 +37,15 @@ impl Members {
         self.unsettled.is_empty()
     }
 
+    /// Puts as many as there is room for into `few`, those that are the last before
+    /// `end`, and returns where they begin.
+    pub(super) fn take_before(&self, end: usize, few: &mut Vec<Arc<Lifecycle>>) -> usize {
+        let end = end.min(self.unsettled.len());
+        let begin = end.saturating_sub(few.capacity());
+        few.extend_from_slice(&self.unsettled[begin..end]);
+        begin
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Arc<Lifecycle>> {
         self.unsettled.iter()
     }
