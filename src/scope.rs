@@ -264,8 +264,7 @@ impl Shared {
     pub(crate) fn settle(&self, lifecycle: &Lifecycle, closed: Closed, tally: Tally) -> bool {
         let mut members = self.members.lock(lifecycle.id().shard());
         let removed = members.remove(lifecycle);
-        *members.totals.closed.entry(closed).or_default() += 1;
-        members.totals.add(tally);
+        members.totals.settled(closed, tally);
         // The place first: who sees that this one has settled is admitted.
         self.gate.leave();
         let awaited = lifecycle.mark_settled();

@@ -119,14 +119,14 @@ impl Word {
     }
 
     /// The only loop that writes the state: one read-modify-write, or none if
-    /// there is no such move. Returns what the word was before.
-    fn update(
-        &self,
-        next: impl Fn(Snapshot) -> Result<Snapshot, Closed>,
-    ) -> Result<Snapshot, Closed> {
+    /// there is no such move. Returns what the word was before, or is.
+    #[inline]
+    fn update(&self, next: impl Fn(Snapshot) -> Option<Snapshot>) -> Result<Snapshot, Snapshot> {
         let mut current = self.load();
         loop {
-            let next = next(current)?;
+            let Some(next) = next(current) else {
+                return Err(current);
+            };
             match self.0.compare_exchange_weak(
                 current.0,
                 next.0,
@@ -139,19 +139,25 @@ impl Word {
         }
     }
 
+    /// A move that nothing but a close can be in the way of.
+    #[inline]
+    fn move_on(&self, next: impl Fn(Snapshot) -> Option<Snapshot>) -> Result<Snapshot, Closed> {
+        self.update(next).map_err(Snapshot::expect_closed)
+    }
+
     pub(crate) fn register(&self) -> Result<(), Closed> {
-        self.update(Snapshot::registered).map(drop)
+        self.move_on(|word| word.entered(REGISTERING)).map(drop)
     }
 
     /// Clears `IN_STEP` as well: the owner stands here, so no step of it can be
     /// in flight, only one that was forgotten.
     pub(crate) fn go_live(&self) -> Result<(), Closed> {
-        self.update(|word| Ok(word.gone_live()?.without_step()))
+        self.move_on(|word| Some(word.entered(LIVE)?.without_step()))
             .map(drop)
     }
 
     pub(crate) fn close(&self, reason: CloseReason) -> Result<OnClose, Closed> {
-        let before = self.update(|word| word.closed_as(reason))?;
+        let before = self.move_on(|word| word.closed_as(reason))?;
         Ok(if before.in_step() {
             OnClose::LeaveToStep
         } else {
@@ -161,11 +167,8 @@ impl Word {
 
     /// The owner starts a step, unless the connection has closed.
     pub(crate) fn begin_step(&self) -> Result<(), Closed> {
-        self.update(|word| match word.closed() {
-            None => Ok(Snapshot(word.0 | IN_STEP)),
-            Some(closed) => Err(closed),
-        })
-        .map(drop)
+        let begun = |word: Snapshot| (!word.is_closed()).then_some(Snapshot(word.0 | IN_STEP));
+        self.move_on(begun).map(drop)
     }
 
     /// The owner's step is over: completed, or stopped and dropped.
@@ -180,9 +183,8 @@ impl Word {
     /// The owner is gone, and with it any step that it forgot to end.
     pub(crate) fn release(&self, reason: CloseReason) -> OnRelease {
         let release = |word: Snapshot| match word.closed_as(reason) {
-            Ok(closed) => Ok(closed.without_step()),
-            Err(_) if word.in_step() => Ok(word.without_step()),
-            Err(closed) => Err(closed),
+            Some(closed) => Some(closed.without_step()),
+            None => word.in_step().then_some(word.without_step()),
         };
         match self.update(release) {
             Ok(before) => OnRelease::Unwind(before.behind()),
@@ -256,6 +258,11 @@ impl Snapshot {
         }
     }
 
+    #[cold]
+    fn expect_closed(self) -> Closed {
+        self.closed().expect("nothing else was in the way")
+    }
+
     pub(crate) fn settled(self) -> bool {
         self.0 & SETTLED != 0
     }
@@ -279,25 +286,16 @@ impl Snapshot {
     // `State::apply` on the packed form; the flags stay. The typed states put the events in
     // order, so the only way to fail is to be closed.
 
-    fn registered(self) -> Result<Self, Closed> {
-        self.entered(REGISTERING)
+    #[inline]
+    fn entered(self, state: u32) -> Option<Self> {
+        (!self.is_closed()).then_some(Self(self.0 & !STATE_MASK | state))
     }
 
-    fn gone_live(self) -> Result<Self, Closed> {
-        self.entered(LIVE)
-    }
-
-    fn entered(self, state: u32) -> Result<Self, Closed> {
-        match self.closed() {
-            None => Ok(Self(self.0 & !STATE_MASK | state)),
-            Some(closed) => Err(closed),
-        }
-    }
-
-    fn closed_as(self, reason: CloseReason) -> Result<Self, Closed> {
+    #[inline]
+    fn closed_as(self, reason: CloseReason) -> Option<Self> {
         let from = (self.0 & STATE_MASK) << FROM_SHIFT;
         let closed = self.entered(CLOSED)?;
-        Ok(Self(closed.0 | from | encode_reason(reason)))
+        Some(Self(closed.0 | from | encode_reason(reason)))
     }
 }
 

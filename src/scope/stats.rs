@@ -63,14 +63,24 @@ impl Stats {
 /// Of those that have settled.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
-    pub(super) closed: BTreeMap<Closed, u64>,
+    closed: BTreeMap<Closed, u64>,
+    /// How the last ones closed, and how many in a row: not among the above yet.
+    latest: Option<(Closed, u64)>,
     pub(super) undone: u64,
     pub(super) panicked: u64,
     pub(super) unfinished: u64,
 }
 
 impl Totals {
-    pub(super) fn add(&mut self, tally: Tally) {
+    pub(super) fn settled(&mut self, closed: Closed, tally: Tally) {
+        match &mut self.latest {
+            Some((latest, count)) if *latest == closed => *count += 1,
+            latest => {
+                if let Some((before, count)) = latest.replace((closed, 1)) {
+                    *self.closed.entry(before).or_default() += count;
+                }
+            }
+        }
         self.undone += tally.undone as u64;
         self.panicked += tally.panicked as u64;
         self.unfinished += tally.unfinished as u64;
@@ -79,7 +89,8 @@ impl Totals {
 
 impl AddAssign<&Totals> for Stats {
     fn add_assign(&mut self, totals: &Totals) {
-        for (closed, count) in &totals.closed {
+        let latest = totals.latest.iter().map(|(closed, count)| (closed, count));
+        for (closed, count) in totals.closed.iter().chain(latest) {
             *self.closed.entry(*closed).or_default() += count;
         }
         self.undone += totals.undone;
