@@ -46,6 +46,7 @@ impl<S> Driven<S> {
         let watch = live.lifecycle().watched_reader().map(|pulse| {
             // For the first time.
             pulse.reader_expected();
+            live.lifecycle().watch();
             Waker::from(live.share())
         });
         let mut this = Self::new(live, source);
@@ -75,60 +76,75 @@ impl<S> Driven<S> {
 
     /// Polls the source, unless the connection has closed. `Err` when it has, and the
     /// source is gone.
-    // Inlined, so that a ready item is not moved from one enum to the next.
-    #[inline]
     pub(crate) fn poll<T>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
+        mut poll: impl FnMut(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Result<T, Closed>> {
-        let this = self.as_mut().project();
-        let lifecycle = lifecycle(this.live);
-
-        // I4: a close that returned before this poll began is seen here.
-        if this.watch.is_some() || lifecycle.is_closed() {
-            return self.poll_closed_or_watched(cx, poll);
-        }
-        match Polling::poll(lifecycle, this.source, |source| poll(source, cx)) {
-            Poll::Ready(polled) => Poll::Ready(Ok(polled)),
-            Poll::Pending => {
-                let closed = ready!(this.parking.poll_closed(lifecycle, cx));
-                self.ended(closed)
-            }
+        match self.as_mut().poll_source(|source| poll(source, cx)) {
+            Some(Poll::Ready(polled)) => Poll::Ready(Ok(polled)),
+            Some(Poll::Pending) => self.poll_closed(cx).map(Err),
+            None => self.poll_closed_or_watched(cx, poll),
         }
     }
 
-    /// What few polls come to.
-    #[cold]
-    fn poll_closed_or_watched<T>(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
-    ) -> Poll<Result<T, Closed>> {
-        let this = self.as_mut().project();
+    // The parts of `poll`, for those to whom it matters that only the first is inlined: it
+    // is all that an item costs that is ready.
+
+    /// Polls the source, if there is nothing more to look at than whether it is open.
+    #[inline]
+    pub(crate) fn poll_source<R>(
+        self: Pin<&mut Self>,
+        poll: impl FnOnce(Pin<&mut S>) -> R,
+    ) -> Option<R> {
+        let this = self.project();
         let lifecycle = lifecycle(this.live);
-        if let Some(closed) = lifecycle.closed() {
-            return self.ended(closed);
-        }
-        let (Some(watch), Some(pulse)) = (this.watch, lifecycle.pulse()) else {
-            unreachable!("it is watched");
-        };
+        // I4: a close that returned before this poll began is seen here.
+        let just_open = lifecycle.is_just_open();
+        just_open.then(|| Polling::poll(lifecycle, this.source, poll))
+    }
+
+    /// When the source is pending.
+    pub(crate) fn poll_closed(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Closed> {
+        let mut this = self.project();
+        let closed = ready!(this.parking.poll_closed(lifecycle(this.live), cx));
+        this.source.set(None);
+        Poll::Ready(closed)
+    }
+
+    /// When there is more to look at.
+    #[cold]
+    pub(crate) fn poll_closed_or_watched<T>(
+        self: Pin<&mut Self>,
+        cx: &Context<'_>,
+        mut poll: impl FnMut(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Result<T, Closed>> {
+        let mut this = self.project();
+        let lifecycle = lifecycle(this.live);
         // First of all: the source wakes the reader through the lifecycle.
-        if let Poll::Ready(closed) = this.parking.poll_read(lifecycle, cx) {
-            return self.ended(closed);
-        }
-        pulse.reader_came();
-        let cx = &mut Context::from_waker(watch);
-        match Polling::poll(lifecycle, this.source, |source| poll(source, cx)) {
-            Poll::Ready(polled) => {
-                pulse.reader_expected();
-                Poll::Ready(Ok(polled))
-            }
-            Poll::Pending => match lifecycle.closed() {
-                None => Poll::Pending,
-                Some(closed) => self.ended(closed),
+        let closed = match (this.watch, lifecycle.pulse(), lifecycle.closed()) {
+            (Some(watch), Some(pulse), None) => match this.parking.poll_read(lifecycle, cx) {
+                Poll::Ready(closed) => closed,
+                Poll::Pending => {
+                    pulse.reader_came();
+                    let cx = &mut Context::from_waker(watch);
+                    let source = this.source.as_mut();
+                    match Polling::poll(lifecycle, source, |source| poll(source, cx)) {
+                        Poll::Ready(polled) => {
+                            pulse.reader_expected();
+                            return Poll::Ready(Ok(polled));
+                        }
+                        Poll::Pending => match lifecycle.closed() {
+                            None => return Poll::Pending,
+                            Some(closed) => closed,
+                        },
+                    }
+                }
             },
-        }
+            (_, _, closed) => closed.expect("it is not watched, so it has closed"),
+        };
+        this.source.set(None);
+        Poll::Ready(Err(closed))
     }
 
     /// The source has ended: closes for `reason`, if nobody has, and drops it.
@@ -142,13 +158,6 @@ impl<S> Driven<S> {
         this.source.set(None);
         drop(ended);
         lifecycle.closed().expect("just closed, or before")
-    }
-
-    /// The connection has closed.
-    #[cold]
-    fn ended<T>(self: Pin<&mut Self>, closed: Closed) -> Poll<Result<T, Closed>> {
-        self.project().source.set(None);
-        Poll::Ready(Err(closed))
     }
 
     /// Closes for `reason`, if nobody has, and drops the source.

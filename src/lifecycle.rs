@@ -113,8 +113,13 @@ impl Lifecycle {
         watch: Option<&Arc<Watch>>,
         pulse: Option<Box<Pulse>>,
     ) -> Self {
+        let word = Word::new();
+        if watch.is_some() {
+            // So that what comes while it is being told waits for its turn.
+            let _: OnHold = word.hold();
+        }
         Self {
-            word: Word::new(),
+            word,
             index: AtomicU32::new(0),
             id,
             scope,
@@ -136,12 +141,19 @@ impl Lifecycle {
         self.word.load().is_live()
     }
 
-    /// The one load of a ready item.
+    /// Whether there is nothing more to a poll of its source than that: the one load of a
+    /// ready item.
     #[inline]
-    pub(crate) fn is_closed(&self) -> bool {
-        self.word.load().is_closed()
+    pub(crate) fn is_just_open(&self) -> bool {
+        self.word.load().is_just_open()
     }
 
+    /// There is more to a poll of its source from now on.
+    pub(crate) fn watch(&self) {
+        self.word.watch();
+    }
+
+    #[inline]
     pub(crate) fn closed(&self) -> Option<Closed> {
         self.word.load().closed()
     }

@@ -118,27 +118,31 @@ impl<'a, T> Polling<'a, T> {
         slot: Pin<&'a mut Option<T>>,
         poll: impl FnOnce(Pin<&mut T>) -> R,
     ) -> R {
+        // Before there is anything to be done about a panic, so that none is expected from
+        // a source that does not.
+        assert!(slot.is_some(), "polled after completion");
         let mut this = Self { lifecycle, slot };
         let source = this.slot.as_mut().as_pin_mut();
-        let polled = poll(source.expect("polled after completion"));
+        let polled = poll(source.expect("just seen"));
         std::mem::forget(this);
         polled
-    }
-
-    #[cold]
-    fn failed(&mut self) {
-        let ended = self.lifecycle.begin_close(CloseReason::Failed);
-        // Contained: a panic is under way already.
-        let _: Result<(), String> = contain(|| self.slot.set(None));
-        drop(ended);
     }
 }
 
 impl<T> Drop for Polling<'_, T> {
+    // By parts, so that nothing has to be put down for it before the poll.
     #[inline]
     fn drop(&mut self) {
-        self.failed();
+        fail(self.lifecycle, self.slot.as_mut());
     }
+}
+
+#[cold]
+fn fail<T>(lifecycle: &Lifecycle, mut slot: Pin<&mut Option<T>>) {
+    let ended = lifecycle.begin_close(CloseReason::Failed);
+    // Contained: a panic is under way already.
+    let _: Result<(), String> = contain(|| slot.set(None));
+    drop(ended);
 }
 
 /// What the owner can do in every state.

@@ -116,9 +116,32 @@ impl<S: Stream> LiveStream<S> {
     pub fn handle(&self) -> Handle {
         self.driven.live().handle()
     }
+
+    #[cold]
+    fn completed(self: Pin<&mut Self>) -> Option<S::Item> {
+        let this = self.project();
+        let closed = this.driven.last(CloseReason::Completed);
+        say(this.farewell, closed)
+    }
+
+    #[inline(never)]
+    fn poll_closed(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        let closed = ready!(this.driven.poll_closed(cx));
+        Poll::Ready(say(this.farewell, closed))
+    }
+
+    #[cold]
+    fn poll_closed_or_watched(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.as_mut().project();
+        match ready!(this.driven.poll_closed_or_watched(cx, S::poll_next)) {
+            Ok(Some(item)) => Poll::Ready(Some(item)),
+            Ok(None) => Poll::Ready(self.completed()),
+            Err(closed) => Poll::Ready(say(this.farewell, closed)),
+        }
+    }
 }
 
-#[cold]
 fn say<T>(farewell: &mut Option<Farewell<T>>, closed: Closed) -> Option<T> {
     farewell.take().and_then(|last| last(closed))
 }
@@ -127,16 +150,13 @@ impl<S: Stream> Stream for LiveStream<S> {
     type Item = S::Item;
 
     #[inline]
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        let mut this = self.project();
-        let polled = this.driven.as_mut().poll(cx, S::poll_next);
-        match ready!(polled) {
-            Ok(Some(item)) => Poll::Ready(Some(item)),
-            Ok(None) => {
-                let closed = this.driven.last(CloseReason::Completed);
-                Poll::Ready(say(this.farewell, closed))
-            }
-            Err(closed) => Poll::Ready(say(this.farewell, closed)),
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let driven = self.as_mut().project().driven;
+        match driven.poll_source(|source| source.poll_next(cx)) {
+            Some(Poll::Ready(Some(item))) => Poll::Ready(Some(item)),
+            Some(Poll::Ready(None)) => Poll::Ready(self.completed()),
+            Some(Poll::Pending) => self.poll_closed(cx),
+            None => self.poll_closed_or_watched(cx),
         }
     }
 

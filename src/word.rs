@@ -2,14 +2,15 @@
 //!
 //! ```text
 //!   bits   what
-//!   0-1    the state: 0 pending, 1 registering, 2 live, 3 closed
-//!   2-3    the phase it closed from, coded likewise; 0 while open
+//!   0-1    the phase: 0 pending, 1 registering, 2 live; stays when it closes
+//!   2      CLOSED
+//!   3      IN_STEP: the owner is in a set-up step
 //!   4-7    the close reason; 0 while open
 //!   8-23   the code of `App`; else 0
-//!   24     IN_STEP: the owner is in a set-up step
-//!   25     SETTLED: closed, and everything is undone
-//!   26     HELD: something was put behind the lock
-//!   27     AWAITED: somebody waits for it to settle
+//!   24     SETTLED: closed, and everything is undone
+//!   25     HELD: something was put behind the lock, or may be
+//!   26     AWAITED: somebody waits for it to settle
+//!   27     WATCHED: there is more to a poll of its source than whether it is open
 //! ```
 //!
 //! Which bits go together:
@@ -21,7 +22,7 @@
 //!   closed         maybe     only without IN_STEP
 //! ```
 //!
-//! `HELD` and `AWAITED` go with all of them, and are never cleared.
+//! The others go with all of them, and are never cleared.
 //!
 //! `IN_STEP` decides who runs the undo (I2): whoever closes a connection that is
 //! not in a step; else whoever ends the step. Both are read-modify-writes on this
@@ -41,18 +42,18 @@ use crate::sync::{AtomicU32, Ordering};
 const PENDING: u32 = 0;
 const REGISTERING: u32 = 1;
 const LIVE: u32 = 2;
-const CLOSED: u32 = 3;
 
-const STATE_MASK: u32 = 0b11;
-const FROM_SHIFT: u32 = 2;
+const PHASE_MASK: u32 = 0b11;
+const CLOSED: u32 = 1 << 2;
+const IN_STEP: u32 = 1 << 3;
 const REASON_SHIFT: u32 = 4;
 const REASON_MASK: u32 = 0b1111;
 const CODE_SHIFT: u32 = 8;
 const CODE_MASK: u32 = 0xffff;
-const IN_STEP: u32 = 1 << 24;
-const SETTLED: u32 = 1 << 25;
-const HELD: u32 = 1 << 26;
-const AWAITED: u32 = 1 << 27;
+const SETTLED: u32 = 1 << 24;
+const HELD: u32 = 1 << 25;
+const AWAITED: u32 = 1 << 26;
+const WATCHED: u32 = 1 << 27;
 
 pub(crate) struct Word(AtomicU32);
 
@@ -216,6 +217,12 @@ impl Word {
         }
     }
 
+    /// There is more to a poll of its source from now on.
+    pub(crate) fn watch(&self) {
+        // ORDERING: Relaxed, because whoever polls it has said so.
+        self.0.fetch_or(WATCHED, Ordering::Relaxed);
+    }
+
     /// Somebody waits for it to settle, who has left a waker behind the lock, which is
     /// held meanwhile.
     pub(crate) fn await_settled(&self) {
@@ -226,35 +233,46 @@ impl Word {
 
 impl Snapshot {
     pub(crate) fn state(self) -> State {
-        match self.0 & STATE_MASK {
-            PENDING => State::Pending,
-            REGISTERING => State::Registering,
-            LIVE => State::Live,
-            _ => State::Closed(Closed {
-                reason: decode_reason(self.0),
-                from: match (self.0 >> FROM_SHIFT) & STATE_MASK {
-                    PENDING => Phase::Pending,
-                    REGISTERING => Phase::Registering,
-                    _ => Phase::Live,
-                },
-            }),
+        match (self.phase(), self.is_closed()) {
+            (_, true) => State::Closed(self.how_it_closed()),
+            (Phase::Pending, false) => State::Pending,
+            (Phase::Registering, false) => State::Registering,
+            (Phase::Live, false) => State::Live,
+        }
+    }
+
+    fn phase(self) -> Phase {
+        match self.0 & PHASE_MASK {
+            PENDING => Phase::Pending,
+            REGISTERING => Phase::Registering,
+            _ => Phase::Live,
         }
     }
 
     pub(crate) fn is_live(self) -> bool {
-        self.0 & STATE_MASK == LIVE
+        self.0 & (PHASE_MASK | CLOSED) == LIVE
     }
 
     #[inline]
     pub(crate) fn is_closed(self) -> bool {
-        self.0 & STATE_MASK == CLOSED
+        self.0 & CLOSED != 0
     }
 
+    /// Whether there is nothing more to a poll of its source than that.
+    #[inline]
+    pub(crate) fn is_just_open(self) -> bool {
+        self.0 & (CLOSED | WATCHED) == 0
+    }
+
+    #[inline]
     pub(crate) fn closed(self) -> Option<Closed> {
-        if self.is_closed() {
-            self.state().closed()
-        } else {
-            None
+        self.is_closed().then(|| self.how_it_closed())
+    }
+
+    fn how_it_closed(self) -> Closed {
+        Closed {
+            reason: decode_reason(self.0),
+            from: self.phase(),
         }
     }
 
@@ -287,15 +305,14 @@ impl Snapshot {
     // order, so the only way to fail is to be closed.
 
     #[inline]
-    fn entered(self, state: u32) -> Option<Self> {
-        (!self.is_closed()).then_some(Self(self.0 & !STATE_MASK | state))
+    fn entered(self, phase: u32) -> Option<Self> {
+        (!self.is_closed()).then_some(Self(self.0 & !PHASE_MASK | phase))
     }
 
     #[inline]
     fn closed_as(self, reason: CloseReason) -> Option<Self> {
-        let from = (self.0 & STATE_MASK) << FROM_SHIFT;
-        let closed = self.entered(CLOSED)?;
-        Some(Self(closed.0 | from | encode_reason(reason)))
+        let closed = Self(self.0 | CLOSED | encode_reason(reason));
+        (!self.is_closed()).then_some(closed)
     }
 }
 
@@ -342,12 +359,12 @@ mod tests {
 
     use super::{
         AWAITED, Behind, HELD, IN_STEP, OnClose, OnHold, OnRelease, OnStepEnd, SETTLED, Snapshot,
-        Word,
+        WATCHED, Word,
     };
     use crate::state::{CloseReason, Closed, EVERY_REASON, Event, Phase, State, TransitionError};
     use crate::sync::AtomicU32;
 
-    const FLAGS: u32 = IN_STEP | SETTLED | HELD | AWAITED;
+    const FLAGS: u32 = IN_STEP | SETTLED | HELD | AWAITED | WATCHED;
     const ABORTED: CloseReason = CloseReason::Aborted;
     const LARGE: CloseReason = CloseReason::App(u16::MAX);
 
@@ -386,6 +403,7 @@ mod tests {
             // Anybody's, at any time.
             moves.push(&|word| _ = word.hold());
             moves.push(&|word| word.await_settled());
+            moves.push(&|word| word.watch());
             for make in moves {
                 let word = word(bits);
                 make(&word);
@@ -425,13 +443,10 @@ mod tests {
             .collect();
         assert_eq!(seen, expected);
         // With and without what goes with all of them; and no two words say the same.
-        assert_eq!(4 * seen.len(), reached.len());
-        assert!(reached.iter().all(|bits| reached.contains(&(bits ^ HELD))));
-        assert!(
-            reached
-                .iter()
-                .all(|bits| reached.contains(&(bits ^ AWAITED)))
-        );
+        assert_eq!(8 * seen.len(), reached.len());
+        for flag in [HELD, AWAITED, WATCHED] {
+            assert!(reached.iter().all(|bits| reached.contains(&(bits ^ flag))));
+        }
     }
 
     #[test]
@@ -493,6 +508,12 @@ mod tests {
             let late = is_out && before.behind() == Behind::Nothing;
             assert_eq!(holding.hold() == OnHold::TooLate, late);
             assert_eq!(holding.load().0, bits | HELD);
+
+            let watching = word(bits);
+            watching.watch();
+            assert_eq!(watching.load().0, bits | WATCHED);
+            let more = before.closed().is_some() || bits & WATCHED != 0;
+            assert_eq!(before.is_just_open(), !more);
 
             let awaiting = word(bits);
             awaiting.await_settled();

@@ -21,69 +21,84 @@ const POLLS: u64 = 1000;
 const BATCH: u64 = 16;
 
 pub(crate) fn contests() -> Vec<Contest> {
-    vec![ready(), pending()]
+    vec![ready(), ready_inlined(), pending()]
+}
+
+fn side(name: &'static str, run: Run) -> Side {
+    Side::new(name, run).of(POLLS)
 }
 
 fn ready() -> Contest {
-    // None of them ends: the end of a stream closes its connection, which is another measure.
-    let items = || stream::iter(black_box(0..u64::MAX));
-    let side = |name, run| Side::new(name, run).of(POLLS);
     Contest::new(
         "1000 ready items",
-        side("hangup", polls(ready_once, move || ours(items()))),
+        side("hangup", ready_items(|| ours(items()))),
     )
-    .against(
-        "ready_vs_bare",
-        side("bare", polls(ready_once, move || ((), items()))),
-    )
+    .against("ready_vs_bare", side("bare", ready_items(|| ((), items()))))
     .against(
         "ready_vs_abortable",
-        side("Abortable", polls(ready_once, move || abortable(items()))),
+        side("Abortable", ready_items(|| abortable(items()))),
     )
     .against(
         "ready_vs_take_until",
-        side("take_until", polls(ready_once, move || take_until(items()))),
+        side("take_until", ready_items(|| take_until(items()))),
     )
     .against(
         "ready_vs_stream_cancel",
-        side(
-            "stream-cancel",
-            polls(ready_once, move || Valved::new(items())),
-        ),
+        side("stream-cancel", ready_items(|| Valved::new(items()))),
+    )
+}
+
+fn ready_inlined() -> Contest {
+    Contest::new(
+        "1000 ready items, inlined",
+        side("hangup", ready_items_inlined(|| ours(items()))),
+    )
+    .against(
+        "ready_inlined_vs_bare",
+        side("bare", ready_items_inlined(|| ((), items()))),
+    )
+    .against(
+        "ready_inlined_vs_abortable",
+        side("Abortable", ready_items_inlined(|| abortable(items()))),
+    )
+    .against(
+        "ready_inlined_vs_take_until",
+        side("take_until", ready_items_inlined(|| take_until(items()))),
     )
 }
 
 fn pending() -> Contest {
-    let side = |name, run| Side::new(name, run).of(POLLS);
     Contest::new(
         "1000 pending polls",
-        side("hangup", polls(pending_once, || ours(stream::pending()))),
+        side("hangup", pending_polls(|| ours(stream::pending()))),
     )
     .against(
         "pending_vs_bare",
-        side("bare", polls(pending_once, || ((), stream::pending()))),
+        side("bare", pending_polls(|| ((), stream::pending()))),
     )
     .against(
         "pending_vs_abortable",
-        side(
-            "Abortable",
-            polls(pending_once, || abortable(stream::pending())),
-        ),
+        side("Abortable", pending_polls(|| abortable(stream::pending()))),
     )
     .against(
         "pending_vs_take_until",
         side(
             "take_until",
-            polls(pending_once, || take_until(stream::pending())),
+            pending_polls(|| take_until(stream::pending())),
         ),
     )
     .against(
         "pending_vs_stream_cancel",
         side(
             "stream-cancel",
-            polls(pending_once, || Valved::new(stream::pending())),
+            pending_polls(|| Valved::new(stream::pending())),
         ),
     )
+}
+
+/// They do not come to an end, which closes a connection: that is another measure.
+fn items() -> impl Stream<Item = u64> {
+    stream::iter(black_box(0..u64::MAX))
 }
 
 // Each with what ends it, which whoever may end it keeps.
@@ -109,13 +124,49 @@ fn take_until<S: Stream>(source: S) -> (CancellationToken, impl Stream<Item = S:
     (token.clone(), source.take_until(token.cancelled_owned()))
 }
 
+/// A stream behind a pointer and without its type, as a server has it, whatever a handler
+/// returned.
+type Erased = dyn Stream<Item = u64>;
+
+fn ready_items<E, S>(make: fn() -> (E, S)) -> Run
+where
+    E: 'static,
+    S: Stream<Item = u64> + 'static,
+{
+    timed(make, erased, ready_once::<Erased>)
+}
+
+/// In a loop that the compiler knows the type in.
+fn ready_items_inlined<E, S>(make: fn() -> (E, S)) -> Run
+where
+    E: 'static,
+    S: Stream<Item = u64> + 'static,
+{
+    timed(make, Box::pin, |stream, cx| ready_once(stream, cx))
+}
+
+fn pending_polls<E, S>(make: fn() -> (E, S)) -> Run
+where
+    E: 'static,
+    S: Stream<Item = u64> + 'static,
+{
+    timed(make, erased, pending_once::<Erased>)
+}
+
+fn erased<S: Stream<Item = u64> + 'static>(stream: S) -> Pin<Box<Erased>> {
+    Box::pin(stream)
+}
+
 /// Polls each connection so often, with the same waker.
-fn polls<E, S>(
-    once: impl Fn(Pin<&mut S>, &mut Context<'_>) + 'static,
-    mut make: impl FnMut() -> (E, S) + 'static,
+fn timed<E, S, D>(
+    make: fn() -> (E, S),
+    boxed: fn(S) -> Pin<Box<D>>,
+    once: impl Fn(Pin<&mut D>, &mut Context<'_>) + 'static,
 ) -> Run
 where
-    S: Stream<Item = u64> + 'static,
+    E: 'static,
+    S: 'static,
+    D: Stream<Item = u64> + ?Sized + 'static,
 {
     let waker = Waker::from(Arc::new(Task));
     Box::new(move |times| {
@@ -125,7 +176,7 @@ where
             let batch = BATCH.min(times - first);
             let connections = (0..batch).map(|_| {
                 let (end, stream) = make();
-                (end, Box::pin(stream))
+                (end, boxed(stream))
             });
             let mut connections: Vec<_> = black_box(connections.collect());
             // A waker is registered once.
@@ -144,7 +195,7 @@ where
     })
 }
 
-fn ready_once<S: Stream<Item = u64>>(stream: Pin<&mut S>, cx: &mut Context<'_>) {
+fn ready_once<S: Stream<Item = u64> + ?Sized>(stream: Pin<&mut S>, cx: &mut Context<'_>) {
     match stream.poll_next(cx) {
         // Else a thousand of them could be counted instead of polled.
         Poll::Ready(Some(item)) => drop(black_box(item)),
@@ -152,7 +203,7 @@ fn ready_once<S: Stream<Item = u64>>(stream: Pin<&mut S>, cx: &mut Context<'_>) 
     }
 }
 
-fn pending_once<S: Stream<Item = u64>>(stream: Pin<&mut S>, cx: &mut Context<'_>) {
+fn pending_once<S: Stream<Item = u64> + ?Sized>(stream: Pin<&mut S>, cx: &mut Context<'_>) {
     assert!(black_box(stream.poll_next(cx)).is_pending());
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::Poll;
 
-use hangup::{CloseReason, Member, Refused, State};
+use hangup::{CloseReason, Member, Pending, Refused, State};
 
 use super::witness::Witness;
 use super::world::{KEY, MAX, World};
@@ -240,7 +240,9 @@ pub(super) fn open(world: &Arc<World>) -> Act {
         let opened = [(); 2].map(|()| world.try_open().map(|(pending, _)| pending));
         assert!(world.scope.handles().len() <= MAX, "one too many");
         let earlier = world.witnesses_before();
-        let closed = earlier.iter().any(|it| it.handle.state().is_closed());
+        let earlier = earlier.iter().map(|it| it.handle.clone());
+        let mut before = earlier.chain(opened[0].as_ref().ok().map(Pending::handle));
+        let closed = before.any(|it| it.state().is_closed());
         assert!(closed || opened[1].is_err(), "nobody made room");
         opened
     })
