@@ -67,6 +67,13 @@ use crate::undoing::undoing;
 #[must_use = "dropping it closes the connection"]
 pub struct Registering {
     owner: Owner,
+    /// What few set-ups have.
+    contested: Option<Box<Contested>>,
+}
+
+/// What there is to do because others hold a key.
+#[derive(Default)]
+struct Contested {
     /// Whom this replaces when it goes live.
     replacing: Vec<Box<dyn Supersede>>,
     /// The place of a take-over that waits: here, so that one that is forgotten is found.
@@ -80,8 +87,7 @@ impl Registering {
     pub(crate) fn new(owner: Owner) -> Self {
         Self {
             owner,
-            replacing: Vec::new(),
-            waiting: None,
+            contested: None,
         }
     }
 
@@ -119,7 +125,9 @@ impl Registering {
     {
         self.withdraw();
         let replaced = registry.reserve(self.owner.shared(), key, value)?;
-        self.replacing.extend(replaced);
+        if let Some(replaced) = replaced {
+            self.contested().replacing.push(replaced);
+        }
         Ok(())
     }
 
@@ -178,20 +186,26 @@ impl Registering {
     {
         self.withdraw();
         let (waiting, held) = registry.seize(self.owner.shared(), key, value)?;
-        self.waiting = Some(waiting);
+        self.contested().waiting = Some(waiting);
         Ok(held)
     }
 
     /// The place is won.
     pub(crate) fn keep(&mut self) {
-        self.waiting = None;
+        self.contested().waiting = None;
     }
 
     /// Gives the place back, if there is one that is not won.
     pub(crate) fn withdraw(&mut self) {
-        if let Some(waiting) = self.waiting.take() {
-            waiting.withdraw(&self.owner);
+        if let Some(contested) = &mut self.contested {
+            if let Some(waiting) = contested.waiting.take() {
+                waiting.withdraw(&self.owner);
+            }
         }
+    }
+
+    fn contested(&mut self) -> &mut Contested {
+        self.contested.get_or_insert_default()
     }
 
     /// Registers an undo, to run when the connection closes.
@@ -331,21 +345,23 @@ impl Registering {
     /// [`Closed`] if the connection was closed meanwhile.
     pub fn go_live(mut self) -> Result<Live, Closed> {
         self.withdraw();
-        let Self {
-            owner, replacing, ..
-        } = self;
-        owner.go_live()?;
-        let live = Live::new(owner);
-        if replacing.is_empty() {
-            return Ok(live);
+        self.owner.go_live()?;
+        let live = Live::new(self.owner);
+        if let Some(contested) = self.contested {
+            contested.close_replaced();
         }
+        Ok(live)
+    }
+}
+
+impl Contested {
+    fn close_replaced(self) {
         // All of them first: one of them may be looked up under another key.
-        let replaced: Vec<_> = replacing.iter().flat_map(|it| it.replaced()).collect();
+        let replaced: Vec<_> = self.replacing.iter().flat_map(|it| it.replaced()).collect();
         for handle in replaced {
             // Whatever reason it had before ours, it is closed.
             let _: Result<(), Closed> = handle.close(CloseReason::Superseded);
         }
-        Ok(live)
     }
 }
 

@@ -22,9 +22,10 @@ use crate::pending::Pending;
 use crate::pulse::Pulse;
 use crate::runtime::Runtime;
 use crate::shards::Shards;
-use crate::state::{CloseReason, Closed};
+use crate::state::CloseReason;
 use crate::sync::{Mutex, lock};
 use crate::waiters::Waiters;
+use crate::word::Snapshot;
 
 use gate::Gate;
 use members::Members;
@@ -70,6 +71,7 @@ const FEW: usize = if cfg!(hangup_loom) { 1 } else { 32 };
 pub(crate) struct Shared {
     gate: Gate,
     deadlines: Deadlines,
+    has_deadlines: bool,
     runtime: Option<Arc<dyn Runtime>>,
     sweeps: Mutex<Sweeps>,
     watch: Option<Arc<Watch>>,
@@ -120,7 +122,10 @@ impl Scope {
     fn admit(&self, own: Option<Deadlines>) -> Result<Pending, Refused> {
         let shared = &self.shared;
         // None for nothing.
-        let limited = !own.as_ref().unwrap_or(&shared.deadlines).are_none();
+        let limited = match &own {
+            None => shared.has_deadlines,
+            Some(own) => !own.are_none(),
+        };
         let pulse = limited.then(|| Box::new(Pulse::new(own)));
         let lifecycle = Arc::new(Lifecycle::new(
             ConnectionId::next(),
@@ -262,7 +267,7 @@ impl Shared {
     /// word, all at once for whoever takes the same lock. Returns whether somebody waits
     /// for that.
     #[must_use]
-    pub(crate) fn settle(&self, lifecycle: &Lifecycle, closed: Closed, tally: Tally) -> bool {
+    pub(crate) fn settle(&self, lifecycle: &Lifecycle, closed: Snapshot, tally: Tally) -> bool {
         let mut members = self.members.lock(lifecycle.id().shard());
         let removed = members.remove(lifecycle);
         members.totals.settled(closed, tally);

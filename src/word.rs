@@ -65,7 +65,7 @@ pub(crate) enum Behind {
 }
 
 /// A loaded word.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Snapshot(u32);
 
 /// What the winner of a close must now do.
@@ -241,6 +241,12 @@ impl Snapshot {
         }
     }
 
+    /// Whether both say the same of how it closed.
+    pub(crate) fn closed_like(self, other: Self) -> bool {
+        const HOW: u32 = PHASE_MASK | REASON_MASK << REASON_SHIFT | CODE_MASK << CODE_SHIFT;
+        (self.0 ^ other.0) & HOW == 0
+    }
+
     fn phase(self) -> Phase {
         match self.0 & PHASE_MASK {
             PENDING => Phase::Pending,
@@ -269,7 +275,8 @@ impl Snapshot {
         self.is_closed().then(|| self.how_it_closed())
     }
 
-    fn how_it_closed(self) -> Closed {
+    /// How it closed, if it has.
+    pub(crate) fn how_it_closed(self) -> Closed {
         Closed {
             reason: decode_reason(self.0),
             from: self.phase(),

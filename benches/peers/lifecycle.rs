@@ -6,6 +6,7 @@ use std::hint::black_box;
 use hangup::{CloseReason, Scope};
 use tokio_util::sync::CancellationToken;
 
+use crate::careful::Careful;
 use crate::contest::{Contest, Run, Side, repeat};
 use crate::servers::{ByHand, OnHangup, RESIDENTS};
 
@@ -26,7 +27,11 @@ pub(crate) fn contests() -> Vec<Contest> {
     let by_hand = |run| Side::new("token and DashMap", run);
     vec![
         Contest::new("lifecycle in a registry", hangup(in_registry(same, number)))
-            .against("lifecycle_registry", by_hand(in_map(same, number))),
+            .against("lifecycle_registry", by_hand(in_map(same, number)))
+            .against(
+                "lifecycle_registry_vs_careful",
+                Side::new("with care", with_care(number)),
+            ),
         Contest::new(
             "lifecycle in a registry of strings",
             hangup(in_registry(name, string.clone())),
@@ -62,6 +67,11 @@ where
     K: Hash + Eq + Clone + 'static,
 {
     let server = ByHand::new(resident);
+    repeat(move || drop(black_box(server.connect(key()))))
+}
+
+fn with_care(mut key: impl FnMut() -> u64 + 'static) -> Run {
+    let server = Careful::new();
     repeat(move || drop(black_box(server.connect(key()))))
 }
 

@@ -3,6 +3,7 @@
 //! `cargo bench --bench peers` is the long form, `cargo bench --bench peers -- --table` the
 //! short one. What is measured, and how, is in `benches/README.md`.
 
+mod careful;
 mod close_all;
 mod contended;
 mod contest;

@@ -167,9 +167,9 @@ impl Lifecycle {
     }
 
     pub(super) fn settle(&self, tally: Tally) {
-        let closed = self.closed().expect("only what has closed is unwound");
+        let closed = self.word.load();
         if let Some(outbox) = &self.outbox {
-            outbox.settled(self.report(closed));
+            outbox.settled(self.report(closed.how_it_closed()));
         }
         let awaited = self.scope.settle(self, closed, tally);
         if awaited {

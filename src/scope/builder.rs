@@ -137,6 +137,7 @@ impl ScopeBuilder {
         let watch = |observer| Arc::new(Watch::new(observer, clock));
         let shared = Arc::new(Shared {
             gate: Gate::new(self.max_connections),
+            has_deadlines: !self.deadlines.are_none(),
             deadlines: self.deadlines,
             runtime,
             sweeps: Mutex::default(),

@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 
 use crate::lifecycle::Tally;
 use crate::state::{CloseReason, Closed, State};
+use crate::word::Snapshot;
 
 /// The connections of a [`Scope`](crate::Scope) by state, and the totals of those
 /// that have settled. Together they are all that had been opened when it was asked,
@@ -65,21 +66,17 @@ impl Stats {
 pub(super) struct Totals {
     closed: BTreeMap<Closed, u64>,
     /// How the last ones closed, and how many in a row: not among the above yet.
-    latest: Option<(Closed, u64)>,
+    latest: Option<(Snapshot, u64)>,
     pub(super) undone: u64,
     pub(super) panicked: u64,
     pub(super) unfinished: u64,
 }
 
 impl Totals {
-    pub(super) fn settled(&mut self, closed: Closed, tally: Tally) {
+    pub(super) fn settled(&mut self, closed: Snapshot, tally: Tally) {
         match &mut self.latest {
-            Some((latest, count)) if *latest == closed => *count += 1,
-            latest => {
-                if let Some((before, count)) = latest.replace((closed, 1)) {
-                    *self.closed.entry(before).or_default() += count;
-                }
-            }
+            Some((latest, count)) if latest.closed_like(closed) => *count += 1,
+            _ => self.begin_run(closed),
         }
         self.undone += tally.undone as u64;
         self.panicked += tally.panicked as u64;
@@ -87,11 +84,25 @@ impl Totals {
     }
 }
 
+impl Totals {
+    fn begin_run(&mut self, closed: Snapshot) {
+        if let Some((before, count)) = self.latest.replace((closed, 1)) {
+            *self.closed.entry(before.how_it_closed()).or_default() += count;
+        }
+    }
+}
+
 impl AddAssign<&Totals> for Stats {
     fn add_assign(&mut self, totals: &Totals) {
-        let latest = totals.latest.iter().map(|(closed, count)| (closed, count));
-        for (closed, count) in totals.closed.iter().chain(latest) {
-            *self.closed.entry(*closed).or_default() += count;
+        let latest = totals
+            .latest
+            .map(|(latest, count)| (latest.how_it_closed(), count));
+        let earlier = totals
+            .closed
+            .iter()
+            .map(|(closed, count)| (*closed, *count));
+        for (closed, count) in earlier.chain(latest) {
+            *self.closed.entry(closed).or_default() += count;
         }
         self.undone += totals.undone;
         self.panicked += totals.panicked;
