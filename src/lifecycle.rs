@@ -107,6 +107,7 @@ pub(crate) enum Moment {
 }
 
 impl Lifecycle {
+    #[inline]
     pub(crate) fn new(
         id: ConnectionId,
         scope: Arc<scope::Shared>,

@@ -158,6 +158,7 @@ impl Word {
     }
 
     pub(crate) fn close(&self, reason: CloseReason) -> Result<OnClose, Closed> {
+        let reason = encode_reason(reason);
         let before = self.move_on(|word| word.closed_as(reason))?;
         Ok(if before.in_step() {
             OnClose::LeaveToStep
@@ -183,6 +184,7 @@ impl Word {
 
     /// The owner is gone, and with it any step that it forgot to end.
     pub(crate) fn release(&self, reason: CloseReason) -> OnRelease {
+        let reason = encode_reason(reason);
         let release = |word: Snapshot| match word.closed_as(reason) {
             Some(closed) => Some(closed.without_step()),
             None => word.in_step().then_some(word.without_step()),
@@ -317,9 +319,8 @@ impl Snapshot {
     }
 
     #[inline]
-    fn closed_as(self, reason: CloseReason) -> Option<Self> {
-        let closed = Self(self.0 | CLOSED | encode_reason(reason));
-        (!self.is_closed()).then_some(closed)
+    fn closed_as(self, reason: u32) -> Option<Self> {
+        (!self.is_closed()).then_some(Self(self.0 | CLOSED | reason))
     }
 }
 

@@ -1,14 +1,12 @@
 //! Undoing what was acquired, newest first, exactly once (I2).
 
-use std::any::Any;
-use std::sync::Arc;
-
 use super::memberships::Memberships;
 use super::undo_elsewhere::Underway;
 use super::undos::{Elsewhere, Here, Kind, Undo};
-use super::{Lifecycle, Parts, Tally};
+use super::{Lifecycle, Tally};
 use crate::sync::lock;
 use crate::undoing::Next;
+use crate::waiters::wake;
 use crate::word::Behind;
 
 /// The duty to unwind, discharged when it is dropped, so that no panic on the
@@ -31,32 +29,6 @@ impl Drop for Unwind<'_> {
         match self.behind {
             Behind::Something => self.lifecycle.unwind(),
             Behind::Nothing => self.lifecycle.settle(Tally::default()),
-        }
-    }
-}
-
-/// What is left when everything is undone.
-struct Rest {
-    memberships: Memberships,
-    attached: Vec<Arc<dyn Any + Send + Sync>>,
-    tally: Tally,
-}
-
-impl Parts {
-    fn awaits_tasks(&self) -> bool {
-        self.slow.as_ref().is_some_and(|slow| slow.tasks > 0)
-    }
-
-    /// The undo stack is empty, and what comes later is late.
-    fn end(&mut self) -> Rest {
-        self.unwound = true;
-        Rest {
-            memberships: std::mem::take(&mut self.memberships),
-            attached: match &mut self.slow {
-                None => Vec::new(),
-                Some(slow) => std::mem::take(&mut slow.attached),
-            },
-            tally: self.tally(),
         }
     }
 }
@@ -95,34 +67,46 @@ impl Lifecycle {
     /// Wakes all who are to know that it has closed, and unwinds it.
     pub(super) fn wake_and_unwind(&self) {
         let mut parts = lock(&self.parts);
-        let woken = parts.woken_by_close();
-        // Now, if there is nothing to do before: most have no undo when they close.
-        let rest = if parts.awaits_tasks() || !parts.undos.is_empty() {
-            None
-        } else {
-            Some(parts.end())
-        };
-        drop(parts);
-        woken.wake(self);
-        match rest {
-            Some(rest) => self.leave(rest),
-            None => self.unwind(),
+        if parts.slow.is_some() || !parts.undos.is_empty() {
+            let woken = parts.woken_by_close();
+            drop(parts);
+            woken.wake(self);
+            self.unwind();
+            return;
         }
+        // Most have nothing but an owner that sleeps and places in registries: for these,
+        // all of it at once.
+        parts.unwound = true;
+        let owner = parts.owner.take();
+        let memberships = std::mem::take(&mut parts.memberships);
+        let tally = parts.tally();
+        drop(parts);
+        if let Some(owner) = owner {
+            wake(owner);
+        }
+        self.leave(memberships);
+        self.settle(tally);
     }
 
     /// The duty of exactly one thread, which the word handed to it (I2); or of whoever
     /// ended what the unwinding waited for.
     pub(super) fn unwind(&self) {
-        let rest = loop {
+        let (memberships, attached, tally) = loop {
             let mut parts = lock(&self.parts);
-            if parts.awaits_tasks() {
-                parts.slow().waits_for_tasks = true;
+            if let Some(slow) = parts.slow.as_mut().filter(|slow| slow.tasks > 0) {
+                slow.waits_for_tasks = true;
                 return;
             }
             // One at a time: an undo that the owner still brings comes before
             // those that are older.
             let Some(undo) = parts.undos.pop() else {
-                break parts.end();
+                parts.unwound = true;
+                let memberships = std::mem::take(&mut parts.memberships);
+                let attached = match &mut parts.slow {
+                    None => Vec::new(),
+                    Some(slow) => std::mem::take(&mut slow.attached),
+                };
+                break (memberships, attached, parts.tally());
             };
             match undo.kind() {
                 Kind::Here => {
@@ -147,25 +131,21 @@ impl Lifecycle {
                 }
             }
         };
-        self.leave(rest);
-    }
-
-    fn leave(&self, rest: Rest) {
-        let Rest {
-            mut memberships,
-            attached,
-            tally,
-        } = rest;
-        while let Some(membership) = memberships.pop() {
-            // The key and the value are the user's.
-            self.contain(|| membership.leave(self));
-        }
+        self.leave(memberships);
         for value in attached {
             self.contain(|| drop(value));
         }
         self.settle(tally);
     }
 
+    fn leave(&self, mut memberships: Memberships) {
+        while let Some(membership) = memberships.pop() {
+            // The key and the value are the user's.
+            self.contain(|| membership.leave(self));
+        }
+    }
+
+    #[inline]
     pub(super) fn settle(&self, tally: Tally) {
         let closed = self.word.load();
         if let Some(outbox) = &self.outbox {

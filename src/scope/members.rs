@@ -15,11 +15,13 @@ pub(super) struct Members {
 }
 
 impl Members {
+    #[inline]
     pub(super) fn insert(&mut self, lifecycle: Arc<Lifecycle>) {
         lifecycle.set_index(self.unsettled.len());
         self.unsettled.push(lifecycle);
     }
 
+    #[inline]
     pub(super) fn remove(&mut self, lifecycle: &Lifecycle) -> Arc<Lifecycle> {
         let index = lifecycle.index();
         let removed = self.unsettled.swap_remove(index);

@@ -73,6 +73,7 @@ pub(super) struct Totals {
 }
 
 impl Totals {
+    #[inline]
     pub(super) fn settled(&mut self, closed: Snapshot, tally: Tally) {
         match &mut self.latest {
             Some((latest, count)) if latest.closed_like(closed) => *count += 1,
