@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, Stream, StreamExt};
-use hangup::CloseReason;
+use hangup::{CloseReason, Live};
 
 use crate::contest::{Contest, Run, Side};
 use crate::pairs::Pace;
@@ -19,7 +19,10 @@ use crate::servers::{ByHand, OnHangup};
 /// `largest` is less than a million where a look is enough.
 pub(crate) fn contests(largest: u64) -> Vec<Contest> {
     let size = |size: u64| size.min(largest);
-    let ours = |name, crowd| Side::new(name, close_all(size(crowd))).of(size(crowd));
+    let crowd_of =
+        |name, connect, crowd| Side::new(name, close_all(connect, size(crowd))).of(size(crowd));
+    let ours = |name, crowd| crowd_of(name, in_registry, crowd);
+    let alone = |name, crowd| crowd_of(name, in_scope, crowd);
     let peer = |crowd| Side::new("token and DashMap", cancel_all(size(crowd))).of(size(crowd));
     let contest = |name, crowd| Contest::new(name, ours("hangup", crowd));
     vec![
@@ -33,7 +36,21 @@ pub(crate) fn contests(largest: u64) -> Vec<Contest> {
             .against("close_scale", ours("hangup, 10k", 10_000))
             .beside(peer(1_000_000))
             .at(Pace::CROWD),
+        Contest::new("close 1M in no registry", alone("hangup", 1_000_000))
+            .against("close_scale_alone", alone("hangup, 10k", 10_000))
+            .at(Pace::CROWD),
     ]
+}
+
+type Connect = fn(&OnHangup<u64>, u64) -> Live;
+
+fn in_registry(server: &OnHangup<u64>, key: u64) -> Live {
+    server.connect(key)
+}
+
+fn in_scope(server: &OnHangup<u64>, _: u64) -> Live {
+    let pending = server.scope.open().unwrap();
+    pending.register().unwrap().go_live().unwrap()
 }
 
 /// Counts those that are woken: what there is to do for it is the same for all.
@@ -62,16 +79,16 @@ fn asleep<S: Stream>(stream: S, waker: &Waker) -> Pin<Box<S>> {
     stream
 }
 
-fn close_all(crowd: u64) -> Run {
-    Box::new(move |times| (0..times).map(|_| close_once(crowd)).sum())
+fn close_all(connect: Connect, crowd: u64) -> Run {
+    Box::new(move |times| (0..times).map(|_| close_once(connect, crowd)).sum())
 }
 
-fn close_once(crowd: u64) -> Duration {
+fn close_once(connect: Connect, crowd: u64) -> Duration {
     let server = OnHangup::empty();
     let task = Arc::new(Task::default());
     let waker = Waker::from(Arc::clone(&task));
     let connections = (0..crowd).map(|key| {
-        let live = server.connect(key);
+        let live = connect(&server, key);
         asleep(live.stream(stream::pending::<()>()), &waker)
     });
     let connections: Vec<_> = connections.collect();

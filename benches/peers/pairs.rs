@@ -27,7 +27,7 @@ pub(crate) struct Pace {
 impl Pace {
     pub(crate) const USUAL: Self = Self {
         slice: Duration::from_millis(1),
-        limit: Duration::from_millis(800),
+        limit: Duration::from_millis(600),
         least: 25,
     };
 
@@ -41,8 +41,8 @@ impl Pace {
     /// To make a crowd ready takes longer than what is measured.
     pub(crate) const CROWD: Self = Self {
         slice: Duration::from_millis(10),
-        limit: Duration::from_secs(4),
-        least: 7,
+        limit: Duration::from_secs(3),
+        least: 5,
     };
 
     /// Whether a hundred runs are too many.
