@@ -98,10 +98,14 @@ fn i6_is_draining_vs_open() {
 /// say.
 #[test]
 fn i6_who_is_told_of_the_drain_sees_why() {
+    let scopes: [fn() -> Scope; 2] = [Scope::new, || Scope::builder().max_connections(2).build()];
     let tells: [fn(&Scope) -> bool; 2] = [Scope::is_draining, |scope| scope.open().is_err()];
-    for is_told in tells {
+    for (new, is_told) in scopes
+        .into_iter()
+        .flat_map(|new| tells.map(|tells| (new, tells)))
+    {
         model(move || {
-            let scope = Scope::new();
+            let scope = new();
             let why = Fact::new();
             let drain = spawn({
                 let (scope, why) = (scope.clone(), why.clone());
