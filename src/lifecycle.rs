@@ -20,6 +20,9 @@
 //! 5. *Settled*: under one lock the scope counts it, lets go of it, frees its place
 //!    behind the gate and sets one more bit in the word. Then all who wait for
 //!    `settled` are woken.
+//!
+//! Where nothing was ever put behind the lock there is nothing to wake, undo or leave, and
+//! the word says so.
 
 mod attached;
 mod memberships;

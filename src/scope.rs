@@ -163,8 +163,9 @@ impl Scope {
     /// A connection that is admitted meanwhile may stay open, unless a drain
     /// [has begun](Self::begin_drain).
     pub fn close_all(&self, reason: CloseReason) -> usize {
+        let mut few = Vec::with_capacity(FEW);
         (0..self.shared.members.count())
-            .map(|shard| self.shared.close_shard(shard, reason))
+            .map(|shard| self.shared.close_shard(shard, &mut few, reason))
             .sum()
     }
 
@@ -248,13 +249,17 @@ impl Shared {
     /// A few at a time, so that what is looked at under the lock is still at hand when it
     /// is closed, and no more is kept alive than has to be. From the end, where who leaves
     /// moves nobody else; and who is moved goes towards the beginning, to be met there.
-    fn close_shard(&self, shard: usize, reason: CloseReason) -> usize {
+    fn close_shard(
+        &self,
+        shard: usize,
+        few: &mut Vec<Arc<Lifecycle>>,
+        reason: CloseReason,
+    ) -> usize {
         let mut closed = 0;
-        let mut few = Vec::with_capacity(FEW);
         let mut end = usize::MAX;
         while end > 0 {
             let members = self.members.lock(shard);
-            end = members.take_before(end, &mut few);
+            end = members.take_before(end, few);
             drop(members);
             for lifecycle in few.drain(..).rev() {
                 closed += usize::from(lifecycle.close(reason).is_ok());
