@@ -1,7 +1,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hangup::{
@@ -82,6 +83,31 @@ fn an_observer_is_told_before_anyone_is_woken() {
         log.entries()[1..],
         ["pending to closed: dropped", "woken", "settled, 0 undone"]
     );
+}
+
+#[test]
+fn an_observer_is_told_before_anything_is_undone_that_the_owner_brings_meanwhile() {
+    let log = Log::default();
+    let (closing, is_closing) = mpsc::channel();
+    let (brought, is_brought) = mpsc::channel();
+    let is_brought = Mutex::new(is_brought);
+    let told = log.clone();
+    let observer = move |transition: &Transition| {
+        if transition.reason().is_some() {
+            closing.send(()).unwrap();
+            is_brought.lock().unwrap().recv().unwrap();
+            told.add("told");
+        }
+    };
+    let scope = Scope::builder().observer(observer).build();
+    let mut setup = scope.open().unwrap().register().unwrap();
+    let handle = setup.handle();
+    let closer = thread::spawn(move || handle.close(CloseReason::Idle).unwrap());
+    is_closing.recv().unwrap();
+    setup.on_close(log.adds("undone"));
+    brought.send(()).unwrap();
+    closer.join().unwrap();
+    assert_eq!(log.entries(), ["told", "undone"]);
 }
 
 #[test]
