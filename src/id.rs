@@ -5,6 +5,9 @@ use std::fmt;
 use crate::sync::{BLOCK, next_number};
 
 /// The identity of a connection, unique in this process and never used again.
+///
+/// Of two that one thread opened, the later one is the greater. Of two that different
+/// threads opened, that says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
 

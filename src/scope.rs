@@ -169,8 +169,8 @@ impl Scope {
             .sum()
     }
 
-    /// Handles to all that have not settled yet: those that one thread has opened in the
-    /// order of opening.
+    /// Handles to all that have not settled yet. Those that one thread opened are in the
+    /// order in which it did.
     #[must_use]
     pub fn handles(&self) -> Vec<Handle> {
         let mut handles: Vec<_> = (0..self.shared.members.count())
