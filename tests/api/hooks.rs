@@ -1,4 +1,4 @@
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 
 use hangup::{CloseReason, Conflict, JoinError, Registering, Registry, Scope};
@@ -40,6 +40,17 @@ fn hooks_tell_when_a_key_comes_into_use_and_when_it_goes_out_of_use() {
     assert_eq!(log.entries()[3..], ["first a", "last a"]);
     drop(other);
     assert_eq!(log.entries()[5..], ["last b"]);
+}
+
+#[test]
+fn keys_go_out_of_use_newest_first() {
+    let (one, log) = logged(SHARE_2);
+    let mut setup = registering();
+    for key in ["a", "b", "c"] {
+        setup.join(&one, key, 0).unwrap();
+    }
+    drop(setup);
+    assert_eq!(log.entries()[3..], ["last c", "last b", "last a"]);
 }
 
 #[test]
@@ -138,7 +149,7 @@ fn hooks_of_one_key_are_called_one_at_a_time_and_nobody_waits() {
     let log = Log::default();
     let (entered, has_entered) = mpsc::channel();
     let (let_go, may_go) = mpsc::channel::<()>();
-    let may_go = std::sync::Mutex::new(may_go);
+    let may_go = Mutex::new(may_go);
     let (first, last) = (log.clone(), log.clone());
     let registry = Registry::builder(SHARE_2)
         .on_first(move |key: &&str| first.add(format!("first {key}")))
@@ -178,6 +189,37 @@ fn hooks_of_one_key_are_called_one_at_a_time_and_nobody_waits() {
         leaver.join().unwrap();
     });
     assert_eq!(log.entries()[6..], ["first a", "last a"]);
+}
+
+/// Nor are they called at once if somebody has come and left meanwhile.
+#[test]
+fn a_hook_that_is_running_is_waited_for_though_somebody_left_meanwhile() {
+    let log = Log::default();
+    let (first, last) = (log.clone(), log.clone());
+    let registry = Arc::new(OnceLock::<Registry<&'static str, ()>>::new());
+    let (weak, held) = (Arc::downgrade(&registry), Arc::new(Mutex::new(None)));
+    let holds = Arc::clone(&held);
+    let hooked = Registry::builder(SHARE_2)
+        .on_first(move |_| first.add("first"))
+        .on_last(move |_| {
+            last.add("last begins");
+            let registry = weak.upgrade();
+            if let Some(registry) = registry.as_ref().and_then(|it| it.get()) {
+                drop(join_any(registry, "a"));
+                *holds.lock().unwrap() = Some(join_any(registry, "a"));
+            }
+            last.add("last ends");
+        })
+        .build();
+    registry.set(hooked.clone()).unwrap();
+    drop(join_any(&hooked, "a"));
+    assert_eq!(
+        log.entries(),
+        ["first", "last begins", "last ends", "first"]
+    );
+    drop(registry);
+    drop(held.lock().unwrap().take());
+    assert_eq!(log.entries()[4..], ["last begins", "last ends"]);
 }
 
 fn join_any(registry: &Registry<&'static str, ()>, key: &'static str) -> Registering {
