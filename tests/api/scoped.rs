@@ -46,6 +46,21 @@ fn a_close_stops_the_work_and_then_the_undo_runs() {
 }
 
 #[test]
+fn a_connection_with_nothing_to_undo_waits_for_its_work_too() {
+    let log = Log::default();
+    let live = live();
+    let handle = live.handle();
+    let mut scoped = task::spawn(live.scoped(work(log.clone())));
+    assert_pending!(scoped.poll());
+    handle.close(CloseReason::Idle).unwrap();
+    assert!(handle.settlement().is_none());
+    drop(scoped);
+    assert_eq!(log.entries(), ["work gone"]);
+    assert!(handle.settlement().is_some());
+    drop(live);
+}
+
+#[test]
 fn work_that_is_complete_is_no_more_waited_for() {
     let log = Log::default();
     let live = live_with_undo(&log);
