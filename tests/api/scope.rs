@@ -1,5 +1,7 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
 use hangup::{CloseReason, Closed, Handle, Phase, Refused, Scope, Stats};
@@ -167,6 +169,29 @@ fn settled_resolves_when_the_gate_is_shut_and_all_have_settled() {
     scope.begin_drain();
 }
 
+/// R14: wherever the one is kept that has not settled.
+#[test]
+fn settled_waits_for_the_last_one_whichever_that_is() {
+    // More than there are parts of a scope, each of which gets a few in a row.
+    let (other, mut opened) = (Scope::new(), 0);
+    while opened < 64 * 600 {
+        let scope = Scope::new();
+        let last = scope.open().unwrap();
+        opened += 1;
+        // Nothing else is in it, and the next one is in the next part.
+        while opened % 64 != 0 {
+            drop(other.open().unwrap());
+            opened += 1;
+        }
+        scope.begin_drain();
+        let mut settled = task::spawn(scope.settled());
+        assert_pending!(settled.poll());
+        drop(last);
+        assert!(settled.is_woken());
+        assert_ready!(settled.poll());
+    }
+}
+
 #[test]
 fn settled_says_that_every_connection_has_settled() {
     let scope = Scope::new();
@@ -180,6 +205,20 @@ fn settled_says_that_every_connection_has_settled() {
     for handle in handles {
         assert_ready!(task::spawn(handle.settled()).poll());
     }
+}
+
+#[test]
+fn no_two_connections_have_one_id_whichever_threads_open_them() {
+    let scope = Scope::new();
+    let open_many = || -> Vec<_> { (0..1000).map(|_| scope.open().unwrap().id()).collect() };
+    let ids = thread::scope(|threads| {
+        let opening = [(); 3].map(|()| threads.spawn(open_many));
+        opening.map(|opening| opening.join().unwrap())
+    });
+    // Those of one thread in the order in which it opened them.
+    assert!(ids.iter().all(|ids| ids.is_sorted()));
+    let distinct: HashSet<_> = ids.iter().flatten().collect();
+    assert_eq!(distinct.len(), 3000);
 }
 
 #[test]
