@@ -9,7 +9,7 @@ use crate::error::JoinError;
 use crate::handle::Handle;
 use crate::live::Live;
 use crate::owner::{Owner, owner_methods};
-use crate::registry::{Registry, Supersede, Waiting};
+use crate::registry::{Registry, Supersede};
 use crate::runtime::BoxFuture;
 use crate::state::{CloseReason, Closed};
 use crate::step::{OnClose, Step};
@@ -76,9 +76,9 @@ pub struct Registering {
 struct Contested {
     /// Whom this replaces when it goes live.
     replacing: Vec<Box<dyn Supersede>>,
-    /// The place of a take-over that waits: here, so that one that is forgotten is found.
-    /// It belongs to the connection alone, and goes when that settles (I7).
-    waiting: Option<Waiting>,
+    /// The newest place is that of a take-over that waits: noted here, so that one that is
+    /// forgotten is found. It is given back before another one is taken.
+    waiting: bool,
 }
 
 owner_methods!(Registering);
@@ -185,22 +185,21 @@ impl Registering {
         V: Send + Sync + 'static,
     {
         self.withdraw();
-        let (waiting, held) = registry.seize(self.owner.shared(), key, value)?;
-        self.contested().waiting = Some(waiting);
+        let held = registry.seize(self.owner.shared(), key, value)?;
+        self.contested().waiting = true;
         Ok(held)
     }
 
     /// The place is won.
     pub(crate) fn keep(&mut self) {
-        self.contested().waiting = None;
+        self.contested().waiting = false;
     }
 
     /// Gives the place back, if there is one that is not won.
     pub(crate) fn withdraw(&mut self) {
-        if let Some(contested) = &mut self.contested {
-            if let Some(waiting) = contested.waiting.take() {
-                waiting.withdraw(&self.owner);
-            }
+        let contested = self.contested.as_mut();
+        if contested.is_some_and(|contested| std::mem::take(&mut contested.waiting)) {
+            self.owner.withdraw();
         }
     }
 

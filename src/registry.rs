@@ -30,7 +30,7 @@ use table::Table;
 
 pub use builder::RegistryBuilder;
 pub use member::Member;
-pub(crate) use reserve::{Supersede, Waiting};
+pub(crate) use reserve::Supersede;
 
 /// Members under keys: connections with a value each, for others to find.
 ///

@@ -1,6 +1,6 @@
 //! The places in registries that a connection holds until it is unwound.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::Lifecycle;
 use crate::sync::lock;
@@ -53,19 +53,6 @@ impl Memberships {
         let held = std::iter::successors(self.0.as_ref(), |held| held.below.as_deref());
         held.map(|held| &held.membership)
     }
-
-    fn remove(&mut self, registry: &Weak<dyn Registrar>, place: Place) -> Option<Membership> {
-        let is_it = |held: &Membership| {
-            held.place == place && std::ptr::addr_eq(Arc::as_ptr(&held.registry), registry.as_ptr())
-        };
-        let newer_than_it = self.iter().position(is_it)?;
-        let newer: Vec<_> = (0..newer_than_it).filter_map(|_| self.pop()).collect();
-        let removed = self.pop();
-        for membership in newer.into_iter().rev() {
-            self.push(membership);
-        }
-        removed
-    }
 }
 
 impl Membership {
@@ -95,9 +82,9 @@ impl Lifecycle {
         parts.memberships.iter().any(|held| held.place.hash == hash)
     }
 
-    /// Gives a place in a registry back before the end.
-    pub(crate) fn withdraw(&self, registry: &Weak<dyn Registrar>, place: Place) {
-        let withdrawn = lock(&self.parts).memberships.remove(registry, place);
+    /// Gives the newest place back before the end.
+    pub(crate) fn withdraw(&self) {
+        let withdrawn = lock(&self.parts).memberships.pop();
         // Else whoever unwinds leaves it.
         if let Some(withdrawn) = withdrawn {
             self.contain(|| withdrawn.leave(self));

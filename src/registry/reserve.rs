@@ -1,7 +1,7 @@
 //! Taking a seat and giving it back.
 
 use std::hash::Hash;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use hashbrown::hash_table::Entry;
 
@@ -26,19 +26,6 @@ pub(crate) trait Supersede: Send + Sync {
     /// A lookup that is under way may have passed the newcomer while it was not live. It
     /// must still find the old ones live (I3): when this returns, it is over.
     fn replaced(&self) -> Vec<Handle>;
-}
-
-/// A place that was taken and is not won yet. It keeps nothing.
-pub(crate) struct Waiting {
-    registry: Weak<dyn Registrar>,
-    place: Place,
-}
-
-impl Waiting {
-    /// Gives the place back, unless the connection has ended.
-    pub(crate) fn withdraw(self, lifecycle: &Lifecycle) {
-        lifecycle.withdraw(&self.registry, self.place);
-    }
 }
 
 impl<K, V> Registry<K, V>
@@ -73,17 +60,16 @@ where
         })))
     }
 
-    /// Takes a seat whatever the policy is, and returns it with all that held the key
-    /// and have not settled.
+    /// Takes a seat whatever the policy is, and returns all that held the key and have not
+    /// settled.
     pub(crate) fn seize(
         &self,
         lifecycle: &Arc<Lifecycle>,
         key: K,
         value: V,
-    ) -> Result<(Waiting, Vec<Handle>), JoinError> {
-        let (place, held) = self.sit(lifecycle, key, value, |held| Ok(held.handles()))?;
-        let registry = Arc::downgrade(&self.shared);
-        Ok((Waiting { registry, place }, held))
+    ) -> Result<Vec<Handle>, JoinError> {
+        let (_, held) = self.sit(lifecycle, key, value, |held| Ok(held.handles()))?;
+        Ok(held)
     }
 
     /// The one place where a seat is taken. Decided and inserted under one lock
