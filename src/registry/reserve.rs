@@ -143,12 +143,11 @@ where
 {
     fn vacate(&self, place: Place, lifecycle: &Lifecycle) {
         let Place { hash, order } = place;
-        // First, so that whoever no longer finds the seat finds this.
-        if let (Some(last_closes), Some(closed)) = (&self.last_closes, lifecycle.closed()) {
-            let seat = self.seat(place);
-            lifecycle.contain(|| {
-                seat.inspect(|seat| last_closes.record(hash, &seat.key, closed));
-            });
+        if let Some(last_closes) = &self.last_closes {
+            // First, so that whoever no longer finds the seat finds this.
+            if let (Some(closed), Some(seat)) = (lifecycle.closed(), self.seat(place)) {
+                lifecycle.contain(|| last_closes.record(hash, &seat.key, closed));
+            }
         }
         let mut table = self.table(hash);
         let Some(mut entry) = table.find(hash, |group| group.seat(order).is_some()) else {
