@@ -115,36 +115,45 @@ impl<S> Driven<S> {
     /// When there is more to look at.
     #[cold]
     pub(crate) fn poll_closed_or_watched<T>(
+        mut self: Pin<&mut Self>,
+        cx: &Context<'_>,
+        poll: impl FnMut(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Result<T, Closed>> {
+        let polled = match self.live().lifecycle().closed() {
+            None => self.as_mut().poll_watched(cx, poll),
+            Some(closed) => Poll::Ready(Err(closed)),
+        };
+        if let Poll::Ready(Err(_)) = polled {
+            self.project().source.set(None);
+        }
+        polled
+    }
+
+    fn poll_watched<T>(
         self: Pin<&mut Self>,
         cx: &Context<'_>,
         mut poll: impl FnMut(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Result<T, Closed>> {
-        let mut this = self.project();
+        let this = self.project();
         let lifecycle = lifecycle(this.live);
-        // First of all: the source wakes the reader through the lifecycle.
-        let closed = match (this.watch, lifecycle.pulse(), lifecycle.closed()) {
-            (Some(watch), Some(pulse), None) => match this.parking.poll_read(lifecycle, cx) {
-                Poll::Ready(closed) => closed,
-                Poll::Pending => {
-                    pulse.reader_came();
-                    let cx = &mut Context::from_waker(watch);
-                    let source = this.source.as_mut();
-                    match Polling::poll(lifecycle, source, |source| poll(source, cx)) {
-                        Poll::Ready(polled) => {
-                            pulse.reader_expected();
-                            return Poll::Ready(Ok(polled));
-                        }
-                        Poll::Pending => match lifecycle.closed() {
-                            None => return Poll::Pending,
-                            Some(closed) => closed,
-                        },
-                    }
-                }
-            },
-            (_, _, closed) => closed.expect("it is not watched, so it has closed"),
+        let (Some(watch), Some(pulse)) = (this.watch, lifecycle.pulse()) else {
+            unreachable!("it is open, and there is more to it");
         };
-        this.source.set(None);
-        Poll::Ready(Err(closed))
+        // First of all: the source wakes the reader through the lifecycle.
+        if let Poll::Ready(closed) = this.parking.poll_read(lifecycle, cx) {
+            return Poll::Ready(Err(closed));
+        }
+        pulse.reader_came();
+        let cx = &mut Context::from_waker(watch);
+        match Polling::poll(lifecycle, this.source, |source| poll(source, cx)) {
+            Poll::Ready(polled) => {
+                pulse.reader_expected();
+                Poll::Ready(Ok(polled))
+            }
+            Poll::Pending => lifecycle
+                .closed()
+                .map_or(Poll::Pending, |closed| Poll::Ready(Err(closed))),
+        }
     }
 
     /// The source has ended: closes for `reason`, if nobody has, and drops it.
