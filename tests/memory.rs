@@ -57,6 +57,29 @@ fn nothing_is_kept_for_keys_that_nobody_uses() {
     assert!(info.bytes_current < 1024, "left behind: {info:?}");
 }
 
+#[test]
+fn a_connection_is_one_allocation_and_its_place_or_undo_is_one_more() {
+    let registry = Registry::new(Conflict::Replace);
+    let least = |connect: &dyn Fn(&Scope, u64) -> Live| {
+        let scope = Scope::new();
+        let mut kept = Vec::with_capacity(100);
+        let costs = (0..100).map(|key| {
+            let info = measure(|| kept.push(connect(&scope, key)));
+            info.count_total
+        });
+        // Of those for which no list or table grew.
+        costs.min().unwrap()
+    };
+    let alone = least(&|scope, _| scope.open().unwrap().register().unwrap().go_live().unwrap());
+    let with_a_place = least(&|scope, key| connect(scope, &registry, key));
+    let with_an_undo = least(&|scope, key| {
+        let mut setup = scope.open().unwrap().register().unwrap();
+        setup.on_close(move || assert!(key < 100));
+        setup.go_live().unwrap()
+    });
+    assert_eq!((alone, with_a_place, with_an_undo), (1, 2, 2));
+}
+
 /// What the docs say that deadlines cost.
 #[cfg(target_pointer_width = "64")]
 #[test]
