@@ -24,6 +24,23 @@ pin_project! {
     }
 }
 
+impl Handle {
+    /// Closes with `reason` when `signal` fires; the runtime-agnostic form of
+    /// `Pending::abort_on`.
+    ///
+    /// The future does the closing, so spawn it where it is polled whatever happens to
+    /// the connection's owner. It resolves as soon as the connection has closed, with
+    /// whatever reason won, and drops `signal` before that. If `signal` panics, the
+    /// connection closes as [`Failed`](CloseReason::Failed).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future detaches the signal and leaves the connection as it is.
+    pub fn close_when<S: Future>(&self, signal: S, reason: CloseReason) -> CloseWhen<S> {
+        CloseWhen::new(self.clone(), signal, reason)
+    }
+}
+
 impl<S> CloseWhen<S> {
     pub(crate) fn new(handle: Handle, signal: S, reason: CloseReason) -> Self {
         Self {

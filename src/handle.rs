@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::close_when::CloseWhen;
 use crate::id::ConnectionId;
-use crate::lifecycle::{Lifecycle, Moment, Settled};
+use crate::lifecycle::{Lifecycle, Moment};
+use crate::settled::Settled;
 use crate::state::{CloseReason, Closed, State};
 use crate::waiters::WaiterKey;
 
@@ -172,21 +172,6 @@ impl Handle {
     /// and does not touch what was registered after everything had been undone.
     pub fn forsake_undos(&self) {
         self.lifecycle.forsake_undos();
-    }
-
-    /// Closes with `reason` when `signal` fires; the runtime-agnostic form of
-    /// `Pending::abort_on`.
-    ///
-    /// The future does the closing, so spawn it where it is polled whatever happens to
-    /// the connection's owner. It resolves as soon as the connection has closed, with
-    /// whatever reason won, and drops `signal` before that. If `signal` panics, the
-    /// connection closes as [`Failed`](CloseReason::Failed).
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future detaches the signal and leaves the connection as it is.
-    pub fn close_when<S: Future>(&self, signal: S, reason: CloseReason) -> CloseWhen<S> {
-        CloseWhen::new(self.clone(), signal, reason)
     }
 }
 

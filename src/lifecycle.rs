@@ -38,11 +38,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::group::{Group, Member};
 use crate::id::ConnectionId;
 use crate::observer::{Outbox, Watch};
 use crate::panic::contain;
 use crate::pulse::Pulse;
-use crate::scope;
+use crate::settled::Tally;
 use crate::state::{CloseReason, Closed, State};
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::waiters::{WaiterKey, Waiters, Wakers, wake};
@@ -53,8 +54,7 @@ use undo_elsewhere::Underway;
 use undos::Undos;
 
 pub(crate) use memberships::{Membership, Place, Registrar};
-pub use settled::Settled;
-pub(crate) use settled::Tally;
+pub(crate) use undos::Next;
 pub(crate) use unwinding::Unwind;
 
 pub(crate) struct Lifecycle {
@@ -62,7 +62,7 @@ pub(crate) struct Lifecycle {
     /// Where it stands in its shard of the scope, whose lock guards this.
     index: AtomicU32,
     id: ConnectionId,
-    scope: Arc<scope::Shared>,
+    group: Arc<Group<Self>>,
     /// If somebody is to be told of its transitions.
     outbox: Option<Box<Outbox>>,
     /// If it has deadlines.
@@ -113,7 +113,7 @@ impl Lifecycle {
     #[inline]
     pub(crate) fn new(
         id: ConnectionId,
-        scope: Arc<scope::Shared>,
+        group: Arc<Group<Self>>,
         watch: Option<&Arc<Watch>>,
         pulse: Option<Box<Pulse>>,
     ) -> Self {
@@ -126,7 +126,7 @@ impl Lifecycle {
             word,
             index: AtomicU32::new(0),
             id,
-            scope,
+            group,
             outbox: watch.map(|watch| Box::new(Outbox::new(Arc::clone(watch), id))),
             pulse,
             parts: Mutex::new(Parts::default()),
@@ -300,27 +300,30 @@ impl Lifecycle {
         let late = parts.unwound;
         drop(parts);
         if late {
-            self.scope.panicked_late(self.id);
+            self.group.panicked_late(self.id);
         }
     }
 
-    pub(crate) fn scope(&self) -> &Arc<scope::Shared> {
-        &self.scope
+    pub(crate) fn group(&self) -> &Arc<Group<Self>> {
+        &self.group
+    }
+}
+
+impl Member for Lifecycle {
+    fn id(&self) -> ConnectionId {
+        self.id
     }
 
-    /// Says in the word that it has settled, and returns whether somebody waits for
-    /// that. For the scope, as it lets go of it.
-    #[must_use]
-    pub(crate) fn mark_settled(&self) -> bool {
+    fn mark_settled(&self) -> bool {
         self.word.settle()
     }
 
-    pub(crate) fn index(&self) -> usize {
+    fn index(&self) -> usize {
         // ORDERING: Relaxed, because the lock of the shard orders it.
         self.index.load(Ordering::Relaxed) as usize
     }
 
-    pub(crate) fn set_index(&self, index: usize) {
+    fn set_index(&self, index: usize) {
         let index = u32::try_from(index).expect("memory for fewer connections than that");
         self.index.store(index, Ordering::Relaxed);
     }

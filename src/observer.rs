@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::id::ConnectionId;
-use crate::lifecycle::Settled;
 use crate::panic::contain;
-use crate::scope::Clock;
+use crate::settled::Settled;
 use crate::state::{CloseReason, Phase, State};
 use crate::sync::{Mutex, lock};
 use crate::word::Word;
@@ -91,6 +90,8 @@ impl Transition {
         self.to.closed().map(|closed| closed.reason)
     }
 }
+
+pub(crate) type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
 
 /// The observer of a scope and its clock.
 pub(crate) struct Watch {

@@ -165,12 +165,6 @@ macro_rules! owner_methods {
                 self.owner.handle()
             }
 
-            /// The scope that the connection was opened in.
-            #[must_use]
-            pub fn scope(&self) -> $crate::Scope {
-                self.owner.scope().to_scope()
-            }
-
             /// The connection's identity.
             #[must_use]
             pub fn id(&self) -> $crate::ConnectionId {

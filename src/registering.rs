@@ -12,8 +12,6 @@ use crate::owner::{Owner, owner_methods};
 use crate::registry::{Registry, Supersede};
 use crate::runtime::BoxFuture;
 use crate::state::{CloseReason, Closed};
-use crate::step::{OnClose, Step};
-use crate::take_over::TakeOver;
 use crate::undoing::undoing;
 
 /// A connection that is being set up: the only state that can acquire.
@@ -131,48 +129,6 @@ impl Registering {
         Ok(())
     }
 
-    /// Takes the place in `registry` under `key` for this connection alone: closes
-    /// all others that hold the key, live or still being set up, as
-    /// [`Superseded`](crate::CloseReason::Superseded), and waits until all of them have
-    /// settled.
-    ///
-    /// When this returns `Ok`, none of the predecessors is in a step any more, and all
-    /// that they registered to be undone is undone: nothing of that can touch what
-    /// this set-up does next. There are never two owners at once. Of two newcomers
-    /// the later one wins, and the earlier one ends `Superseded`. Only what a predecessor
-    /// brought as key and value may be about to be dropped still: if that matters,
-    /// [`hold`](Self::hold) it, which is an undo.
-    ///
-    /// It applies whatever the registry's policy is. It waits without a limit, unless it
-    /// is given a [deadline](TakeOver::deadline).
-    ///
-    /// # Errors
-    ///
-    /// - [`JoinError::Closed`] if the connection closes, also while it waits.
-    /// - [`JoinError::AlreadyJoined`] if this connection holds the key already.
-    /// - [`JoinError::Unsettled`] if the deadline passes.
-    ///
-    /// On an error this connection has no place under the key, other than one that it had
-    /// `AlreadyJoined`. The predecessors are closed, unless it had, or this connection had
-    /// closed before.
-    ///
-    /// # Cancel safety
-    ///
-    /// If the future is dropped before it is complete, the place is given back. The
-    /// predecessors are closed if it was polled. It can be tried again.
-    pub fn take_over<'a, K, V>(
-        &'a mut self,
-        registry: &'a Registry<K, V>,
-        key: K,
-        value: V,
-    ) -> TakeOver<'a, K, V>
-    where
-        K: Hash + Eq + Send + Sync + 'static,
-        V: Send + Sync + 'static,
-    {
-        TakeOver::new(self, registry, key, value)
-    }
-
     /// Takes a place that is not won yet, and returns who holds the key.
     pub(crate) fn seize<K, V>(
         &mut self,
@@ -286,51 +242,6 @@ impl Registering {
         T: Send + 'static,
     {
         self.on_close(move || drop(value));
-    }
-
-    /// Runs a step of the set-up, racing with the close.
-    ///
-    /// When the connection closes, the step's task is woken, `step` is dropped,
-    /// and only then does the undo run.
-    ///
-    /// The output is handed out if the connection was open when `step` completed;
-    /// else it is dropped before the undo runs. If what `step` acquires is not
-    /// released by dropping its output, register the undo before.
-    ///
-    /// `step` is best given by value: of a reference to a future, only the reference
-    /// is dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the connection has closed. If it had before the first poll,
-    /// `step` is never polled.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future drops `step`. The connection stays open, so that a
-    /// step can be tried again or given a timeout.
-    pub fn run<F: Future>(&mut self, step: F) -> Step<'_, F> {
-        Step::new(&self.owner, step, OnClose::DropIt)
-    }
-
-    /// Runs a step of the set-up to its end, then looks whether the connection
-    /// has closed: for a step that must not be dropped half way.
-    ///
-    /// A close does not stop `step`; the undo waits until `step` is complete.
-    /// Only if this future itself is dropped, with the handler's future, is `step`
-    /// dropped half way. If not even that may be, run it on a task of its own and
-    /// let the step be to wait for it.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the connection has closed. If it had before the first poll,
-    /// `step` is never polled; else it is complete and its output dropped.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future drops `step`. The connection stays open.
-    pub fn finish<F: Future>(&mut self, step: F) -> Step<'_, F> {
-        Step::new(&self.owner, step, OnClose::FinishIt)
     }
 
     /// Completes the set-up: from this instant on the connection is visible in

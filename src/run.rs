@@ -20,6 +20,27 @@ pin_project! {
     }
 }
 
+impl Live {
+    /// Runs a loop of one's own on this connection: a WebSocket, say.
+    ///
+    /// When `body` completes, the connection closes `Completed`, or with the reason that
+    /// `body` gave to its [`Handle`](crate::Handle). When the connection is closed from
+    /// elsewhere, the task is woken and `body` is dropped. When `body` panics, the
+    /// connection closes `Failed`. An output that is an `Err` is an output: to record a
+    /// failure, close the handle as `Failed` first.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the connection closed before `body` was complete.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection as `Dropped`.
+    pub fn run<F: Future>(self, body: F) -> Run<F> {
+        Run::new(self, body)
+    }
+}
+
 impl<F> Run<F> {
     pub(crate) fn new(live: Live, future: F) -> Self {
         Self {

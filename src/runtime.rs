@@ -1,9 +1,15 @@
 //! What a scope may be given to keep its deadlines by itself.
 
+#[cfg(feature = "tokio")]
+mod tokio;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+#[cfg(feature = "tokio")]
+pub(crate) use tokio::current;
 
 /// A future that is owned and can be sent anywhere.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

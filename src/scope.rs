@@ -2,9 +2,6 @@
 
 mod builder;
 mod drained;
-mod gate;
-mod members;
-mod stats;
 mod sweep;
 
 use std::fmt;
@@ -13,28 +10,20 @@ use std::time::Duration;
 
 use crate::deadlines::Deadlines;
 use crate::error::Refused;
+use crate::group::{Group, Stats};
 use crate::handle::Handle;
 use crate::id::ConnectionId;
-use crate::lifecycle::{Lifecycle, Tally};
-use crate::observer::Watch;
+use crate::lifecycle::Lifecycle;
+use crate::live::Live;
 use crate::owner::Owner;
 use crate::pending::Pending;
 use crate::pulse::Pulse;
+use crate::registering::Registering;
 use crate::runtime::Runtime;
-use crate::shards::Shards;
 use crate::state::CloseReason;
-use crate::sync::{Mutex, lock};
-use crate::waiters::Waiters;
-use crate::word::Snapshot;
 
-use gate::Gate;
-use members::Members;
-use sweep::Sweeps;
-
-pub(crate) use builder::Clock;
 pub use builder::ScopeBuilder;
 pub use drained::WaitForDrained;
-pub use stats::Stats;
 
 /// A group of connections, and the only place where one begins.
 ///
@@ -62,22 +51,11 @@ pub use stats::Stats;
 /// ```
 #[derive(Clone)]
 pub struct Scope {
-    shared: Arc<Shared>,
+    shared: Arc<Group<Lifecycle>>,
 }
 
 /// Connections that are closed between two looks at their shard. In a model the fewest.
 const FEW: usize = if cfg!(hangup_loom) { 1 } else { 32 };
-
-pub(crate) struct Shared {
-    gate: Gate,
-    deadlines: Deadlines,
-    has_deadlines: bool,
-    runtime: Option<Arc<dyn Runtime>>,
-    sweeps: Mutex<Sweeps>,
-    watch: Option<Arc<Watch>>,
-    members: Shards<Members>,
-    drained: Mutex<Waiters>,
-}
 
 impl Scope {
     /// A new group with no connection in it, and no limit.
@@ -230,15 +208,11 @@ impl Default for Scope {
     }
 }
 
-impl Shared {
-    pub(crate) fn to_scope(self: &Arc<Self>) -> Scope {
+impl Group<Lifecycle> {
+    fn to_scope(self: &Arc<Self>) -> Scope {
         Scope {
             shared: Arc::clone(self),
         }
-    }
-
-    pub(crate) fn deadlines(&self) -> &Deadlines {
-        &self.deadlines
     }
 
     fn handles_in(&self, shard: usize) -> Vec<Handle> {
@@ -267,57 +241,20 @@ impl Shared {
         }
         closed
     }
-
-    /// A connection has been unwound: counts it, lets go of it and says so in its
-    /// word, all at once for whoever takes the same lock. Returns whether somebody waits
-    /// for that.
-    #[must_use]
-    pub(crate) fn settle(&self, lifecycle: &Lifecycle, closed: Snapshot, tally: Tally) -> bool {
-        let mut members = self.members.lock(lifecycle.id().shard());
-        let removed = members.remove(lifecycle);
-        members.totals.settled(closed, tally);
-        // The place first: who sees that this one has settled is admitted.
-        self.gate.leave();
-        let awaited = lifecycle.mark_settled();
-        // Of the last of each shard, one is the last of all.
-        let may_be_last = members.is_empty() && self.gate.is_shut();
-        drop(members);
-        drop(removed);
-        if may_be_last {
-            self.wake_if_drained();
-        }
-        awaited
-    }
-
-    /// An undo ran that was brought after its connection had been unwound.
-    pub(crate) fn undone_late(&self, id: ConnectionId) {
-        self.members.lock(id.shard()).totals.undone += 1;
-    }
-
-    /// Something panicked on behalf of a connection that had been unwound.
-    pub(crate) fn panicked_late(&self, id: ConnectionId) {
-        self.members.lock(id.shard()).totals.panicked += 1;
-    }
-
-    /// An asynchronous undo was given up that was brought after its connection had been
-    /// unwound.
-    pub(crate) fn unfinished_late(&self, id: ConnectionId) {
-        self.members.lock(id.shard()).totals.unfinished += 1;
-    }
-
-    /// Once it is so, it stays so: whoever comes to a shard that was seen empty after the
-    /// gate was shut sees that it is (I6).
-    fn is_drained(&self) -> bool {
-        self.gate.is_shut() && self.members.lock_each().all(|members| members.is_empty())
-    }
-
-    fn wake_if_drained(&self) {
-        if self.is_drained() {
-            let waiters = lock(&self.drained).take();
-            waiters.wake();
-        }
-    }
 }
+
+macro_rules! scope {
+    ($($state:ident),*) => {$(
+        impl $state {
+            /// The scope that the connection was opened in.
+            #[must_use]
+            pub fn scope(&self) -> Scope {
+                self.lifecycle().group().to_scope()
+            }
+        }
+    )*};
+}
+scope!(Pending, Registering, Live);
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -331,6 +268,20 @@ impl fmt::Debug for Scope {
 #[cfg(all(test, not(hangup_loom)))]
 mod tests {
     use super::Scope;
+    use crate::registry::{Conflict, Registry};
+
+    #[test]
+    fn keys_spread_over_the_shards() {
+        let (scope, registry) = (Scope::new(), Registry::new(Conflict::Reject));
+        let mut setup = scope.open().unwrap().register().unwrap();
+        for key in 0..1000 {
+            setup.join(&registry, key, ()).unwrap();
+        }
+        let seats = registry.seats_per_shard();
+        // There are many shards: a third of all is in none of them by chance.
+        assert!(seats.iter().all(|seats| *seats < 1000 / 3));
+        assert_eq!(seats.iter().sum::<usize>(), 1000);
+    }
 
     #[test]
     fn connections_spread_over_the_shards() {

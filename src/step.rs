@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 
 use crate::lifecycle::Lifecycle;
 use crate::owner::{FailOnUnwind, Parking};
+use crate::registering::Registering;
 use crate::state::Closed;
 
 pin_project! {
@@ -52,6 +53,53 @@ enum Progress {
 pub(crate) enum OnClose {
     DropIt,
     FinishIt,
+}
+
+impl Registering {
+    /// Runs a step of the set-up, racing with the close.
+    ///
+    /// When the connection closes, the step's task is woken, `step` is dropped,
+    /// and only then does the undo run.
+    ///
+    /// The output is handed out if the connection was open when `step` completed;
+    /// else it is dropped before the undo runs. If what `step` acquires is not
+    /// released by dropping its output, register the undo before.
+    ///
+    /// `step` is best given by value: of a reference to a future, only the reference
+    /// is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the connection has closed. If it had before the first poll,
+    /// `step` is never polled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops `step`. The connection stays open, so that a
+    /// step can be tried again or given a timeout.
+    pub fn run<F: Future>(&mut self, step: F) -> Step<'_, F> {
+        Step::new(self.lifecycle(), step, OnClose::DropIt)
+    }
+
+    /// Runs a step of the set-up to its end, then looks whether the connection
+    /// has closed: for a step that must not be dropped half way.
+    ///
+    /// A close does not stop `step`; the undo waits until `step` is complete.
+    /// Only if this future itself is dropped, with the handler's future, is `step`
+    /// dropped half way. If not even that may be, run it on a task of its own and
+    /// let the step be to wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the connection has closed. If it had before the first poll,
+    /// `step` is never polled; else it is complete and its output dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops `step`. The connection stays open.
+    pub fn finish<F: Future>(&mut self, step: F) -> Step<'_, F> {
+        Step::new(self.lifecycle(), step, OnClose::FinishIt)
+    }
 }
 
 impl<'a, F> Step<'a, F> {

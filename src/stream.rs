@@ -46,6 +46,14 @@ pin_project! {
     }
 }
 
+impl Live {
+    /// Streams `source` on this connection, which ends when `source` ends, as
+    /// `source` ends when it does.
+    pub fn stream<S: Stream>(self, source: S) -> LiveStream<S> {
+        LiveStream::new(self, source)
+    }
+}
+
 impl<S: Stream> LiveStream<S> {
     pub(crate) fn new(live: Live, source: S) -> Self {
         Self {

@@ -43,6 +43,50 @@ impl Drop for Newcomer<'_> {
     }
 }
 
+impl Registering {
+    /// Takes the place in `registry` under `key` for this connection alone: closes
+    /// all others that hold the key, live or still being set up, as
+    /// [`Superseded`](crate::CloseReason::Superseded), and waits until all of them have
+    /// settled.
+    ///
+    /// When this returns `Ok`, none of the predecessors is in a step any more, and all
+    /// that they registered to be undone is undone: nothing of that can touch what
+    /// this set-up does next. There are never two owners at once. Of two newcomers
+    /// the later one wins, and the earlier one ends `Superseded`. Only what a predecessor
+    /// brought as key and value may be about to be dropped still: if that matters,
+    /// [`hold`](Self::hold) it, which is an undo.
+    ///
+    /// It applies whatever the registry's policy is. It waits without a limit, unless it
+    /// is given a [deadline](TakeOver::deadline).
+    ///
+    /// # Errors
+    ///
+    /// - [`JoinError::Closed`] if the connection closes, also while it waits.
+    /// - [`JoinError::AlreadyJoined`] if this connection holds the key already.
+    /// - [`JoinError::Unsettled`] if the deadline passes.
+    ///
+    /// On an error this connection has no place under the key, other than one that it had
+    /// `AlreadyJoined`. The predecessors are closed, unless it had, or this connection had
+    /// closed before.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is complete, the place is given back. The
+    /// predecessors are closed if it was polled. It can be tried again.
+    pub fn take_over<'a, K, V>(
+        &'a mut self,
+        registry: &'a Registry<K, V>,
+        key: K,
+        value: V,
+    ) -> TakeOver<'a, K, V>
+    where
+        K: Hash + Eq + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        TakeOver::new(self, registry, key, value)
+    }
+}
+
 impl<'a, K, V> TakeOver<'a, K, V> {
     pub(crate) fn new(
         setup: &'a mut Registering,

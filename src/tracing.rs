@@ -3,8 +3,8 @@
 use tracing::{debug, trace, warn};
 
 use crate::id::ConnectionId;
-use crate::lifecycle::Settled;
 use crate::observer::{Observer, Transition};
+use crate::settled::Settled;
 
 /// Emits an event of `tracing` for whatever happens to a connection, under the target
 /// `hangup`.

@@ -8,21 +8,12 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Next};
 use crate::panic::contain;
 use crate::runtime::BoxFuture;
 
 /// What an undo is called when it is reported.
 pub(crate) type Name = Cow<'static, str>;
-
-/// Who goes on with the older undos when an asynchronous one has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Whoever ends it.
-    Unwind,
-    /// Nobody: the connection has been unwound.
-    Nothing,
-}
 
 pin_project! {
     /// The duty to run one undo, and then those that are older: discharged when it is

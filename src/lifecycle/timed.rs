@@ -21,7 +21,7 @@ impl Lifecycle {
     /// If it is looked at whether its reader comes.
     pub(crate) fn watched_reader(&self) -> Option<&Pulse> {
         let pulse = self.pulse()?;
-        let deadlines = pulse.deadlines(self.scope.deadlines());
+        let deadlines = pulse.deadlines(self.group.deadlines());
         deadlines.stall.is_some().then_some(pulse)
     }
 
@@ -40,7 +40,7 @@ impl Lifecycle {
     /// What is overdue at `now`, if anything.
     pub(crate) fn overdue(&self, now: u64) -> Option<Overdue> {
         let pulse = self.pulse.as_deref()?;
-        let deadlines = pulse.deadlines(self.scope.deadlines());
+        let deadlines = pulse.deadlines(self.group.deadlines());
         pulse.overdue(deadlines, self.id, self.state(), now)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::task::Waker;
 
+use super::undos::Next;
 use super::{Lifecycle, Slow};
 use crate::sync::lock;
-use crate::undoing::Next;
 use crate::waiters::wake;
 
 /// The asynchronous undo that is under way.
@@ -36,9 +36,9 @@ impl Lifecycle {
         }
         if next == Next::Nothing {
             drop(parts);
-            self.scope.undone_late(self.id);
+            self.group.undone_late(self.id);
             if given_up {
-                self.scope.unfinished_late(self.id);
+                self.group.unfinished_late(self.id);
             }
             return;
         }
@@ -70,7 +70,7 @@ impl Lifecycle {
     pub(crate) fn abandon_overdue_undo(&self, now: u64) {
         self.abandon(|_| {
             self.pulse.as_deref().is_some_and(|pulse| {
-                let deadlines = pulse.deadlines(self.scope.deadlines());
+                let deadlines = pulse.deadlines(self.group.deadlines());
                 pulse.is_undo_overdue(deadlines, now)
             })
         });

@@ -3,7 +3,14 @@
 //! Each undo is an allocation that holds those below it, so that a connection without any
 //! has room for nothing but the top.
 
-use crate::undoing::Next;
+/// Who goes on with the older undos when an asynchronous one has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Whoever ends it.
+    Unwind,
+    /// Nobody: the connection has been unwound.
+    Nothing,
+}
 
 #[derive(Default)]
 pub(super) struct Undos(Option<Box<dyn Undo>>);

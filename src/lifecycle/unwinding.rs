@@ -1,11 +1,11 @@
 //! Undoing what was acquired, newest first, exactly once (I2).
 
+use super::Lifecycle;
 use super::memberships::Memberships;
 use super::undo_elsewhere::Underway;
-use super::undos::{Elsewhere, Here, Kind, Undo};
-use super::{Lifecycle, Tally};
+use super::undos::{Elsewhere, Here, Kind, Next, Undo};
+use crate::settled::Tally;
 use crate::sync::lock;
-use crate::undoing::Next;
 use crate::waiters::wake;
 use crate::word::Behind;
 
@@ -60,7 +60,7 @@ impl Lifecycle {
         drop(parts);
         self.contain(|| undo.run(Next::Nothing));
         if kind == Kind::Here {
-            self.scope.undone_late(self.id);
+            self.group.undone_late(self.id);
         }
     }
 
@@ -151,7 +151,7 @@ impl Lifecycle {
         if let Some(outbox) = &self.outbox {
             outbox.settled(self.report(closed.how_it_closed()));
         }
-        let awaited = self.scope.settle(self, closed, tally);
+        let awaited = self.group.settle(self, closed, tally);
         if awaited {
             let waiters = lock(&self.parts).slow().settled.take();
             waiters.wake();

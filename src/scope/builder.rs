@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::gate::Gate;
-use super::{Scope, Shared, sweep};
+use super::{Scope, sweep};
 use crate::deadlines::Deadlines;
-use crate::observer::{Observer, Watch};
+use crate::group::{Gate, Group};
+use crate::observer::{Clock, Observer, Watch};
 use crate::runtime::Runtime;
 use crate::shards::Shards;
 use crate::sync::Mutex;
@@ -43,8 +43,6 @@ pub struct ScopeBuilder {
     observer: Option<Box<dyn Observer>>,
     clock: Option<Clock>,
 }
-
-pub(crate) type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
 
 impl ScopeBuilder {
     /// At most `max` connections at once; then [`Refused::Full`](crate::Refused::Full).
@@ -131,11 +129,11 @@ impl ScopeBuilder {
         #[cfg(feature = "tokio")]
         let runtime = runtime.or_else(|| {
             let has_deadlines = !self.deadlines.are_none();
-            has_deadlines.then(crate::tokio::current).flatten()
+            has_deadlines.then(crate::runtime::current).flatten()
         });
         let clock = self.clock;
         let watch = |observer| Arc::new(Watch::new(observer, clock));
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Group {
             gate: Gate::new(self.max_connections),
             has_deadlines: !self.deadlines.are_none(),
             deadlines: self.deadlines,

@@ -6,19 +6,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::Shared;
+use crate::group::Group;
+use crate::lifecycle::Lifecycle;
 use crate::sync::lock;
 use crate::waiters::WaiterKey;
 
 /// Future of [`Scope::settled`](super::Scope::settled).
 #[must_use = "futures do nothing unless polled"]
 pub struct WaitForDrained {
-    shared: Arc<Shared>,
+    shared: Arc<Group<Lifecycle>>,
     key: Option<WaiterKey>,
 }
 
 impl WaitForDrained {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Group<Lifecycle>>) -> Self {
         Self { shared, key: None }
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::{Scope, Shared};
+use super::Scope;
+use crate::group::{Group, Sweeps};
+use crate::lifecycle::Lifecycle;
 use crate::pulse::{self, Overdue};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::sync::{Mutex, lock};
@@ -46,14 +48,6 @@ impl Scope {
     }
 }
 
-/// One at a time.
-#[derive(Default)]
-pub(super) struct Sweeps {
-    first: Option<Instant>,
-    latest: u64,
-    under_way: bool,
-}
-
 /// The one that is under way, until this is dropped.
 struct Sweeping<'a>(&'a Mutex<Sweeps>);
 
@@ -83,7 +77,7 @@ impl Drop for Sweeping<'_> {
 
 /// Sweeps for as long as there is anything to sweep.
 pub(super) async fn run(
-    scope: Weak<Shared>,
+    scope: Weak<Group<Lifecycle>>,
     runtime: Arc<dyn Runtime>,
     first: BoxFuture<()>,
     every: Duration,

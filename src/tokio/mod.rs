@@ -21,7 +21,6 @@ mod drain;
 mod heartbeat;
 mod on_close_async;
 mod pause;
-mod runtime;
 mod spawn;
 #[cfg(feature = "http-body")]
 mod sse;
@@ -30,6 +29,5 @@ mod token;
 
 pub use drain::{Drain, DrainReport, Overrun};
 pub use heartbeat::Heartbeat;
-pub(crate) use runtime::current;
 #[cfg(feature = "http-body")]
 pub use sse::SseHeartbeat;

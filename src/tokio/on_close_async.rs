@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::panic::Location;
 
-use super::current;
+use crate::runtime::current;
 use crate::{BoxFuture, Registering};
 
 impl Registering {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use crate::lifecycle::Tally;
+use crate::settled::Tally;
 use crate::state::{CloseReason, Closed, State};
 use crate::word::Snapshot;
 
@@ -51,7 +51,7 @@ impl Stats {
             .sum()
     }
 
-    pub(super) fn count(&mut self, state: State) {
+    pub(crate) fn count(&mut self, state: State) {
         *match state {
             State::Pending => &mut self.pending,
             State::Registering => &mut self.registering,
@@ -63,18 +63,18 @@ impl Stats {
 
 /// Of those that have settled.
 #[derive(Debug, Default)]
-pub(super) struct Totals {
+pub(crate) struct Totals {
     closed: BTreeMap<Closed, u64>,
     /// How the last ones closed, and how many in a row: not among the above yet.
     latest: Option<(Snapshot, u64)>,
-    pub(super) undone: u64,
-    pub(super) panicked: u64,
-    pub(super) unfinished: u64,
+    pub(crate) undone: u64,
+    pub(crate) panicked: u64,
+    pub(crate) unfinished: u64,
 }
 
 impl Totals {
     #[inline]
-    pub(super) fn settled(&mut self, closed: Snapshot, tally: Tally) {
+    pub(crate) fn settled(&mut self, closed: Snapshot, tally: Tally) {
         match &mut self.latest {
             Some((latest, count)) if latest.closed_like(closed) => *count += 1,
             _ => self.begin_run(closed),

@@ -23,13 +23,13 @@ const ONE: usize = 2;
 /// More than memory has room for.
 const UNLIMITED: usize = usize::MAX / ONE;
 
-pub(super) struct Gate {
+pub(crate) struct Gate {
     word: AtomicUsize,
     max: usize,
 }
 
 impl Gate {
-    pub(super) fn new(max: Option<usize>) -> Self {
+    pub(crate) fn new(max: Option<usize>) -> Self {
         Self {
             word: AtomicUsize::new(0),
             max: max.unwrap_or(UNLIMITED).min(UNLIMITED),
@@ -37,7 +37,7 @@ impl Gate {
     }
 
     /// Under the lock of the shard that the newcomer goes to.
-    pub(super) fn admit(&self) -> Result<(), Refused> {
+    pub(crate) fn admit(&self) -> Result<(), Refused> {
         let mut current = self.word.load(Ordering::Acquire);
         loop {
             if current & SHUT != 0 {
@@ -62,18 +62,18 @@ impl Gate {
     }
 
     /// One of those inside has settled.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         if !self.is_unlimited() {
             let before = self.word.fetch_sub(ONE, Ordering::Release);
             debug_assert!(before >= ONE, "one left who was not inside");
         }
     }
 
-    pub(super) fn shut(&self) {
+    pub(crate) fn shut(&self) {
         self.word.fetch_or(SHUT, Ordering::Release);
     }
 
-    pub(super) fn is_shut(&self) -> bool {
+    pub(crate) fn is_shut(&self) -> bool {
         self.word.load(Ordering::Acquire) & SHUT != 0
     }
 

@@ -2,27 +2,35 @@
 
 use std::sync::Arc;
 
+use super::Member;
 use super::stats::Totals;
-use crate::lifecycle::Lifecycle;
 use crate::shrink;
 
 /// One shard of a scope. Each connection knows its index, so that it leaves
 /// without a search.
-#[derive(Default)]
-pub(super) struct Members {
-    unsettled: Vec<Arc<Lifecycle>>,
-    pub(super) totals: Totals,
+pub(crate) struct Members<M> {
+    unsettled: Vec<Arc<M>>,
+    pub(crate) totals: Totals,
 }
 
-impl Members {
+impl<M> Default for Members<M> {
+    fn default() -> Self {
+        Self {
+            unsettled: Vec::new(),
+            totals: Totals::default(),
+        }
+    }
+}
+
+impl<M: Member> Members<M> {
     #[inline]
-    pub(super) fn insert(&mut self, lifecycle: Arc<Lifecycle>) {
+    pub(crate) fn insert(&mut self, lifecycle: Arc<M>) {
         lifecycle.set_index(self.unsettled.len());
         self.unsettled.push(lifecycle);
     }
 
     #[inline]
-    pub(super) fn remove(&mut self, lifecycle: &Lifecycle) -> Arc<Lifecycle> {
+    pub(crate) fn remove(&mut self, lifecycle: &M) -> Arc<M> {
         let index = lifecycle.index();
         let removed = self.unsettled.swap_remove(index);
         debug_assert!(std::ptr::eq(&raw const *removed, lifecycle));
@@ -35,20 +43,20 @@ impl Members {
         removed
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.unsettled.is_empty()
     }
 
     /// Puts as many as there is room for into `few`, those that are the last before
     /// `end`, and returns where they begin.
-    pub(super) fn take_before(&self, end: usize, few: &mut Vec<Arc<Lifecycle>>) -> usize {
+    pub(crate) fn take_before(&self, end: usize, few: &mut Vec<Arc<M>>) -> usize {
         let end = end.min(self.unsettled.len());
         let begin = end.saturating_sub(few.capacity());
         few.extend_from_slice(&self.unsettled[begin..end]);
         begin
     }
 
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, Arc<Lifecycle>> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Arc<M>> {
         self.unsettled.iter()
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ::tokio::runtime::Handle;
 
-use crate::{BoxFuture, Runtime};
+use super::{BoxFuture, Runtime};
 
 impl Runtime for Handle {
     fn spawn(&self, task: BoxFuture<()>) {
