@@ -38,7 +38,7 @@
 //! | send heartbeats, drain within a deadline | `LiveStream::heartbeat`, `Scope::drain` on tokio |
 //! | keep a connection in a field | [`Connection`] |
 //! | reason about the states themselves | [`State::apply`] |
-//! | find these races in handlers, on `hangup` or not | `testing::abort_everywhere` |
+//! | find these races in handlers, on `hangup` or not | the crate `hangup-test` |
 //!
 //! # Example
 //!
@@ -124,8 +124,6 @@
 //! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the
 //!   close.
 //! - **`tracing`**: `TracingObserver`, which emits an event for every transition.
-//! - **`testing`**: `hangup::testing`, which ends handlers at every point in every way and
-//!   draws schedules for connection managers. For tests: it depends on `proptest`.
 //!
 //! # What a close is
 //!
@@ -168,8 +166,6 @@ mod step;
 mod stream;
 mod sync;
 mod take_over;
-#[cfg(feature = "testing")]
-pub mod testing;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 #[cfg(feature = "tracing")]

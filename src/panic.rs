@@ -12,15 +12,6 @@ pub(crate) fn contain<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(f)).map_err(message)
 }
 
-/// Drops one after the other: one whose drop panics must not be under way when the next
-/// one does so, which would end the process.
-#[cfg(feature = "testing")]
-pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) {
-    for value in values {
-        let _: Result<(), String> = contain(|| drop(value));
-    }
-}
-
 /// What a payload says.
 pub(crate) fn message(payload: Box<dyn Any + Send>) -> String {
     let message = match payload.downcast_ref::<&'static str>() {

@@ -1,0 +1,67 @@
+//! What is wrong with a connection or with the server at rest.
+
+use super::state::{LATE_TICKS, Run, RunError};
+use crate::fault::Fault;
+use crate::kind::{Kind, Levels};
+use crate::party::Party;
+
+impl<E: Clone + 'static> Run<'_, E> {
+    /// What a connection lacks that is alone and at rest.
+    pub(super) fn disturbed(&mut self, task: usize, at_rest: Option<&Levels>) -> Vec<Fault> {
+        if !self.is_pending(task) {
+            return Vec::new();
+        }
+        let party = self.tasks[task].party;
+        self.expect_whole(party);
+        match at_rest {
+            Some(at_rest) => self.trial.ledger().state().missing(at_rest, party),
+            None => Vec::new(),
+        }
+    }
+
+    /// At rest, an open connection must have got everything.
+    pub(super) fn expect_whole(&mut self, party: Party) {
+        if self.trial.is_responding(party) {
+            self.trial.ledger().state().expect_all_delivered(party);
+        }
+    }
+
+    /// Where a connection that is gone is found.
+    pub(super) fn still_visible(&self) -> Vec<Fault> {
+        let by = Party::First;
+        let shown = self.trial.ledger().state().shown(by);
+        let faults = shown.into_iter();
+        faults
+            .map(|name| Fault::VisibleNotLive { name, by })
+            .collect()
+    }
+
+    /// What is left however long one waits.
+    pub(super) fn left_for_good(&mut self) -> Result<Vec<Fault>, RunError> {
+        let mut ticks = LATE_TICKS;
+        loop {
+            let left = self.left();
+            if left.is_empty() || !self.step(None, &mut ticks)? {
+                return Ok(left);
+            }
+        }
+    }
+
+    /// What is left when all connections are gone.
+    pub(super) fn left(&self) -> Vec<Fault> {
+        let mut left = self.trial.ledger().state().left(&self.before);
+        for task in &self.tasks {
+            if task.is_left() {
+                left.push(Fault::Left {
+                    kind: Kind::Task,
+                    name: task.name.clone(),
+                    by: task.party,
+                    after_end: task.after_end,
+                    after_undo: false,
+                    looked: false,
+                });
+            }
+        }
+        left
+    }
+}

@@ -1,0 +1,146 @@
+//! The order of the turns, and one turn.
+
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use super::state::{FIRST, GRACE, MOST_TICKS, REST_TICKS, Run, RunError, TICKS, TURNS};
+use super::task::Role;
+use crate::ending::Order;
+use crate::party::Party;
+
+impl<E: Clone + 'static> Run<'_, E> {
+    /// Whether there were so many to be given.
+    pub(super) fn give_turns(&mut self, turns: usize) -> Result<bool, RunError> {
+        let mut ticks = TICKS;
+        for _ in 0..turns {
+            if !self.step(None, &mut ticks)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Runs until nothing happens any more.
+    pub(super) fn rest(&mut self, held: Option<usize>) -> Result<(), RunError> {
+        let until = self.time.elapsed().map(|now| now + GRACE);
+        self.run_all(held, REST_TICKS)?;
+        // Something else may have ticked meanwhile.
+        let mut more = MOST_TICKS;
+        while self.time.elapsed() < until && self.step(held, &mut more)? {}
+        Ok(())
+    }
+
+    pub(super) fn run_all(
+        &mut self,
+        held: Option<usize>,
+        mut ticks: usize,
+    ) -> Result<(), RunError> {
+        while self.step(held, &mut ticks)? {}
+        Ok(())
+    }
+
+    /// Polls one task that is woken, or lets time pass; `held` has no turn. `false` if all
+    /// is at rest.
+    pub(super) fn step(
+        &mut self,
+        held: Option<usize>,
+        ticks: &mut usize,
+    ) -> Result<bool, RunError> {
+        if let Some(at) = self.next(held) {
+            self.polls_left = self.polls_left.checked_sub(1).ok_or(RunError::Endless)?;
+            self.poll(at, false);
+            return Ok(true);
+        }
+        if held.is_some_and(|held| self.tasks[held].woken.is_woken()) {
+            // Nobody is kept from a turn of its own for as long as time takes to pass.
+            self.time.settle(&self.waker);
+            self.adopt();
+            self.look(Party::Server);
+            return Ok(self.next(held).is_some());
+        }
+        if *ticks == 0 {
+            return Ok(false);
+        }
+        self.polls_left = self.polls_left.checked_sub(1).ok_or(RunError::Endless)?;
+        let passed = self.time.pass(&self.trial, &self.waker);
+        self.adopt();
+        self.look(Party::Server);
+        if !passed.woken {
+            return Ok(self.next(held).is_some());
+        }
+        *ticks -= usize::from(passed.time);
+        Ok(true)
+    }
+
+    /// Whose turn it is.
+    pub(super) fn next(&self, held: Option<usize>) -> Option<usize> {
+        let ready = |at: &usize| {
+            let task = &self.tasks[*at];
+            task.future.is_some() && task.woken.is_woken() && Some(*at) != held
+        };
+        let first_of = |tasks: &mut dyn DoubleEndedIterator<Item = usize>| match self.order {
+            Order::OldestFirst => tasks.next(),
+            Order::NewestFirst => tasks.next_back(),
+        };
+        let next = first_of(&mut (0..self.tasks.len()).filter(ready))?;
+        if self.turns != (next, TURNS) {
+            return Some(next);
+        }
+        // It may be waiting for one of the others.
+        let others = |at: &usize| ready(at) && *at != next;
+        let other = first_of(&mut (0..self.tasks.len()).filter(others));
+        other.or(Some(next))
+    }
+
+    pub(super) fn poll(&mut self, at: usize, panic_here: bool) {
+        let task = &mut self.tasks[at];
+        let party = task.party;
+        let Some(mut future) = task.future.take() else {
+            return;
+        };
+        task.woken.take();
+        self.turns = match self.turns {
+            (last, turns) if last == at => (at, TURNS.min(turns + 1)),
+            _ => (at, 1),
+        };
+        let waker = Waker::from(Arc::clone(&task.woken));
+        self.trial.begin_poll(panic_here);
+        let polled = self.user_code(party, || {
+            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+            (polled.is_pending()).then_some(future)
+        });
+        let task = &mut self.tasks[at];
+        task.waits_at = self.trial.end_poll();
+        if let Some(Some(future)) = polled {
+            task.future = Some(future);
+            task.suspended += 1;
+        }
+        let label = match &task.waits_at {
+            Some(waits) => waits.label.clone(),
+            None => format!("suspension {}", task.suspended),
+        };
+        self.adopt();
+        self.look(party);
+        if self.is_pending(FIRST) {
+            let label = match at {
+                FIRST => label,
+                _ if self.is_pending(at) => format!("a task at {label}"),
+                _ => "the end of a task".into(),
+            };
+            self.points.push(label);
+        }
+    }
+
+    pub(super) fn drop_task(&mut self, at: usize) {
+        let (party, role) = (self.tasks[at].party, self.tasks[at].role);
+        if role == Role::Handler {
+            self.ended(party);
+            self.trial.set_responding(party, false);
+        }
+        if let Some(future) = self.tasks[at].future.take() {
+            self.user_code(party, || drop(future));
+            self.adopt();
+            self.look(party);
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! What must come of each operation: a plain machine, everything looked up in lists.
+
+use std::collections::BTreeMap;
+
+use super::manager::Manager;
+use super::op::{Kind, Op, Outcome, Place};
+use super::shape::Shape;
+use hangup::Conflict;
+use hangup::{CloseReason, Event, State};
+
+/// The reference: a [`Manager`] that does what the documentation of [`Op`] says.
+///
+/// A state is only ever changed by [`State::apply`].
+#[derive(Debug, Clone)]
+pub struct Reference {
+    shape: Shape,
+    pub(super) opened: usize,
+    /// All that were ever admitted.
+    pub(super) connections: BTreeMap<usize, Connection>,
+    pub(super) draining: Vec<bool>,
+    /// The last operation, and how many there were.
+    now: Option<Op>,
+    done: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    scope: usize,
+    pub(super) state: State,
+    pub(super) owner: Owner,
+    /// Where it has taken places so far. They are given back when it has settled.
+    pub(super) places: Vec<Place>,
+    /// Whom it closes when it goes live.
+    replaces: Vec<usize>,
+    steps: usize,
+    pub(super) undone: Vec<usize>,
+    pub(super) settled: bool,
+    pub(super) ended: Option<Ended>,
+}
+
+/// How it was closed, which tells one race from another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    pub(super) by: Kind,
+    /// The number of the operation.
+    pub(super) at: usize,
+    pub(super) in_step: bool,
+}
+
+/// Where the owner believes to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Owner {
+    Gone,
+    Pending,
+    Registering,
+    InStep,
+    /// Until these have settled.
+    TakingOver(Vec<usize>),
+    Live,
+}
+
+impl Reference {
+    /// A manager of this shape with no connection in it.
+    #[must_use]
+    pub fn new(shape: &Shape) -> Self {
+        Self {
+            shape: shape.clone(),
+            opened: 0,
+            connections: BTreeMap::new(),
+            draining: vec![false; shape.scopes.len()],
+            now: None,
+            done: 0,
+        }
+    }
+
+    /// Whether the shape has this operation, and it can be done now.
+    #[must_use]
+    pub fn can(&self, op: Op) -> bool {
+        if !self.shape.has(op) {
+            return false;
+        }
+        let known = op.connection().and_then(|who| self.connections.get(&who));
+        let owner = known.map(|connection| &connection.owner);
+        match op {
+            Op::Open(who, _) => who == self.opened && self.owners().len() < self.shape.connections,
+            Op::Register(_) => owner == Some(&Owner::Pending),
+            Op::Join(_, at) | Op::TakeOver(_, at) => {
+                let several = self.shape.several_keys;
+                let clashes = |held: &Place| held.registry == at.registry && !several;
+                let free =
+                    |c: &Connection| !c.places.iter().any(|held| *held == at || clashes(held));
+                owner == Some(&Owner::Registering) && known.is_some_and(|c| c.settled || free(c))
+            }
+            Op::BeginStep(_) | Op::GoLive(_) => owner == Some(&Owner::Registering),
+            Op::CompleteStep(_) => owner == Some(&Owner::InStep),
+            Op::Poll(_) => matches!(owner, Some(Owner::InStep | Owner::TakingOver(_))),
+            Op::Drop(_) => owner.is_some_and(|owner| *owner != Owner::Gone),
+            Op::Close(..) => known.is_some(),
+            Op::CloseKey(..) | Op::CloseAll(..) => true,
+            Op::BeginDrain(scope) => !self.draining[scope],
+        }
+    }
+
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Whether the last operation did it.
+    pub(super) fn is_now(&self, ended: Ended) -> bool {
+        ended.at == self.done
+    }
+
+    /// The connections that have an owner.
+    pub(super) fn owners(&self) -> Vec<usize> {
+        self.those(|connection| connection.owner != Owner::Gone)
+    }
+
+    fn open(&mut self, who: usize, scope: usize) -> Outcome {
+        self.opened += 1;
+        let full = self.shape.scopes[scope].is_some_and(|cap| self.unsettled(scope) >= cap);
+        if self.draining[scope] || full {
+            return Outcome::Refused;
+        }
+        self.connections.insert(who, Connection::new(scope));
+        match self.shape.offers(Kind::Register) {
+            true => Outcome::Done,
+            false => self.register(who),
+        }
+    }
+
+    fn register(&mut self, who: usize) -> Outcome {
+        self.advance(who, Event::Register, Owner::Registering)
+    }
+
+    fn go_live(&mut self, who: usize) -> Outcome {
+        let outcome = self.advance(who, Event::GoLive, Owner::Live);
+        if outcome == Outcome::Done {
+            let replaced = std::mem::take(&mut self.at(who).replaces);
+            self.close_each(replaced, CloseReason::Superseded);
+        }
+        outcome
+    }
+
+    /// To the next state; a closed connection has no owner from then on.
+    fn advance(&mut self, who: usize, event: Event, owner: Owner) -> Outcome {
+        let connection = self.at(who);
+        let (next, outcome) = match connection.state.apply(event) {
+            Ok(next) => (next, Outcome::Done),
+            Err(_) => (connection.state, Outcome::Closed),
+        };
+        connection.state = next;
+        connection.owner = match outcome {
+            Outcome::Done => owner,
+            _ => Owner::Gone,
+        };
+        outcome
+    }
+
+    fn join(&mut self, who: usize, at: Place) -> Outcome {
+        if self.at(who).state.is_closed() {
+            return Outcome::Closed;
+        }
+        let held = self.holders(at);
+        let is_open = |who: &&usize| !self.connections[who].state.is_closed();
+        let open = held.iter().filter(is_open).count();
+        match self.shape.registries[at.registry] {
+            Conflict::Reject if open > 0 => return Outcome::Refused,
+            Conflict::Share { max_per_key } if open >= max_per_key => return Outcome::Refused,
+            Conflict::Replace => self.at(who).replaces.extend(held),
+            Conflict::Reject | Conflict::Share { .. } => {}
+            policy => unimplemented!("the reference of {policy:?}"),
+        }
+        self.at(who).places.push(at);
+        self.joined(who)
+    }
+
+    /// It has its place, which is all there is to it unless it goes live by that.
+    fn joined(&mut self, who: usize) -> Outcome {
+        match self.shape.offers(Kind::GoLive) {
+            true => Outcome::Done,
+            false => self.go_live(who),
+        }
+    }
+
+    fn take_over(&mut self, who: usize, at: Place) -> Outcome {
+        if self.at(who).state.is_closed() {
+            return Outcome::Closed;
+        }
+        let held = self.holders(at);
+        self.at(who).places.push(at);
+        self.close_each(held.clone(), CloseReason::Superseded);
+        self.at(who).owner = Owner::TakingOver(held);
+        self.poll(who)
+    }
+
+    fn begin_step(&mut self, who: usize) -> Outcome {
+        let connection = self.at(who);
+        if connection.state.is_closed() {
+            return Outcome::Closed;
+        }
+        connection.steps += 1;
+        connection.owner = Owner::InStep;
+        Outcome::Waits
+    }
+
+    fn end_step(&mut self, who: usize) -> Outcome {
+        let connection = self.at(who);
+        connection.owner = Owner::Registering;
+        if connection.state.is_closed() {
+            connection.unwind();
+            return Outcome::Closed;
+        }
+        Outcome::Done
+    }
+
+    fn poll(&mut self, who: usize) -> Outcome {
+        let connection = &self.connections[&who];
+        let is_closed = connection.state.is_closed();
+        match &connection.owner {
+            // A take-over ends as a step does, with nothing left to undo.
+            Owner::InStep | Owner::TakingOver(_) if is_closed => self.end_step(who),
+            Owner::TakingOver(held) if held.iter().all(|who| self.connections[who].settled) => {
+                self.at(who).owner = Owner::Registering;
+                self.joined(who)
+            }
+            _ => Outcome::Waits,
+        }
+    }
+
+    fn drop_owner(&mut self, who: usize) -> Outcome {
+        // Before the step ends, so that it is known that it was in one.
+        self.close(who, CloseReason::Dropped);
+        let connection = self.at(who);
+        connection.owner = Owner::Gone;
+        connection.unwind();
+        Outcome::Done
+    }
+
+    /// Whether this closed it.
+    fn close(&mut self, who: usize, why: CloseReason) -> bool {
+        let (now, done, ends_steps) = (self.now, self.done, self.shape.close_ends_steps);
+        let connection = self.at(who);
+        let Ok(closed) = connection.state.apply(Event::Close(why)) else {
+            return false;
+        };
+        connection.state = closed;
+        let in_step = connection.owner == Owner::InStep;
+        connection.ended = now.map(|by| Ended {
+            by: by.kind(),
+            at: done,
+            in_step,
+        });
+        if !in_step || ends_steps {
+            connection.unwind();
+        }
+        true
+    }
+
+    fn close_each(&mut self, all: Vec<usize>, why: CloseReason) -> Outcome {
+        let closed = all.into_iter().filter(|who| self.close(*who, why));
+        Outcome::Count(closed.count())
+    }
+
+    fn holders(&self, at: Place) -> Vec<usize> {
+        self.those(|connection| connection.holds(at))
+    }
+
+    fn unsettled(&self, scope: usize) -> usize {
+        let counts = |connection: &Connection| connection.scope == scope && !connection.settled;
+        self.those(counts).len()
+    }
+
+    /// In the order of opening.
+    fn those(&self, are: impl Fn(&Connection) -> bool) -> Vec<usize> {
+        let all = self.connections.iter().filter(|(_, c)| are(c));
+        all.map(|(who, _)| *who).collect()
+    }
+
+    fn at(&mut self, who: usize) -> &mut Connection {
+        self.connections.get_mut(&who).expect("it was admitted")
+    }
+}
+
+impl Manager for Reference {
+    /// # Panics
+    ///
+    /// If the operation [cannot be done](Reference::can).
+    fn apply(&mut self, op: Op) -> Outcome {
+        assert!(self.can(op), "{op}: that cannot be done now");
+        self.now = Some(op);
+        self.done += 1;
+        match op {
+            Op::Open(who, scope) => self.open(who, scope),
+            Op::Register(who) => self.register(who),
+            Op::Join(who, at) => self.join(who, at),
+            Op::TakeOver(who, at) => self.take_over(who, at),
+            Op::BeginStep(who) => self.begin_step(who),
+            Op::CompleteStep(who) => self.end_step(who),
+            Op::Poll(who) => self.poll(who),
+            Op::GoLive(who) => self.go_live(who),
+            Op::Close(who, why) if self.close(who, why) => Outcome::Done,
+            Op::Close(..) => Outcome::Closed,
+            Op::Drop(who) => self.drop_owner(who),
+            Op::CloseKey(at, why) => self.close_each(self.holders(at), why),
+            Op::CloseAll(scope, why) => {
+                let all = self.those(|connection| connection.scope == scope);
+                self.close_each(all, why)
+            }
+            Op::BeginDrain(scope) => {
+                self.draining[scope] = true;
+                Outcome::Done
+            }
+        }
+    }
+
+    fn visible(&self, at: Place) -> Vec<usize> {
+        self.those(|connection| connection.holds(at) && connection.state.is_live())
+    }
+
+    fn count(&self, scope: usize) -> Option<i64> {
+        i64::try_from(self.unsettled(scope)).ok()
+    }
+
+    fn undone(&self, connection: usize) -> Option<Vec<usize>> {
+        Some(self.connections.get(&connection)?.undone.clone())
+    }
+
+    fn state(&self, connection: usize) -> Option<State> {
+        Some(self.connections.get(&connection)?.state)
+    }
+}
+
+impl Connection {
+    fn new(scope: usize) -> Self {
+        Self {
+            scope,
+            state: State::Pending,
+            owner: Owner::Pending,
+            places: Vec::new(),
+            replaces: Vec::new(),
+            steps: 0,
+            undone: Vec::new(),
+            settled: false,
+            ended: None,
+        }
+    }
+
+    fn holds(&self, at: Place) -> bool {
+        !self.settled && self.places.contains(&at)
+    }
+
+    /// Undoes everything, newest first.
+    fn unwind(&mut self) {
+        if !self.settled {
+            self.undone = (0..self.steps).rev().collect();
+            self.settled = true;
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! How large a schedule is, and of what it is made.
+
+use std::ops::RangeInclusive;
+
+use super::op::{Kind, Op, Place};
+use hangup::Conflict;
+
+/// What the schedules are made of: as many connections, keys, registries and scopes, and
+/// the operations that the manager offers.
+///
+/// Few of each meet more often, which finds more.
+///
+/// # Examples
+///
+/// ```
+/// use hangup::Conflict;
+/// use hangup_test::schedule::{Kind, Shape};
+///
+/// let shape = Shape::new()
+///     .scopes([Some(2), None])
+///     .registries([Conflict::Replace, Conflict::Share { max_per_key: 2 }])
+///     .without([Kind::BeginDrain]);
+/// # let _ = shape;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a shape does nothing until its `schedules` are run"]
+pub struct Shape {
+    pub(super) connections: usize,
+    pub(super) keys: usize,
+    pub(super) registries: Vec<Conflict>,
+    pub(super) scopes: Vec<Option<usize>>,
+    pub(super) length: RangeInclusive<usize>,
+    pub(super) offered: Vec<Kind>,
+    pub(super) several_keys: bool,
+    pub(super) close_ends_steps: bool,
+}
+
+impl Shape {
+    /// Up to 4 connections at once, 2 keys, one registry that replaces, one scope without
+    /// a cap, 10 to 60 operations, and all of these are offered.
+    pub fn new() -> Self {
+        Self {
+            connections: 4,
+            keys: 2,
+            registries: vec![Conflict::Replace],
+            scopes: vec![None],
+            length: 10..=60,
+            offered: Kind::ALL.to_vec(),
+            several_keys: false,
+            close_ends_steps: false,
+        }
+    }
+
+    /// At most so many connections have an owner at once.
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// So many keys in each registry.
+    pub fn keys(mut self, keys: usize) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// One registry for each of these policies. None at all is fine too.
+    pub fn registries(mut self, policies: impl IntoIterator<Item = Conflict>) -> Self {
+        self.registries = policies.into_iter().collect();
+        self
+    }
+
+    /// One scope for each of these caps, `None` for no limit. A connection counts from
+    /// `Open` until all is undone.
+    ///
+    /// # Panics
+    ///
+    /// If it is none: connections are opened in one.
+    pub fn scopes(mut self, caps: impl IntoIterator<Item = Option<usize>>) -> Self {
+        self.scopes = caps.into_iter().collect();
+        assert!(!self.scopes.is_empty(), "a connection is opened in a scope");
+        self
+    }
+
+    /// From so many operations to so many. There are fewer if none can be done any more.
+    pub fn length(mut self, length: RangeInclusive<usize>) -> Self {
+        self.length = length;
+        self
+    }
+
+    /// The manager offers operations of these kinds only, and `Open` and `Drop`.
+    ///
+    /// Without `Register`, a connection registers as it opens; without `GoLive`, it goes
+    /// live as it joins or has taken over; all else is just never done.
+    pub fn only(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        self.offered = kinds.into_iter().chain([Kind::Open, Kind::Drop]).collect();
+        self
+    }
+
+    /// The manager does not offer operations of these kinds: what [`only`](Self::only)
+    /// says of them holds here as well.
+    pub fn without(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        let kinds: Vec<_> = kinds.into_iter().collect();
+        let mut offered = self.offered.clone();
+        offered.retain(|kind| !kinds.contains(kind));
+        self.only(offered)
+    }
+
+    /// A connection may hold several keys of one registry. Unless this is called, it holds
+    /// one at most.
+    pub fn several_keys(mut self) -> Self {
+        self.several_keys = true;
+        self
+    }
+
+    /// A close ends a step in flight there and then, as the abort of a task does, and all
+    /// is undone when the close returns.
+    ///
+    /// Unless this is called, the step stays in flight until it is polled or dropped, and
+    /// nothing is undone before, so that no undo overlaps the step that it undoes.
+    pub fn close_ends_steps(mut self) -> Self {
+        self.close_ends_steps = true;
+        self
+    }
+
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        let registries = 0..self.registries.len();
+        registries.flat_map(|registry| (0..self.keys).map(move |key| Place { registry, key }))
+    }
+
+    /// Whether there is such an operation.
+    pub(super) fn has(&self, mut op: Op) -> bool {
+        let (registries, keys) = (self.registries.len(), self.keys);
+        let scope = op.scope_mut().copied();
+        self.offers(op.kind())
+            && scope.is_none_or(|scope| scope < self.scopes.len())
+            && op
+                .place_mut()
+                .is_none_or(|at| at.registry < registries && at.key < keys)
+    }
+
+    pub(super) fn offers(&self, kind: Kind) -> bool {
+        self.offered.contains(&kind)
+    }
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,48 @@
+//! What the race kit is worth: handlers as servers really ship them, and what it says of
+//! them. `cargo run -p hangup-test --example races` prints it.
+
+mod table;
+
+use hangup_test::{Ending, Failure};
+use table::{ROWS, Row};
+
+fn first_of(row: &Row) -> Option<String> {
+    let report = (row.by_hand)();
+    let mut failures = report.failures().iter();
+    let first = failures.find(|failure| failure.race() == Some(row.races[0]))?;
+    Some(first.to_string())
+}
+
+#[test]
+fn every_handler_that_is_written_by_hand_is_caught_and_its_race_is_named() {
+    for row in ROWS {
+        let report = (row.by_hand)();
+        for race in row.races {
+            assert!(report.races().contains(race), "{}: {report}", row.what);
+        }
+        assert!(first_of(&row).is_some());
+        // Each goes well as long as nothing interferes: or else an ordinary test finds it.
+        let undisturbed = |failure: &Failure| failure.ending().is_none();
+        let seldom = report.failures().iter().any(undisturbed);
+        assert_eq!(seldom, row.what.contains("permit"), "{}", row.what);
+    }
+}
+
+#[test]
+fn every_handler_that_is_written_on_hangup_is_clean_at_every_point_and_ending() {
+    for row in ROWS {
+        let report = (row.on_hangup)();
+        assert!(report.is_clean(), "{}: {report}", row.what);
+        // It was interrupted in mid set-up, at the head and when it was live.
+        assert!(report.points().len() >= 4, "{}: {report}", row.what);
+        for ending in [
+            Ending::Closed,
+            Ending::Dropped,
+            Ending::Panic,
+            Ending::Shutdown,
+        ] {
+            assert!(report.endings().contains(&ending), "{}: {report}", row.what);
+        }
+        assert!(report.cases() >= report.points().len() * report.endings().len());
+    }
+}

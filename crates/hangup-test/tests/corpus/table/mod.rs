@@ -1,0 +1,108 @@
+//! Handlers as servers really ship them, each with one race, and the same on `hangup`.
+
+mod add_before_wiring;
+mod body_guard;
+mod cap;
+mod early_heartbeat;
+mod fake;
+mod heartbeat;
+mod late_cleanup;
+mod on_hangup;
+mod permit;
+mod remove_by_key;
+mod replay;
+mod spawning_drop;
+mod two_indexes;
+mod worker_route;
+
+use hangup_test::{Race, Report};
+
+/// One handler, by hand and on `hangup`.
+pub(crate) struct Row {
+    pub(crate) what: &'static str,
+    /// What its author did not see.
+    pub(crate) races: &'static [Race],
+    pub(crate) by_hand: fn() -> Report,
+    pub(crate) on_hangup: fn() -> Report,
+}
+
+pub(crate) const ROWS: [Row; 13] = [
+    Row {
+        what: "cleanup subscribed after the set-up",
+        races: &[Race::R1],
+        by_hand: late_cleanup::by_hand,
+        on_hangup: late_cleanup::on_hangup,
+    },
+    Row {
+        what: "add and backlog before the abort is wired",
+        races: &[Race::R2],
+        by_hand: add_before_wiring::by_hand,
+        on_hangup: add_before_wiring::on_hangup,
+    },
+    Row {
+        what: "heartbeat without a signal",
+        races: &[Race::R3],
+        by_hand: heartbeat::by_hand,
+        on_hangup: heartbeat::on_hangup,
+    },
+    Row {
+        what: "heartbeat bound before its timer exists",
+        races: &[Race::R4],
+        by_hand: early_heartbeat::by_hand,
+        on_hangup: early_heartbeat::on_hangup,
+    },
+    Row {
+        what: "worker route, repaired",
+        races: &[Race::R6, Race::R9],
+        by_hand: worker_route::by_hand,
+        on_hangup: worker_route::on_hangup,
+    },
+    Row {
+        what: "removal by key",
+        races: &[Race::R8],
+        by_hand: remove_by_key::by_hand,
+        on_hangup: remove_by_key::on_hangup,
+    },
+    Row {
+        what: "`Drop` that spawns the removal",
+        races: &[Race::R13],
+        by_hand: spawning_drop::by_hand,
+        on_hangup: spawning_drop::on_hangup,
+    },
+    Row {
+        what: "cap checked, added after an await",
+        races: &[Race::R20],
+        by_hand: cap::by_hand,
+        on_hangup: cap::on_hangup,
+    },
+    Row {
+        what: "replay, then subscribe: a gap",
+        races: &[Race::R11],
+        by_hand: replay::by_hand_with_a_gap,
+        on_hangup: replay::on_hangup,
+    },
+    Row {
+        what: "subscribe, then replay: duplicates",
+        races: &[Race::R11],
+        by_hand: replay::by_hand_with_duplicates,
+        on_hangup: replay::on_hangup,
+    },
+    Row {
+        what: "guard created inside the body",
+        races: &[Race::R2],
+        by_hand: body_guard::by_hand,
+        on_hangup: body_guard::on_hangup,
+    },
+    Row {
+        what: "permit released at the response head",
+        races: &[Race::R25],
+        by_hand: permit::by_hand,
+        on_hangup: permit::on_hangup,
+    },
+    Row {
+        what: "two indexes, removed one after the other",
+        races: &[Race::R21],
+        by_hand: two_indexes::by_hand,
+        on_hangup: two_indexes::on_hangup,
+    },
+];

@@ -1,0 +1,80 @@
+//! A server on `hangup`, and all that can happen to it.
+
+use std::error::Error;
+use std::future::Future;
+
+use futures::stream::pending;
+use hangup::{CloseReason, Conflict, Registering, Registry, Scope};
+use hangup_test::{Client, Report, Trial, abort_everywhere};
+
+use super::fake::{Log, Router};
+
+pub(super) type Outcome = Result<(), Box<dyn Error>>;
+
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) trial: Trial,
+    pub(super) scope: Scope,
+    pub(super) workers: Registry<&'static str, ()>,
+    pub(super) sessions: Registry<u64, ()>,
+    pub(super) router: Router,
+    pub(super) log: Log,
+}
+
+/// Tries `handler` in every way.
+pub(super) fn explore<H, F>(max_connections: usize, handler: H) -> Report
+where
+    H: Fn(Server, Client) -> F + 'static,
+    F: Future<Output = Outcome> + 'static,
+{
+    let server = move |trial: &Trial| Server {
+        trial: trial.clone(),
+        scope: Scope::builder().max_connections(max_connections).build(),
+        workers: Registry::new(Conflict::Replace),
+        sessions: Registry::new(Conflict::Replace),
+        router: Router(trial.clone()),
+        log: Log::new(trial),
+    };
+    abort_everywhere(server, handler)
+        .at_most(max_connections, "connections")
+        .resource("connections", |server| server.scope.handles().len())
+        .entry("workers", |server| server.workers.contains("ada"))
+        .entry("sessions", |server| server.sessions.contains(&7))
+        .close(|server| async move { server.scope.close_all(CloseReason::Idle) > 0 })
+        .shutdown(|server| async move {
+            server.scope.begin_drain();
+            server.scope.close_all(CloseReason::Shutdown);
+            server.scope.settled().await;
+        })
+        .event("publish", |server| async move { server.log.publish() })
+        .explore()
+        .unwrap()
+}
+
+/// Goes live, and streams until somebody ends it.
+pub(super) async fn stream(setup: Registering, client: &Client) -> Outcome {
+    let live = setup.go_live()?;
+    client.live();
+    client.respond(live.stream(pending::<()>())).await;
+    Ok(())
+}
+
+/// Begins a connection that is bound to the signal of its request.
+pub(super) fn register(server: &Server, client: &Client) -> Result<Registering, Box<dyn Error>> {
+    let opened = server.scope.open()?;
+    let (signal, connection) = (client.signal(), opened.handle());
+    server.trial.spawn(async move {
+        connection
+            .close_when(signal.fired(), CloseReason::Aborted)
+            .await;
+    });
+    Ok(opened.register()?)
+}
+
+/// One worker per name, found when it is live.
+pub(super) async fn worker(server: Server, client: Client) -> Outcome {
+    let mut setup = server.scope.open()?.register()?;
+    setup.run(server.trial.point("authenticate")).await?;
+    setup.join(&server.workers, "ada", ())?;
+    stream(setup, &client).await
+}

@@ -1,0 +1,174 @@
+//! What a ledger says by itself.
+
+use hangup_test::{Fault, Kind, Ledger, Party};
+
+fn texts(faults: &[Fault]) -> Vec<String> {
+    faults.iter().map(Fault::to_string).collect()
+}
+
+#[test]
+fn what_is_held_is_left_and_what_is_released_is_not() {
+    let ledger = Ledger::new();
+    ledger.acquire("file");
+    ledger.acquire("file");
+    ledger.release("file");
+    let permit = ledger.permit("permit");
+    let timer = ledger.timer("heartbeat");
+    let listener = ledger.listener("shutdown");
+    ledger.show("workers");
+    ledger.switch_on("router");
+    let expected = [
+        "`file` is left",
+        "timer `heartbeat` runs on",
+        "`permit` is left",
+        "`router` is left on",
+        "a listener is left on `shutdown`",
+        "the entry in `workers` is left",
+    ];
+    assert_eq!(texts(&ledger.left()), expected);
+
+    ledger.release("file");
+    drop((permit, timer, listener));
+    ledger.hide("workers");
+    ledger.switch_off("router");
+    assert_eq!(texts(&ledger.left()), [""; 0]);
+    assert_eq!(texts(&ledger.faults()), [""; 0]);
+}
+
+#[test]
+fn a_guard_releases_its_own() {
+    let ledger = Ledger::new();
+    let first = ledger.acting(Party::First, || ledger.hold("file"));
+    let newcomer = ledger.acting(Party::Newcomer, || ledger.hold("file"));
+    drop(newcomer);
+    assert_eq!(texts(&ledger.left()), ["`file` is left, of the connection"]);
+    drop(first);
+    assert_eq!(texts(&ledger.left()), [""; 0]);
+}
+
+#[test]
+fn a_double_release_is_a_fault_and_a_second_removal_is_not() {
+    let ledger = Ledger::new();
+    ledger.acquire("file");
+    ledger.release("file");
+    ledger.acting(Party::First, || ledger.release("file"));
+    ledger.show("workers");
+    ledger.hide("workers");
+    ledger.hide("workers");
+    ledger.switch_off("router");
+    let expected = ["`file` is released for the connection when none is held"];
+    assert_eq!(texts(&ledger.faults()), expected);
+    // And what comes next counts from nothing.
+    ledger.acquire("file");
+    assert_eq!(ledger.left().len(), 1);
+}
+
+#[test]
+fn what_is_acquired_after_the_end_is_told_apart() {
+    let ledger = Ledger::new();
+    ledger.acting(Party::First, || {
+        ledger.acquire("before");
+        ledger.ended(Party::First);
+        ledger.acquire("after");
+    });
+    let expected = [
+        "`after` is left, acquired for the connection after its end",
+        "`before` is left, of the connection",
+    ];
+    assert_eq!(texts(&ledger.left()), expected);
+}
+
+#[test]
+fn what_is_acquired_after_its_undo_is_a_fault_at_once() {
+    let ledger = Ledger::new();
+    ledger.acting(Party::First, || {
+        ledger.switch_on("router");
+        ledger.ended(Party::First);
+        ledger.switch_on("router");
+        assert_eq!(texts(&ledger.faults()), [""; 0]);
+        ledger.switch_off("router");
+        ledger.switch_on("router");
+    });
+    let expected = ["`router` is acquired for the connection, which has ended, after its undo"];
+    assert_eq!(texts(&ledger.faults()), expected);
+}
+
+#[test]
+fn the_ended_must_not_take_from_its_successor_and_the_open_may() {
+    for (ended, faults) in [(false, 0), (true, 1)] {
+        let ledger = Ledger::new();
+        ledger.acting(Party::Newcomer, || ledger.show("workers"));
+        if ended {
+            ledger.ended(Party::First);
+        }
+        ledger.acting(Party::First, || ledger.hide("workers"));
+        assert_eq!(ledger.faults().len(), faults, "{:?}", ledger.faults());
+    }
+    let ledger = Ledger::new();
+    ledger.acting(Party::First, || ledger.show("workers"));
+    ledger.ended(Party::Newcomer);
+    ledger.acting(Party::Newcomer, || ledger.hide("workers"));
+    assert_eq!(texts(&ledger.faults()), [""; 0]);
+}
+
+#[test]
+fn the_taken_is_named() {
+    let ledger = Ledger::new();
+    ledger.acting(Party::Newcomer, || ledger.switch_on("router"));
+    ledger.ended(Party::First);
+    ledger.acting(Party::First, || ledger.switch_off("router"));
+    let faults = ledger.faults();
+    let [Fault::Taken { kind, .. }] = &faults[..] else {
+        panic!("{faults:?}");
+    };
+    assert_eq!(*kind, Kind::Switch);
+    let expected = ["the undo of the connection takes `router` away from the newcomer"];
+    assert_eq!(texts(&faults), expected);
+}
+
+#[test]
+fn a_cap_is_exact() {
+    let ledger = Ledger::new();
+    ledger.at_most(2, "streams");
+    let two = [ledger.hold("streams"), ledger.hold("streams")];
+    assert_eq!(texts(&ledger.faults()), [""; 0]);
+    let three = ledger.hold("streams");
+    let expected = ["3 of `streams` are held, and 2 may be"];
+    assert_eq!(texts(&ledger.faults()), expected);
+    drop((two, three));
+}
+
+#[test]
+fn whoever_acts_is_restored_also_by_a_panic() {
+    let ledger = Ledger::new();
+    let acting = || ledger.acting(Party::First, || panic!("in the act"));
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(acting));
+    assert!(unwound.is_err());
+    ledger.acquire("file");
+    assert_eq!(texts(&ledger.left()), ["`file` is left"]);
+}
+
+#[test]
+fn what_sort_of_thing_it_is_the_first_that_says_so_tells() {
+    let ledger = Ledger::new();
+    ledger.at_most(1, "workers");
+    ledger.show("workers");
+    ledger.at_most(2, "workers");
+    assert_eq!(texts(&ledger.left()), ["the entry in `workers` is left"]);
+}
+
+#[test]
+fn it_can_be_printed() {
+    let ledger = Ledger::new();
+    let held = ledger.hold("file");
+    let text = format!("{ledger:?} {held:?}");
+    assert_eq!(
+        text,
+        r#"Ledger { levels: {"file": 1}, faults: [], .. } Held("file")"#
+    );
+    drop(held);
+    assert_eq!(
+        format!("{ledger:?}"),
+        "Ledger { levels: {}, faults: [], .. }"
+    );
+}

@@ -1,0 +1,13 @@
+//! The race kit: what it tries, what it reports, and what it must not report.
+
+mod adversarial;
+mod axum;
+mod cases;
+mod endings;
+mod ledger;
+mod named;
+mod no_false_alarms;
+mod on_drop;
+mod on_hangup;
+mod races;
+mod tokio;

@@ -1,0 +1,324 @@
+//! Which race it is, of those that leave the same.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use futures::future::select;
+use futures::stream;
+use hangup_test::{AbortEverywhere, Client, Fault, Party, Race, Signal, Trial, abort_everywhere};
+
+use crate::on_drop::OnDrop;
+
+/// The faults of this case, each with its race.
+fn found<E: Clone + 'static>(tried: AbortEverywhere<E>, case: &str) -> Vec<(String, Option<Race>)> {
+    let report = tried.only(case).explore().unwrap();
+    let failures = report.failures().iter();
+    failures
+        .map(|it| (it.fault().to_string(), it.race()))
+        .collect()
+}
+
+fn races<E: Clone + 'static>(tried: AbortEverywhere<E>, case: &str) -> Vec<Option<Race>> {
+    found(tried, case).into_iter().map(|it| it.1).collect()
+}
+
+/// Waits at a point, and again when it responds; and what it has it leaves.
+fn leaves_a_session() -> AbortEverywhere<Trial> {
+    let handler = |trial: Trial, client: Client| async move {
+        trial.ledger().acquire("session");
+        trial.point("authenticate").await;
+        client.respond(stream::pending::<()>()).await;
+    };
+    abort_everywhere(Trial::clone, handler).shutdown(|_| async {})
+}
+
+#[test]
+fn what_is_left_is_told_apart_by_how_it_ended_and_whether_it_responded() {
+    for (case, race) in [
+        ("1:dropped", Race::R13),
+        ("2:dropped", Race::R2),
+        ("2:panic", Race::R12),
+        ("2:shutdown", Race::R14),
+    ] {
+        assert_eq!(races(leaves_a_session(), case), [Some(race)], "{case}");
+    }
+}
+
+#[test]
+fn what_is_left_of_two_is_told_apart_by_whose_it_is() {
+    for (case, of_first, of_newcomer) in [
+        ("1:newcomer", Race::R13, Race::R2),
+        ("2:newcomer", Race::R2, Race::R2),
+        ("1:successor@1", Race::R13, Race::R2),
+        ("1:visitor@1", Race::R2, Race::R13),
+    ] {
+        let expected = [
+            (
+                "`session` is left, of the connection".into(),
+                Some(of_first),
+            ),
+            (
+                "`session` is left, of the newcomer".into(),
+                Some(of_newcomer),
+            ),
+        ];
+        assert_eq!(found(leaves_a_session(), case), expected, "{case}");
+    }
+}
+
+#[test]
+fn what_is_acquired_after_the_end_is_told_apart_by_whether_the_handler_looked() {
+    for (looks, signal, dropped) in [(false, Race::R1, Race::R13), (true, Race::R5, Race::R13)] {
+        let tried = || {
+            abort_everywhere(
+                Trial::clone,
+                move |trial: Trial, client: Client| async move {
+                    let signal = client.signal();
+                    if looks && signal.has_fired() {
+                        return;
+                    }
+                    trial.point("authenticate").await;
+                    trial.ledger().acquire("writer");
+                    trial.point("tell the others").await;
+                },
+            )
+        };
+        assert_eq!(races(tried(), "1:signal"), [Some(signal)]);
+        assert_eq!(races(tried(), "2:dropped"), [Some(dropped)]);
+    }
+}
+
+#[test]
+fn what_an_open_connection_has_lost_is_told_apart_by_its_kind_and_by_who_came() {
+    let tried = || {
+        let server = |_: &Trial| Arc::new(AtomicUsize::new(0));
+        let handler = |held: Arc<AtomicUsize>, client: Client| async move {
+            held.store(1, SeqCst);
+            let _leave = OnDrop(|| held.store(0, SeqCst));
+            client.respond(stream::pending::<()>()).await;
+        };
+        let reset = |held: Arc<AtomicUsize>| async move { held.store(0, SeqCst) };
+        abort_everywhere(server, handler).event("reset", reset)
+    };
+    let level = |held: &Arc<AtomicUsize>| held.load(SeqCst);
+    let permit = || tried().permit("permit", level);
+    assert_eq!(races(permit(), "1:event reset"), [Some(Race::R25)]);
+    let entry = || tried().entry("workers", move |held| level(held) > 0);
+    assert_eq!(races(entry(), "1:event reset"), [Some(Race::R8)]);
+    let resource = || tried().resource("session", level);
+    assert_eq!(races(resource(), "1:event reset"), [None]);
+    assert_eq!(races(resource(), "1:visitor@1"), [Some(Race::R9)]);
+}
+
+#[test]
+fn what_is_still_visible_is_r13_if_it_was_dropped() {
+    let tried = |hides: bool, leaves: bool| {
+        abort_everywhere(
+            Trial::clone,
+            move |trial: Trial, client: Client| async move {
+                trial.ledger().show("workers");
+                if leaves {
+                    trial.ledger().acquire("session");
+                }
+                let _later = OnDrop(|| {
+                    let ledger = trial.ledger().clone();
+                    trial.spawn(async move {
+                        if hides {
+                            ledger.hide("workers");
+                        }
+                    });
+                });
+                client.respond(stream::pending::<()>()).await;
+            },
+        )
+    };
+    let visible = "the connection is to be found in `workers` and is not live";
+    for case in ["2:dropped", "2:panic"] {
+        let expected = [(visible.into(), Some(Race::R13))];
+        assert_eq!(found(tried(true, false), case), expected, "{case}");
+    }
+    // Also if something else is left.
+    let session = "`session` is left, of the connection";
+    let both = [
+        (session.into(), Some(Race::R2)),
+        (visible.into(), Some(Race::R13)),
+    ];
+    assert_eq!(found(tried(true, true), "2:dropped"), both);
+    // What is left says it already.
+    let left = "the entry in `workers` is left, of the connection";
+    assert_eq!(
+        found(tried(false, false), "2:dropped"),
+        [(left.into(), Some(Race::R2))]
+    );
+}
+
+#[test]
+fn what_is_visible_too_early_has_no_name() {
+    let handler = |trial: Trial, client: Client| async move {
+        trial.ledger().show("workers");
+        let _hide = OnDrop(|| trial.ledger().hide("workers"));
+        trial.point("authenticate").await;
+        client.live();
+    };
+    let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+    let first = &report.failures()[0];
+    assert!(
+        matches!(first.fault(), Fault::VisibleNotLive { .. }),
+        "{report}"
+    );
+    assert_eq!((first.ending(), first.race()), (None, None));
+}
+
+#[test]
+fn what_a_task_acquires_for_one_that_was_dropped_is_r1() {
+    let handler = |trial: Trial, _| async move {
+        let task = trial.clone();
+        trial.spawn(async move {
+            task.point("look the user up").await;
+            task.ledger().acquire("session");
+        });
+        pending::<()>().await;
+    };
+    let tried = abort_everywhere(Trial::clone, handler);
+    let left = "`session` is left, acquired for the connection after its end";
+    assert_eq!(found(tried, "1:dropped"), [(left.into(), Some(Race::R1))]);
+}
+
+#[test]
+fn what_a_shutdown_leaves_is_r13_if_the_connection_had_a_task_that_is_lost() {
+    let tried = |of_server: bool, of_first: bool| {
+        let server = move |trial: &Trial| {
+            if of_server {
+                trial.spawn(pending::<()>());
+            }
+            trial.clone()
+        };
+        let handler = move |trial: Trial, _| async move {
+            trial.ledger().acquire("session");
+            trial.spawn(async {});
+            if of_first {
+                trial.spawn(pending::<()>());
+            }
+            pending::<()>().await;
+        };
+        abort_everywhere(server, handler).shutdown(|_| async {})
+    };
+    for (of_server, of_first, race) in [
+        (false, false, Race::R14),
+        (true, false, Race::R14),
+        (false, true, Race::R13),
+    ] {
+        let left = "`session` is left, of the connection";
+        let expected = [(left.into(), Some(race))];
+        // When the first task has ended.
+        assert_eq!(found(tried(of_server, of_first), "2:shutdown"), expected);
+    }
+}
+
+#[test]
+fn what_a_shutdown_leaves_is_r13_if_its_undo_would_have_been_spawned() {
+    let handler = |trial: Trial, _| async move {
+        trial.ledger().acquire("session");
+        let _release = OnDrop(|| {
+            let ledger = trial.ledger().clone();
+            trial.spawn(async move { ledger.release("session") });
+        });
+        pending::<()>().await;
+    };
+    let tried = abort_everywhere(Trial::clone, handler).shutdown(|_| async {});
+    assert_eq!(races(tried, "1:shutdown"), [Some(Race::R13)]);
+}
+
+#[test]
+fn what_a_shutdown_leaves_is_r14_if_only_the_servers_tasks_are_lost() {
+    let server = |trial: &Trial| {
+        tokio::spawn(pending::<()>());
+        trial.clone()
+    };
+    let handler = |trial: Trial, _| async move {
+        trial.ledger().acquire("session");
+        pending::<()>().await;
+    };
+    let tried = abort_everywhere(server, handler).shutdown(|_| async {});
+    assert_eq!(races(tried.on_tokio(), "1:shutdown"), [Some(Race::R14)]);
+}
+
+#[test]
+fn what_lingers_and_leaves_something_is_named_after_what_it_leaves() {
+    let tried = leaves_a_session().close(|_| async { true });
+    assert_eq!(races(tried, "2:closed"), [Some(Race::R2)]);
+}
+
+#[test]
+fn what_is_counted_is_left_of_the_one_that_left_it() {
+    let server = |_: &Trial| Arc::new(AtomicUsize::new(0));
+    let handler = |open: Arc<AtomicUsize>, client: Client| async move {
+        open.fetch_add(1, SeqCst);
+        let _leave = OnDrop(|| {
+            // The newcomer forgets it.
+            if client.party() == Party::First {
+                open.fetch_sub(1, SeqCst);
+            }
+        });
+        client.respond(stream::pending::<()>()).await;
+    };
+    let tried = abort_everywhere(server, handler);
+    let tried = tried.resource("open", |open| open.load(SeqCst));
+    let left = "`open` is left, of the newcomer";
+    assert_eq!(
+        found(tried, "1:newcomer@2"),
+        [(left.into(), Some(Race::R2))]
+    );
+}
+
+#[test]
+fn what_a_newcomer_that_is_refused_takes_from_the_first_is_missed() {
+    let server = |trial: &Trial| (trial.clone(), Arc::new(AtomicUsize::new(0)));
+    let handler = |(trial, came): (Trial, Arc<AtomicUsize>), client: Client| async move {
+        if came.fetch_add(1, SeqCst) > 0 {
+            trial.ledger().switch_off("router");
+            return;
+        }
+        trial.ledger().switch_on("router");
+        let _off = OnDrop(|| trial.ledger().switch_off("router"));
+        client.respond(stream::pending::<()>()).await;
+    };
+    let tried = abort_everywhere(server, handler);
+    let lost = "the connection is open and has lost `router`";
+    assert_eq!(found(tried, "1:newcomer"), [(lost.into(), Some(Race::R9))]);
+}
+
+#[test]
+fn when_both_have_ended_it_is_told_apart_by_whether_the_first_responded() {
+    let tried = || {
+        let server = |trial: &Trial| (trial.clone(), Arc::new(AtomicUsize::new(0)), Signal::new());
+        type Server = (Trial, Arc<AtomicUsize>, Signal);
+        let handler = |(trial, came, conflict): Server, client: Client| async move {
+            if came.fetch_add(1, SeqCst) > 0 {
+                conflict.fire();
+                return;
+            }
+            let responds = Box::pin(async {
+                trial.point("authenticate").await;
+                client.respond(stream::pending::<()>()).await;
+            });
+            select(responds, conflict.fired()).await;
+        };
+        abort_everywhere(server, handler)
+    };
+    assert_eq!(races(tried(), "1:newcomer"), [Some(Race::R23)]);
+    assert_eq!(races(tried(), "2:newcomer"), [Some(Race::R8)]);
+}
+
+#[test]
+fn a_panic_by_itself_is_r12_if_something_had_happened() {
+    let handler = |trial: Trial, client: Client| async move {
+        let signal = client.signal();
+        trial.point("authenticate").await;
+        assert!(!signal.has_fired(), "nobody is there");
+        pending::<()>().await;
+    };
+    let tried = abort_everywhere(Trial::clone, handler);
+    assert_eq!(races(tried, "1:signal"), [Some(Race::R12)]);
+}

@@ -1,0 +1,211 @@
+//! Handlers on this crate, in every style that it has, of which nothing may be said.
+
+use std::error::Error;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use futures::stream;
+use hangup::{CloseReason, Conflict, Pending, Registry, Scope};
+use hangup_test::{Client, Trial, abort_everywhere};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+#[derive(Clone)]
+struct App {
+    trial: Trial,
+    scope: Scope,
+    workers: Registry<&'static str, ()>,
+    rooms: Registry<&'static str, ()>,
+    /// What hooks of the registry turn on and off.
+    upstream: Arc<Mutex<bool>>,
+}
+
+impl App {
+    fn open(&self) -> Result<Pending, Box<dyn Error>> {
+        Ok(self.scope.open()?)
+    }
+
+    async fn wait(&self, label: &'static str) {
+        self.trial.point(label).await;
+    }
+}
+
+fn check<H, F>(conflict: Conflict, handler: H)
+where
+    H: Fn(App, Client) -> F + 'static,
+    F: Future<Output = Outcome> + 'static,
+{
+    let server = move |trial: &Trial| {
+        let upstream: Arc<Mutex<bool>> = Arc::default();
+        let (on, off) = (Arc::clone(&upstream), Arc::clone(&upstream));
+        let rooms = Registry::builder(Conflict::Share { max_per_key: 2 })
+            .on_first(move |_| *on.lock().unwrap() = true)
+            .on_last(move |_| *off.lock().unwrap() = false)
+            .build();
+        App {
+            trial: trial.clone(),
+            scope: Scope::new(),
+            workers: Registry::new(conflict),
+            rooms,
+            upstream,
+        }
+    };
+    let report = abort_everywhere(server, handler)
+        .entry("workers", |app| app.workers.contains("ada"))
+        .entry("rooms", |app| app.rooms.contains("lobby"))
+        .resource("upstream", |app| usize::from(*app.upstream.lock().unwrap()))
+        .resource("connections", |app| app.scope.handles().len())
+        .close(|app| async move { app.scope.close_all(CloseReason::Idle) > 0 })
+        .shutdown(|app| async move {
+            app.scope.begin_drain();
+            app.scope.close_all(CloseReason::Shutdown);
+            app.scope.settled().await;
+        })
+        .check();
+    assert!(report.points().len() >= 3, "{report}");
+}
+
+#[test]
+fn join_and_refuse_whoever_comes_later() {
+    check(Conflict::Reject, |app, client| async move {
+        let mut setup = app.open()?.register()?;
+        setup.join(&app.workers, "ada", ())?;
+        setup.hold(app.trial.ledger().permit("permit"));
+        setup.run(app.wait("authenticate")).await?;
+        let live = setup.go_live()?;
+        client.live();
+        client.respond(live.stream(stream::pending::<()>())).await;
+        Ok(())
+    });
+}
+
+#[test]
+fn join_and_replace_when_live() {
+    check(Conflict::Replace, |app, client| async move {
+        let mut setup = app.open()?.register()?;
+        setup.join(&app.workers, "ada", ())?;
+        setup.run(app.wait("authenticate")).await?;
+        let live = setup.go_live()?;
+        client.live();
+        let events = live.stream(stream::pending());
+        client.respond(events.farewell(Some)).await;
+        Ok(())
+    });
+}
+
+#[test]
+fn take_over_within_a_deadline_and_share_a_room() {
+    check(Conflict::Replace, |app, client| async move {
+        let mut setup = app.open()?.register()?;
+        let mut timer = app.trial.timer("deadline");
+        let taking = setup.take_over(&app.workers, "ada", ());
+        taking.deadline(timer.tick()).await?;
+        drop(timer);
+        setup.run(app.wait("authenticate")).await?;
+        setup.join(&app.rooms, "lobby", ())?;
+        setup.run(app.wait("load the backlog")).await?;
+        let live = setup.go_live()?;
+        client.live();
+        client.respond(live.stream(stream::pending::<()>())).await;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_step_that_is_finished() {
+    check(Conflict::Replace, |app, client| async move {
+        let mut setup = app.open()?.register()?;
+        setup.take_over(&app.workers, "ada", ()).await?;
+        let ledger = app.trial.ledger().clone();
+        setup.on_close(move || ledger.switch_off("router: ada"));
+        let step = async {
+            app.wait("router: register").await;
+            app.trial.ledger().switch_on("router: ada");
+            app.wait("router: resume").await;
+        };
+        setup.finish(step).await?;
+        let live = setup.go_live()?;
+        client.respond(live.stream(stream::pending::<()>())).await;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_loop_of_ones_own() {
+    check(Conflict::Reject, |app, client| async move {
+        let mut setup = app.open()?.register()?;
+        setup.join(&app.workers, "ada", ())?;
+        setup.run(app.wait("upgrade")).await?;
+        let live = setup.go_live()?;
+        client.live();
+        let trial = app.trial.clone();
+        let messages = async move {
+            let mut timer = trial.timer("ping");
+            loop {
+                timer.tick().await;
+                trial.point("write a ping").await;
+            }
+        };
+        Ok(live.run(messages).await?)
+    });
+}
+
+#[test]
+fn tasks_that_belong_to_it() {
+    check(Conflict::Reject, |app, client| async move {
+        let mut setup = app.open()?.register()?;
+        setup.join(&app.rooms, "lobby", ())?;
+        let trial = app.trial.clone();
+        let poller = async move {
+            let mut timer = trial.timer("poll");
+            loop {
+                timer.tick().await;
+                let _request = trial.ledger().hold("request");
+                trial.point("ask").await;
+            }
+        };
+        app.trial.spawn(setup.scoped(poller));
+        setup.run(app.wait("authenticate")).await?;
+        let live = setup.go_live()?;
+        client.respond(live.stream(stream::pending::<()>())).await;
+        Ok(())
+    });
+}
+
+#[test]
+fn undos_that_take_their_time_one_after_the_other() {
+    check(Conflict::Replace, |app, client| async move {
+        let mut setup = app.open()?.register()?;
+        setup.take_over(&app.workers, "ada", ()).await?;
+        for name in ["lease", "subscription", "session"] {
+            let (spawner, trial) = (app.trial.clone(), app.trial.clone());
+            let undo = move || async move {
+                trial.point(format!("give back the {name}")).await;
+                trial.ledger().switch_off(name);
+            };
+            setup.on_close_spawn(name, move |undo| spawner.spawn(undo), undo);
+            let trial = app.trial.clone();
+            let step = async move {
+                trial.point(name).await;
+                trial.ledger().switch_on(name);
+            };
+            setup.run(step).await?;
+        }
+        let live = setup.go_live()?;
+        client.live();
+        client.respond(live.stream(stream::pending::<()>())).await;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_response_that_ends_by_itself() {
+    check(Conflict::Replace, |app, client| async move {
+        let mut setup = app.open()?.register()?;
+        setup.join(&app.workers, "ada", ())?;
+        setup.hold(app.trial.ledger().hold("file"));
+        let live = setup.go_live()?;
+        client.respond(live.stream(stream::iter([1, 2, 3]))).await;
+        Ok(())
+    });
+}

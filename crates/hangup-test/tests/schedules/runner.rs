@@ -1,0 +1,52 @@
+//! Running many schedules, from seeds, so that every run is the same.
+
+use hangup_test::Race;
+use hangup_test::schedule::{Divergence, Manager, Schedule, Shape, check};
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+
+const SEEDS: u8 = 8;
+
+pub(crate) fn runner(cases: u32, seed: u8) -> TestRunner {
+    let config = Config {
+        // `PROPTEST_CASES` asks for more.
+        cases: cases.max(std::env::var("PROPTEST_CASES").map_or(0, |_| Config::default().cases)),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+    TestRunner::new_with_rng(config, rng)
+}
+
+pub(crate) fn passes<M: Manager>(shape: &Shape, cases: u32, make: impl Fn() -> M) {
+    let ran = runner(cases, 0).run(&shape.schedules(), |schedule| {
+        check(&schedule, &mut make())?;
+        Ok(())
+    });
+    if let Err(TestError::Fail(why, schedule)) = ran {
+        panic!("{why}\n{schedule:?}");
+    }
+}
+
+/// From every seed a schedule is found, and it shrinks to at most so many operations, which
+/// look like this race.
+pub(crate) fn finds<M: Manager>(shape: &Shape, race: Race, at_most: usize, make: impl Fn() -> M) {
+    for seed in 0..SEEDS {
+        let divergence = find(shape, seed, &make);
+        assert_eq!(divergence.race, Some(race), "seed {seed}: {divergence}");
+        assert!(divergence.number() <= at_most, "seed {seed}: {divergence}");
+    }
+}
+
+/// The smallest one from this seed.
+pub(crate) fn find<M: Manager>(shape: &Shape, seed: u8, make: impl Fn() -> M) -> Divergence {
+    let ran = runner(256, seed).run(&shape.schedules(), |schedule| {
+        check(&schedule, &mut make())?;
+        Ok(())
+    });
+    let Err(TestError::Fail(_, schedule)) = ran else {
+        panic!("nothing was found from seed {seed}");
+    };
+    // What is printed can be run again.
+    let again = Schedule::new(shape, schedule.ops().iter().copied()).unwrap();
+    check(&again, &mut make()).unwrap_err()
+}
