@@ -13,7 +13,7 @@ use hangup::CloseReason;
 
 /// How often each is drawn if it can be done. Connections have to meet before they are
 /// closed, and a drain leaves little to do.
-const WEIGHTS: [(Kind, usize); 13] = [
+const WEIGHTS: [(Kind, usize); 14] = [
     (Kind::Open, 30),
     (Kind::Register, 40),
     (Kind::Join, 60),
@@ -21,6 +21,7 @@ const WEIGHTS: [(Kind, usize); 13] = [
     (Kind::BeginStep, 30),
     (Kind::CompleteStep, 15),
     (Kind::Poll, 30),
+    (Kind::Cancel, 10),
     (Kind::GoLive, 25),
     (Kind::Close, 8),
     (Kind::Drop, 10),
@@ -128,6 +129,7 @@ impl Palette {
                 Op::BeginStep(who),
                 Op::CompleteStep(who),
                 Op::Poll(who),
+                Op::Cancel(who),
                 Op::GoLive(who),
                 Op::Drop(who),
             ];

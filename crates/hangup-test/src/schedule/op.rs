@@ -36,6 +36,10 @@ pub enum Op {
     /// The step or the take-over that it is in is polled: it `Waits`, or the take-over is
     /// `Done`, or it ends with `Closed`.
     Poll(usize),
+    /// The owner gives up the step or the take-over that it waits in, at a timeout say, and
+    /// goes on with its set-up. An abandoned step remains to be undone; an abandoned
+    /// take-over gives its place back. That is `Done` in any case.
+    Cancel(usize),
     /// Its set-up is complete. Whom it replaces is closed as `Superseded`.
     GoLive(usize),
     /// It is closed by anybody but its owner, maybe not for the first time: `Closed` if
@@ -81,6 +85,8 @@ pub enum Kind {
     CompleteStep,
     /// [`Op::Poll`].
     Poll,
+    /// [`Op::Cancel`].
+    Cancel,
     /// [`Op::GoLive`].
     GoLive,
     /// [`Op::Close`].
@@ -96,7 +102,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Open,
         Self::Register,
         Self::Join,
@@ -104,6 +110,7 @@ impl Kind {
         Self::BeginStep,
         Self::CompleteStep,
         Self::Poll,
+        Self::Cancel,
         Self::GoLive,
         Self::Close,
         Self::Drop,
@@ -141,6 +148,7 @@ impl Op {
             Self::BeginStep(_) => Kind::BeginStep,
             Self::CompleteStep(_) => Kind::CompleteStep,
             Self::Poll(_) => Kind::Poll,
+            Self::Cancel(_) => Kind::Cancel,
             Self::GoLive(_) => Kind::GoLive,
             Self::Close(..) => Kind::Close,
             Self::Drop(_) => Kind::Drop,
@@ -165,6 +173,7 @@ impl Op {
             | Self::BeginStep(who)
             | Self::CompleteStep(who)
             | Self::Poll(who)
+            | Self::Cancel(who)
             | Self::GoLive(who)
             | Self::Close(who, _)
             | Self::Drop(who) => Some(who),
@@ -215,6 +224,7 @@ impl fmt::Display for Op {
             Self::BeginStep(_) => f.write_str("begins a step"),
             Self::CompleteStep(_) => f.write_str("completes its step"),
             Self::Poll(_) => f.write_str("is polled"),
+            Self::Cancel(_) => f.write_str("gives up what it waits in"),
             Self::GoLive(_) => f.write_str("goes live"),
             Self::Close(_, why) => write!(f, "is closed: {why}"),
             Self::Drop(_) => f.write_str("is dropped"),

@@ -31,7 +31,7 @@ pub(super) struct Connection {
     /// Where it has taken places so far. They are given back when it has settled.
     pub(super) places: Vec<Place>,
     /// Whom it closes when it goes live.
-    replaces: Vec<usize>,
+    replaces: Vec<(usize, Place)>,
     steps: usize,
     pub(super) undone: Vec<usize>,
     pub(super) settled: bool,
@@ -93,12 +93,21 @@ impl Reference {
             }
             Op::BeginStep(_) | Op::GoLive(_) => owner == Some(&Owner::Registering),
             Op::CompleteStep(_) => owner == Some(&Owner::InStep),
-            Op::Poll(_) => matches!(owner, Some(Owner::InStep | Owner::TakingOver(_))),
+            Op::Poll(_) | Op::Cancel(_) => {
+                matches!(owner, Some(Owner::InStep | Owner::TakingOver(_)))
+            }
             Op::Drop(_) => owner.is_some_and(|owner| *owner != Owner::Gone),
             Op::Close(..) => known.is_some(),
             Op::CloseKey(..) | Op::CloseAll(..) => true,
             Op::BeginDrain(scope) => !self.draining[scope],
         }
+    }
+
+    /// Whether `connection` is closed and everything is undone for it. `None` if it was
+    /// not admitted.
+    #[must_use]
+    pub fn has_settled(&self, connection: usize) -> Option<bool> {
+        Some(self.connections.get(&connection)?.settled)
     }
 
     pub(super) fn shape(&self) -> &Shape {
@@ -136,7 +145,8 @@ impl Reference {
         let outcome = self.advance(who, Event::GoLive, Owner::Live);
         if outcome == Outcome::Done {
             let replaced = std::mem::take(&mut self.at(who).replaces);
-            self.close_each(replaced, CloseReason::Superseded);
+            let replaced = replaced.into_iter().map(|(held, _)| held);
+            self.close_each(replaced.collect(), CloseReason::Superseded);
         }
         outcome
     }
@@ -166,7 +176,10 @@ impl Reference {
         match self.shape.registries[at.registry] {
             Conflict::Reject if open > 0 => return Outcome::Refused,
             Conflict::Share { max_per_key } if open >= max_per_key => return Outcome::Refused,
-            Conflict::Replace => self.at(who).replaces.extend(held),
+            Conflict::Replace => {
+                let replaced = held.into_iter().map(|held| (held, at));
+                self.at(who).replaces.extend(replaced);
+            }
             Conflict::Reject | Conflict::Share { .. } => {}
             policy => unimplemented!("the reference of {policy:?}"),
         }
@@ -225,6 +238,21 @@ impl Reference {
             }
             _ => Outcome::Waits,
         }
+    }
+
+    fn cancel(&mut self, who: usize) -> Outcome {
+        let connection = self.at(who);
+        let taking_over = connection.owner != Owner::InStep;
+        connection.owner = Owner::Registering;
+        if connection.state.is_closed() {
+            connection.unwind();
+        } else if taking_over {
+            let given_back = connection.places.pop().map(|at| (who, at));
+            for other in self.connections.values_mut() {
+                other.replaces.retain(|held| Some(*held) != given_back);
+            }
+        }
+        Outcome::Done
     }
 
     fn drop_owner(&mut self, who: usize) -> Outcome {
@@ -297,6 +325,7 @@ impl Manager for Reference {
             Op::BeginStep(who) => self.begin_step(who),
             Op::CompleteStep(who) => self.end_step(who),
             Op::Poll(who) => self.poll(who),
+            Op::Cancel(who) => self.cancel(who),
             Op::GoLive(who) => self.go_live(who),
             Op::Close(who, why) if self.close(who, why) => Outcome::Done,
             Op::Close(..) => Outcome::Closed,

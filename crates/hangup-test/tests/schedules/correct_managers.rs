@@ -31,7 +31,7 @@ struct Entry {
     closed: Option<Closed>,
     /// In the order of joining, with whom it found there.
     places: Vec<Place>,
-    older: Vec<usize>,
+    older: Vec<(usize, Place)>,
     in_step: bool,
     waits_for: Option<Vec<usize>>,
     steps: usize,
@@ -117,7 +117,7 @@ impl Inner {
         let entry = self.entry(who);
         entry.places.push(at);
         if replaces {
-            entry.older.extend(held);
+            entry.older.extend(held.into_iter().map(|held| (held, at)));
         }
         self.joined(who)
     }
@@ -133,6 +133,7 @@ impl Inner {
         let entry = self.entry(who);
         entry.phase = Phase::Live;
         let older = std::mem::take(&mut entry.older);
+        let older: Vec<_> = older.into_iter().map(|(held, _)| held).collect();
         self.close_each(&older, CloseReason::Superseded);
         Outcome::Done
     }
@@ -146,6 +147,21 @@ impl Inner {
             }
             _ => Outcome::Waits,
         }
+    }
+
+    fn cancel(&mut self, who: usize) -> Outcome {
+        let entry = self.entry(who);
+        entry.in_step = false;
+        let taking_over = entry.waits_for.take().is_some();
+        if entry.closed.is_some() {
+            entry.settle();
+        } else if taking_over {
+            let given_back = entry.places.pop().map(|at| (who, at));
+            for entry in self.entries.values_mut() {
+                entry.older.retain(|held| Some(*held) != given_back);
+            }
+        }
+        Outcome::Done
     }
 
     /// What its owner does while it is open.
@@ -195,6 +211,7 @@ impl Manager for Careful {
                 inner.entry(who).settle();
                 Outcome::Done
             }
+            Op::Cancel(who) => inner.cancel(who),
             Op::CloseKey(at, why) => {
                 let held = inner.holders(at);
                 inner.close_each(&held, why)
@@ -302,6 +319,7 @@ fn nothing_is_found_whatever_it_does_not_offer() {
         Kind::BeginStep,
         Kind::CompleteStep,
         Kind::Poll,
+        Kind::Cancel,
         Kind::GoLive,
         Kind::Close,
         Kind::CloseKey,

@@ -171,6 +171,9 @@ impl Story {
             (Op::CompleteStep(who) | Op::Drop(who), _) | (Op::Poll(who), Outcome::Closed) => {
                 self.in_step.remove(&who);
             }
+            (Op::Cancel(who), _) if !self.in_step.remove(&who) => {
+                self.places.entry(who).or_default().pop();
+            }
             (Op::BeginDrain(scope), _) => {
                 self.draining.insert(scope);
             }
@@ -203,7 +206,7 @@ fn every_kind_is_drawn_unless_it_is_not_offered() {
         ops.map(Op::kind).collect::<BTreeSet<_>>()
     };
     let all = kinds(&shape());
-    assert_eq!(all.len(), 13);
+    assert_eq!(all.len(), 14);
     for kind in &all {
         if !matches!(kind, Kind::Open | Kind::Drop) {
             let others = kinds(&shape().without([*kind]));
@@ -296,6 +299,7 @@ fn what_does_not_matter_is_taken_out() {
         (Kind::TakeOver, 3),
         (Kind::CompleteStep, 4),
         (Kind::Poll, 4),
+        (Kind::Cancel, 4),
         (Kind::GoLive, 3),
         (Kind::CloseKey, 1),
         (Kind::BeginDrain, 1),

@@ -4,5 +4,4 @@ mod correct_managers;
 mod drawn;
 mod racy_managers;
 mod named;
-mod on_hangup;
 mod runner;

@@ -1,0 +1,36 @@
+//! The scopes, the registries and the keys of a case.
+
+use hangup::Conflict;
+use hangup_test::schedule::{Place, Shape};
+
+/// How many keys each registry remembers the last close of.
+pub(crate) const REMEMBERED: usize = 2;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    pub(crate) policies: Vec<Conflict>,
+    pub(crate) caps: Vec<Option<usize>>,
+    pub(crate) keys: usize,
+}
+
+pub(crate) fn all_policies() -> Vec<Conflict> {
+    let share = Conflict::Share { max_per_key: 2 };
+    vec![Conflict::Replace, Conflict::Reject, share]
+}
+
+impl Layout {
+    /// Schedules of this shape run on this layout.
+    pub(crate) fn shape(&self) -> Shape {
+        Shape::new()
+            .connections(6)
+            .keys(self.keys)
+            .registries(self.policies.iter().copied())
+            .scopes(self.caps.iter().copied())
+            .several_keys()
+    }
+
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        let (registries, keys) = (self.policies.len(), self.keys);
+        (0..registries).flat_map(move |registry| (0..keys).map(move |key| Place { registry, key }))
+    }
+}
