@@ -1,4 +1,4 @@
-//! The other end of one connection.
+//! The client side of one connection.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -11,9 +11,9 @@ use crate::party::Party;
 use crate::signal::Signal;
 use crate::trial::Trial;
 
-/// The other end of one connection, as the handler's test drives it.
+/// The client side of one connection, as the test of a handler drives it.
 ///
-/// Cheap to clone; all clones are the same client.
+/// Cloning is cheap; all clones are the same client.
 #[derive(Debug, Clone)]
 pub struct Client {
     trial: Trial,
@@ -30,31 +30,35 @@ impl Client {
         }
     }
 
-    /// Which of the two it is.
+    /// Returns which of the two connections this is.
     #[must_use]
     pub fn party(&self) -> Party {
         self.party
     }
 
-    /// The run that this is in.
+    /// Returns the run of this connection.
     #[must_use]
     pub fn trial(&self) -> &Trial {
         &self.trial
     }
 
-    /// The signal that says that the request is cancelled. A handler that asks for it is
-    /// also tried with [`Ending::Signal`](crate::Ending::Signal).
+    /// Returns the signal that fires when the request is cancelled. A handler that calls
+    /// this is also tried with [`Ending::Signal`](crate::Ending::Signal).
     #[must_use]
     pub fn signal(&self) -> Signal {
         self.trial.note_signal_taken(self.party);
         self.signal.clone()
     }
 
-    /// Reads a response to its end. There is a point after its head, before the stream is
-    /// polled at all, and one after every item.
+    /// Reads a response to its end. It adds a point after the head, before the first poll
+    /// of the stream, and one after every item.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the stream: the response ends.
     pub async fn respond<S: Stream>(&self, stream: S) {
         let mut stream = pin!(stream);
-        // Also when it is dropped: a handler may go on without it.
+        // This guard also runs when the future is dropped and the handler goes on.
         let _responding = Responding::begin(self);
         self.trial.point("the response head").await;
         let mut items = 0;
@@ -64,7 +68,8 @@ impl Client {
         }
     }
 
-    /// Says that the connection is live now. It must not have been to be found before.
+    /// Reports that the connection is live from now on. It is a fault if it was visible
+    /// before.
     pub fn live(&self) {
         let mut state = self.ledger().state();
         let early = state.shown(self.party);
@@ -75,11 +80,11 @@ impl Client {
         state.faults.extend(faults);
     }
 
-    /// Says that the item of this number has [come](Ledger::published).
+    /// Confirms that the [published](Ledger::published) item of this number has arrived.
     ///
-    /// The first may be any; from then on each must be one more than the one before, and
-    /// when all is at rest none may be outstanding. Who has got none yet is not expected to
-    /// get any, so let there be one when the server starts.
+    /// The first item may have any number. Each later one must be one more than the one
+    /// before, and none may be missing when all tasks are idle. A connection that has
+    /// received none is not checked, so publish an item when the server starts.
     pub fn delivered(&self, number: u64) {
         self.ledger().state().delivered(self.party, number);
     }
@@ -93,7 +98,7 @@ impl Client {
     }
 }
 
-/// A response that is under way.
+/// Marks the response as being streamed.
 struct Responding<'a>(&'a Client);
 
 impl<'a> Responding<'a> {

@@ -1,4 +1,4 @@
-//! The ways to end a connection, and the cases made of them.
+//! Endings, and the cases made of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,35 +7,35 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Ending {
-    /// The handler's future is dropped: the client is gone.
+    /// The future of the handler is dropped because the client disconnects.
     Dropped,
-    /// It panics there.
+    /// The handler panics.
     Panic,
     /// The server closes the connection from outside.
     Closed,
-    /// The signal that the handler was given fires.
+    /// The signal of the request fires.
     Signal,
-    /// The server shuts down. When it says that it has, the process ends: the tasks that
-    /// are left are dropped where they are.
+    /// The server shuts down. When the shutdown completes, the process ends: the
+    /// remaining tasks are dropped at their current `await`.
     Shutdown,
     /// A second connection under the same key arrives.
     #[non_exhaustive]
     Newcomer {
-        /// The first is dropped when the second has been suspended so often; else it is
-        /// dropped when all is at rest.
+        /// The first connection is dropped when the second has been suspended this many
+        /// times. `None` drops it when all tasks are idle.
         dropped_at: Option<usize>,
     },
-    /// A second connection under the same key arrives and is dropped itself, when it has
-    /// been suspended so often. The first goes on.
+    /// A second connection under the same key arrives. It is dropped when it has been
+    /// suspended this many times, and the first goes on.
     Visitor(usize),
-    /// The handler's future is dropped, and when what that has left to be done has had so
-    /// many turns, a second connection under the same key arrives.
+    /// The future of the handler is dropped. A second connection under the same key
+    /// arrives when the remaining tasks have had this many turns.
     Successor(usize),
-    /// Something of the test's own happens, and the connection goes on.
+    /// An event that the test defines happens, and the connection goes on.
     Event(String),
 }
 
-/// One case: where, what, and who has the first turn then.
+/// A case: the point, the ending, and the order of the tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) point: usize,
@@ -43,7 +43,7 @@ pub(crate) struct Case {
     pub(crate) order: Order,
 }
 
-/// Who has the first turn, of those who are woken.
+/// Which of the woken tasks is polled first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     OldestFirst,

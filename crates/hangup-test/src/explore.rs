@@ -1,4 +1,4 @@
-//! Every point of a handler, and every way to end it there.
+//! The exploration of every point of a handler and every ending.
 
 use std::fmt;
 use std::future::Future;
@@ -14,31 +14,32 @@ use crate::report::{ExploreError, Report};
 use crate::run::{Run, RunError, Tried, Undisturbed};
 use crate::trial::Trial;
 
-/// The variable that names the one case to be run.
+/// The environment variable that selects one case.
 const CASE: &str = "HANGUP_CASE";
 
-/// Runs `handler` once undisturbed and counts the points at which it is suspended; then
-/// again for every point and every way to end it there, each time with a fresh `server`.
+/// Describes a test of `handler` that interrupts it at every point with every ending.
 ///
-/// `server` builds the environment of one run; its clones are what the handler gets, as
-/// the state of a server is. `handler` is called for each connection, all under one key,
-/// and drives the response as well: see [`Client::respond`]. What it returns is dropped.
+/// `server` builds the server of one run. Each handler receives a clone of it, as a
+/// handler receives the state of a server. `handler` is called for each connection, all
+/// under one key, and also drives the response with [`Client::respond`]. Its output is
+/// dropped.
 ///
-/// The ways are [dropped, a panic](Ending) and a newcomer under the same key; the
-/// [signal](Client::signal), if the handler asks for it; and those that the test says how
-/// to do: [`close`](AbortEverywhere::close), [`shutdown`](AbortEverywhere::shutdown),
-/// [`event`](AbortEverywhere::event). When all has come to rest, the
-/// [ledger](crate::Ledger) must be as it was before the connection came.
+/// The endings are [dropped, a panic](Ending) and a second connection under the same key;
+/// the [signal](Client::signal), if the handler asks for it; and those that the test
+/// supplies with [`close`](AbortEverywhere::close),
+/// [`shutdown`](AbortEverywhere::shutdown) and [`event`](AbortEverywhere::event). After
+/// each run, the [ledger](crate::Ledger) must show what it showed before the connection
+/// arrived.
 ///
-/// It runs on this thread and sleeps nowhere: a handler that waits for what nobody wakes is
-/// at rest. It is deterministic if the handler is. Ten points take milliseconds; since a
-/// newcomer has points too, a hundred take many seconds.
+/// The exploration runs on this thread and never sleeps: a handler whose task is not
+/// woken is idle. It is deterministic if the handler is. Ten points take milliseconds. A
+/// hundred take many seconds, since the second connection has points too.
 ///
 /// # Examples
 ///
-/// A handler that tells a router to resume a worker, with a fake router that writes down
-/// what it is told. A client that goes while the first call is under way leaves nothing;
-/// one that goes during the second leaves the worker on:
+/// The handler tells a router to resume a worker; the fake router records its calls. A
+/// client that disconnects during the first call leaves nothing behind. One that
+/// disconnects during the second leaves the worker on:
 ///
 /// ```
 /// use hangup_test::{Client, Race, Trial, abort_everywhere};
@@ -91,7 +92,7 @@ where
     }
 }
 
-/// What is to be tried; made by [`abort_everywhere`].
+/// A test of a handler, created by [`abort_everywhere`].
 #[must_use = "nothing is tried until `check` or `explore`"]
 pub struct AbortEverywhere<E> {
     plan: Plan<E>,
@@ -99,9 +100,11 @@ pub struct AbortEverywhere<E> {
 }
 
 impl<E: Clone + 'static> AbortEverywhere<E> {
-    /// How the server closes the connection from outside: an administrator does it, or a
-    /// limit. `close` says whether it has, since there may be nothing to be closed yet; if
-    /// it has, the handler must end.
+    /// Sets how the server closes the connection from outside, for instance for an
+    /// administrator or a limit.
+    ///
+    /// `close` returns whether it closed the connection, which may not exist yet. If it
+    /// did, the handler must end.
     pub fn close<C, F>(mut self, close: C) -> Self
     where
         C: Fn(E) -> F + 'static,
@@ -111,10 +114,12 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         self
     }
 
-    /// How the server shuts down. When the future is complete, the process ends: tasks
-    /// that are left never run on, and what is held then is left. So if all that is looked
-    /// at goes with the process, and is released by a task of the server, let this wait for
-    /// that task, or leave it out.
+    /// Sets how the server shuts down.
+    ///
+    /// The process ends when the future completes: tasks that remain are dropped, and
+    /// what is held then counts as left. If everything held is released by a task of the
+    /// server and goes with the process, let the future wait for that task, or omit this
+    /// ending.
     pub fn shutdown<C, F>(mut self, shutdown: C) -> Self
     where
         C: Fn(E) -> F + 'static,
@@ -124,7 +129,8 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         self
     }
 
-    /// Something that happens and ends nothing: an item is published, a router restarts.
+    /// Adds an event that ends nothing, for instance an item is published or a router
+    /// restarts.
     pub fn event<C, F>(mut self, name: impl Into<String>, event: C) -> Self
     where
         C: Fn(E) -> F + 'static,
@@ -135,27 +141,27 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         self
     }
 
-    /// Looks between polls at how many of `name` are held: for a server that does not
-    /// write into the [ledger](crate::Ledger) itself.
+    /// Counts `name` between polls, for a server that does not write into the
+    /// [ledger](crate::Ledger) itself.
     ///
-    /// `level` is called between two polls; a lock that a handler holds across an await is
+    /// `level` runs between two polls. A lock that a handler holds across an `await` is
     /// held then.
     pub fn resource(self, name: impl Into<String>, level: impl Fn(&E) -> usize + 'static) -> Self {
         self.probe(Kind::Resource, name.into(), Box::new(level))
     }
 
-    /// Looks likewise at a permit, which a connection has to hold from its set-up to its
+    /// Counts a permit between polls. A connection must hold it from its set-up to its
     /// end.
     pub fn permit(self, name: impl Into<String>, level: impl Fn(&E) -> usize + 'static) -> Self {
         self.probe(Kind::Permit, name.into(), Box::new(level))
     }
 
-    /// Looks likewise at timers.
+    /// Counts timers between polls.
     pub fn timer(self, name: impl Into<String>, level: impl Fn(&E) -> usize + 'static) -> Self {
         self.probe(Kind::Timer, name.into(), Box::new(level))
     }
 
-    /// Looks likewise whether the connection is to be found in an index.
+    /// Checks between polls whether the connection is visible in an index.
     pub fn entry(self, index: impl Into<String>, shown: impl Fn(&E) -> bool + 'static) -> Self {
         let level = move |server: &E| usize::from(shown(server));
         self.probe(Kind::Entry, index.into(), Box::new(level))
@@ -166,51 +172,53 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         self
     }
 
-    /// It is a fault if more than `cap` of `name` are held at once.
+    /// Sets the cap of `name`. It is a fault to hold more than `cap` at once.
     pub fn at_most(mut self, cap: usize, name: impl Into<String>) -> Self {
         self.plan.caps.push((cap, name.into()));
         self
     }
 
-    /// Tries this case alone, as a failure names it: `"3:dropped"`. The environment
-    /// variable `HANGUP_CASE` does the same wherever there is such a case.
+    /// Runs this case alone, as a failure names it: `"3:dropped"`.
+    ///
+    /// The environment variable `HANGUP_CASE` does the same for every exploration that
+    /// has such a case.
     pub fn only(mut self, case: impl Into<String>) -> Self {
         self.only = Some(case.into());
         self
     }
 
-    /// How often a run may poll before it counts as one that never comes to rest; 100,000
-    /// if this is not called.
+    /// Sets how many polls a run may make before it counts as endless. The default is
+    /// 100,000.
     pub fn max_polls(mut self, polls: usize) -> Self {
         self.plan.max_polls = polls;
         self
     }
 
-    /// Runs everything in a tokio runtime, whose clock passes only when nothing else is to
-    /// be done; for handlers that spawn on it or use its timers.
+    /// Runs everything in a tokio runtime with a paused clock, which advances when no
+    /// task is woken. This is for handlers that spawn on tokio or use its timers.
     ///
-    /// A task that is left on it is a fault, and so is one that is lost when the process
-    /// ends. What it polls is not a point by itself. It is a runtime of its own for each
-    /// run, so the test itself must not run in one: `#[test]`, not `#[tokio::test]`. It
-    /// has timers and no sockets, and a panic of a task on it is not seen.
+    /// It is a fault if a task remains on the runtime, or is lost when the process ends.
+    /// Polls of such a task are no points. Each run has a runtime of its own, so the test
+    /// must be a `#[test]` and not a `#[tokio::test]`. The runtime has timers and no
+    /// sockets, and a panic of a task on it is not reported.
     #[cfg(feature = "tokio")]
     pub fn on_tokio(self) -> Self {
         self.on_tokio_with_patience(Duration::from_secs(300))
     }
 
-    /// The same for handlers that wait longer for a timer than five minutes, while nothing
-    /// happens.
+    /// Does the same for handlers that wait for a timer for longer than the default of
+    /// five minutes.
     #[cfg(feature = "tokio")]
     pub fn on_tokio_with_patience(mut self, patience: Duration) -> Self {
         self.plan.patience = Some(patience);
         self
     }
 
-    /// Tries all cases, and says what came of them.
+    /// Runs all cases and returns their report.
     ///
     /// # Errors
     ///
-    /// [`ExploreError`] if there is nothing to be tried, or no end to it.
+    /// Returns [`ExploreError`] if there is no point to interrupt, or a run is endless.
     pub fn explore(self) -> Result<Report, ExploreError> {
         #[cfg(feature = "tokio")]
         if self.plan.patience.is_some() && ::tokio::runtime::Handle::try_current().is_ok() {
@@ -230,7 +238,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
                 let found = self.find(text, &usual);
                 Some(found.ok_or_else(|| ExploreError::NoSuchCase { case: text.clone() })?)
             }
-            // It may be meant for another exploration.
+            // The variable may select a case of another exploration.
             (None, Ok(text)) => self.find(&text, &usual),
             (None, Err(_)) => None,
         };
@@ -244,7 +252,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         for point in 0..usual.points.len() {
             let mut panics = false;
             for ending in self.endings(&usual) {
-                // A panic on top of the other ends the whole test.
+                // A second panic during the injected one would abort the process.
                 if ending == newcomer || (panics && ending == Ending::Panic) {
                     continue;
                 }
@@ -252,7 +260,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
                 panics |= tried.panicked;
             }
         }
-        // What needs two connections comes last, so that what fails first is simple.
+        // Cases with two connections come last, so that the first failure is simple.
         for point in 0..usual.points.len() {
             let whole = newcomer.clone();
             let tried = self.attempt_in_each_order(point, whole, &usual, &mut report)?;
@@ -274,12 +282,14 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         Ok(report)
     }
 
-    /// Tries all cases and panics unless all are without fault, with a message that says
-    /// for each failure where it is, what it is and how to run it alone.
+    /// Runs all cases and returns their report if none failed.
+    ///
+    /// The message of the panic contains the place, the fault and the command of each
+    /// failure.
     ///
     /// # Panics
     ///
-    /// If there is a failure, or [`ExploreError`].
+    /// Panics if a case fails, or with [`ExploreError`].
     #[track_caller]
     pub fn check(self) -> Report {
         match self.explore() {
@@ -302,7 +312,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
             order: Order::OldestFirst,
         };
         let tried = self.attempt(&case, usual, report)?;
-        // Where there is one task only, they are the same.
+        // With a single task, both orders are the same.
         let several = matches!(
             case.ending,
             Ending::Newcomer { .. } | Ending::Visitor(_) | Ending::Successor(_) | Ending::Shutdown

@@ -1,4 +1,4 @@
-//! What can be wrong, and which race it is.
+//! Faults, and the races that they indicate.
 
 use std::fmt;
 
@@ -7,153 +7,153 @@ use crate::kind::Kind;
 use crate::party::Party;
 use crate::race::Race;
 
-/// Something that must not be.
+/// A violation that a run has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Held, and nobody is left to release it.
+    /// A thing is held, and no party is left to release it.
     #[non_exhaustive]
     Left {
-        /// What sort of thing it is.
+        /// The kind of the thing.
         kind: Kind,
-        /// What it is.
+        /// The name of the thing.
         name: String,
-        /// For whom it was acquired.
+        /// The party that acquired it.
         by: Party,
-        /// It was acquired when the connection had ended already.
+        /// Whether it was acquired after the connection had ended.
         after_end: bool,
-        /// And it had been released for the connection after its end.
+        /// Whether it was acquired after it had been released for the ended connection.
         after_undo: bool,
-        /// The connection had looked at its signal, which had not fired then.
+        /// Whether the connection had read its signal before the signal fired.
         looked: bool,
     },
-    /// Released by name when none was held.
+    /// A thing is released by name while none is held.
     #[non_exhaustive]
     ReleasedTwice {
-        /// What was released.
+        /// The name of the thing.
         name: String,
-        /// By whom.
+        /// The party that released it.
         by: Party,
     },
-    /// Acquired for a connection that had ended, and for which it had been released.
+    /// A thing is acquired for an ended connection for which it had been released.
     #[non_exhaustive]
     AcquiredAfterUndo {
-        /// What was acquired.
+        /// The name of the thing.
         name: String,
-        /// For whom.
+        /// The ended connection.
         by: Party,
     },
-    /// Released for a connection while its successor held it.
+    /// A thing is released for a connection while its successor holds it.
     #[non_exhaustive]
     Taken {
-        /// What sort of thing it is.
+        /// The kind of the thing.
         kind: Kind,
-        /// What it is.
+        /// The name of the thing.
         name: String,
-        /// For whom it was released.
+        /// The connection that released it.
         by: Party,
-        /// Who held it.
+        /// The connection that held it.
         from: Party,
     },
-    /// Open and at rest, but without something that a connection has when nothing
-    /// interferes.
+    /// A connection is open and idle, and lacks a thing that an undisturbed connection
+    /// holds.
     #[non_exhaustive]
     Missing {
-        /// What sort of thing it is.
+        /// The kind of the thing.
         kind: Kind,
-        /// What it is.
+        /// The name of the thing.
         name: String,
-        /// Who is without it.
+        /// The connection that lacks it.
         by: Party,
     },
-    /// To be found while the connection is not live: not yet, or not any more.
+    /// A connection is visible while it is not live: before it is, or after it was.
     #[non_exhaustive]
     VisibleNotLive {
-        /// Where it is found.
+        /// The index in which it is visible.
         name: String,
-        /// Who.
+        /// The connection.
         by: Party,
     },
-    /// To be found in one index and not in another, between two polls.
+    /// Between two polls, a connection is visible in one index and not in another.
     #[non_exhaustive]
     HalfVisible {
-        /// Where it is found.
+        /// The index in which it is visible.
         shown: String,
-        /// Where it is not.
+        /// The index in which it is not visible.
         hidden: String,
     },
-    /// More holders than are allowed.
+    /// More things are held than the cap allows.
     #[non_exhaustive]
     OverCap {
-        /// Of what.
+        /// The name of the thing.
         name: String,
-        /// How many there are.
+        /// The number that is held.
         held: usize,
-        /// How many there may be.
+        /// The cap.
         cap: usize,
     },
-    /// The response is under way without its permit.
+    /// The response is being streamed without its permit.
     #[non_exhaustive]
     WithoutPermit {
-        /// The permit.
+        /// The name of the permit.
         name: String,
     },
-    /// An item came that had come already, or that is older than one that had.
+    /// An item arrived twice, or after a newer one.
     #[non_exhaustive]
     Repeated {
-        /// The item.
+        /// The number of the item.
         number: u64,
-        /// The one before it.
+        /// The number of the item before it.
         last: u64,
     },
-    /// An item came, and not all before it had.
+    /// An item arrived while an earlier one is missing.
     #[non_exhaustive]
     Skipped {
-        /// The item.
+        /// The number of the item.
         number: u64,
-        /// The one before it.
+        /// The number of the item before it.
         last: u64,
     },
-    /// Everything is at rest, and not all items have come.
+    /// All tasks are idle, and items are missing.
     #[non_exhaustive]
     Undelivered {
-        /// The last that came.
+        /// The number of the last item that arrived.
         last: u64,
-        /// The last that there is.
+        /// The number of the last item that was published.
         head: u64,
     },
-    /// A second connection came, and now both have ended.
-    NobodyLeft,
-    /// The connection was ended, and its handler waits on.
+    /// A second connection arrived, and both connections have ended.
+    BothEnded,
+    /// The connection was ended, and its handler is still pending.
     Lingers,
-    /// The server was told to shut down, and waits for ever.
+    /// The server was told to shut down, and its shutdown never completes.
     NeverExits,
-    /// The server was told to shut down while the connection was being set up, and that
-    /// responds now.
+    /// The server was told to shut down during the set-up of the connection, and the
+    /// connection started to respond.
     LiveAfterShutdown,
-    /// Something panicked by itself: the handler, an undo, a task.
+    /// The handler, an undo or a task panicked without being told to.
     #[non_exhaustive]
     Panicked {
-        /// With what.
+        /// The message of the panic.
         message: String,
     },
 }
 
-/// When a fault was found.
+/// What was known about the run when the fault was found.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'a> {
-    /// `None` if nothing interfered.
+    /// `None` if the run was undisturbed.
     pub(crate) ending: Option<&'a Ending>,
-    /// The response was under way.
+    /// Whether the response was being streamed.
     pub(crate) responding: bool,
-    /// Tasks were given up in which something was to be done for it.
+    /// Whether pending tasks of the connection were dropped at the end of the process.
     pub(crate) tasks_lost: bool,
-    /// Something panicked by itself.
+    /// Whether user code panicked without being told to.
     pub(crate) panicked: bool,
 }
 
 impl Fault {
-    /// The race that shows itself in this way.
+    /// The race that shows as this fault.
     pub(crate) fn race(&self, when: Context<'_>) -> Option<Race> {
         match self {
             Self::Left {
@@ -184,12 +184,12 @@ impl Fault {
             Self::Repeated { .. } | Self::Skipped { .. } | Self::Undelivered { .. } => {
                 Some(Race::R11)
             }
-            Self::NobodyLeft if when.responding => Some(Race::R8),
-            Self::NobodyLeft => Some(Race::R23),
+            Self::BothEnded if when.responding => Some(Race::R8),
+            Self::BothEnded => Some(Race::R23),
             Self::Lingers => Some(Race::R22),
             Self::NeverExits => Some(Race::R14),
             Self::LiveAfterShutdown => Some(Race::R15),
-            // By itself, if nothing happened to it.
+            // An undisturbed run that panics is a bug of the handler and no race.
             Self::Panicked { .. } => when.ending.map(|_| Race::R12),
         }
     }
@@ -200,7 +200,7 @@ impl Context<'_> {
         let ending = self.ending;
         Some(match kind {
             Kind::Listener => Race::R19,
-            // A task that is left is most often what drives a timer.
+            // A leftover task usually drives a timer.
             Kind::Timer | Kind::Task if after_end => Race::R4,
             Kind::Timer | Kind::Task => Race::R3,
             _ if after_end && looked => Race::R5,
@@ -210,7 +210,7 @@ impl Context<'_> {
             _ => match ending? {
                 Ending::Panic => Race::R12,
                 Ending::Shutdown => Race::R14,
-                // It was dropped when all was at rest.
+                // The newcomer was dropped when all tasks were idle.
                 Ending::Newcomer { .. } | Ending::Successor(_) if by == Party::Newcomer => Race::R2,
                 Ending::Visitor(_) if by == Party::Newcomer => Race::R13,
                 Ending::Dropped | Ending::Newcomer { .. } | Ending::Successor(_)
@@ -292,7 +292,7 @@ impl fmt::Display for Fault {
                     "item {last} was the last to come, and there is item {head}"
                 )
             }
-            Self::NobodyLeft => f.write_str("a newcomer came, and now both have ended"),
+            Self::BothEnded => f.write_str("a newcomer came, and now both have ended"),
             Self::Lingers => f.write_str("the connection was ended and its handler waits on"),
             Self::NeverExits => f.write_str("the server was told to shut down and waits for ever"),
             Self::LiveAfterShutdown => {

@@ -2,25 +2,26 @@
 
 use std::collections::BTreeMap;
 
-/// What sort of thing is held.
+/// The kind of a thing that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Anything that is acquired and released, and counted.
+    /// A resource that is acquired, released and counted.
     Resource,
-    /// What a connection has to hold from its set-up to its end.
+    /// A permit that a connection holds from its set-up to its end.
     Permit,
-    /// A place where others find the connection.
+    /// An index entry under which other parts of the server find the connection.
     Entry,
-    /// A state somewhere else, on or off: a worker that is resumed at a router.
+    /// A remote state that is on or off, for instance a worker that is resumed at a
+    /// router.
     Switch,
-    /// What makes something happen again and again.
+    /// A timer that fires repeatedly.
     Timer,
-    /// What waits on a signal that outlives the connection.
+    /// A listener on a signal that outlives the connection.
     Listener,
     /// A task that was spawned for the connection.
     Task,
 }
 
-/// How many of each thing are held, and of which sort it is.
+/// How many of each thing are held, and its kind.
 pub(crate) type Levels = BTreeMap<String, (Kind, usize)>;

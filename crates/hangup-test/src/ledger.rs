@@ -1,4 +1,4 @@
-//! Who holds what, and whether that adds up.
+//! The record of who holds what.
 
 mod state;
 
@@ -11,25 +11,25 @@ use crate::kind::{Kind, Levels};
 use crate::party::Party;
 use state::{HoldingId, LedgerState};
 
-/// Keeps the books of a server under test: what its connections acquired and released,
-/// where they are visible, which timers of theirs run.
+/// Records what the connections of a server under test acquire and release, where they
+/// are visible, and which of their timers run.
 ///
-/// The test's environment writes into it: a fake router that says
-/// [`switch_on`](Self::switch_on) when it is told to resume a worker, a map that says
-/// [`show`](Self::show) when an entry is added, a permit that carries a [`Held`]. Name
-/// things after what they are (`"router: ada"`) and not after who has them: the ledger
-/// knows who is at work.
+/// The environment of the test writes into it: a fake router calls
+/// [`switch_on`](Self::switch_on) when it is told to resume a worker, a map calls
+/// [`show`](Self::show) when an entry is added, a permit contains a [`Held`]. Name things
+/// after what they are (`"router: ada"`) and not after their holder: the ledger knows the
+/// acting party.
 ///
-/// Some faults it notes as they happen: what is released more often than it was acquired,
-/// what is acquired for a connection after it was undone, what one connection takes away
-/// from its successor, more holders than [`at_most`](Self::at_most) allows. Others are
-/// seen when everything has come to rest: [`left`](Self::left) says what is still held.
+/// The ledger records some faults as they happen: a thing is released more often than it
+/// was acquired, acquired for a connection after its undo, taken from a successor, or
+/// held more often than [`at_most`](Self::at_most) allows. Other faults show when all
+/// tasks are idle: [`left`](Self::left) returns what is still held.
 ///
-/// Cheap to clone; all clones are the same ledger.
+/// Cloning is cheap; all clones share one record.
 ///
 /// # Examples
 ///
-/// By itself, without [`abort_everywhere`](crate::abort_everywhere):
+/// A ledger works without [`abort_everywhere`](crate::abort_everywhere) too:
 ///
 /// ```
 /// use hangup_test::{Fault, Ledger};
@@ -50,81 +50,83 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger with nothing in it.
+    /// Creates an empty ledger.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One more of `name` is held. Released by [`release`](Self::release).
+    /// Acquires one `name`, which [`release`](Self::release) releases.
     pub fn acquire(&self, name: impl Into<String>) {
         self.state().acquire(Kind::Resource, name.into());
     }
 
-    /// One less of `name` is held: the one of whoever is at work, if that holds one.
+    /// Releases one `name`, preferably one that the acting party holds.
     ///
-    /// If none is held, that is a fault.
+    /// It is a fault if none is held.
     pub fn release(&self, name: &str) {
         self.state().release(Kind::Resource, name);
     }
 
-    /// One more of `name` is held, until the value is dropped.
+    /// Acquires one `name` until the value is dropped.
     pub fn hold(&self, name: impl Into<String>) -> Held {
         self.guard(Kind::Resource, name.into())
     }
 
-    /// A permit, held until the value is dropped: a connection that streams must have it.
+    /// Acquires a permit until the value is dropped. A connection must hold it while it
+    /// streams.
     pub fn permit(&self, name: impl Into<String>) -> Held {
         self.guard(Kind::Permit, name.into())
     }
 
-    /// A timer that runs until the value is dropped.
+    /// Starts a timer that runs until the value is dropped.
     ///
-    /// [`Trial::timer`](crate::Trial::timer) is one that also ticks.
+    /// [`Trial::timer`](crate::Trial::timer) creates a timer that also ticks.
     pub fn timer(&self, name: impl Into<String>) -> Held {
         self.guard(Kind::Timer, name.into())
     }
 
-    /// A listener on a signal that outlives the connection, until the value is dropped.
+    /// Adds a listener on a signal that outlives the connection, until the value is
+    /// dropped.
     pub fn listener(&self, name: impl Into<String>) -> Held {
         self.guard(Kind::Listener, name.into())
     }
 
-    /// Whoever is at work is to be found in `index` from now on, in the place of whoever
-    /// was before.
+    /// Makes the acting party visible in `index`, in the place of the party before it.
     pub fn show(&self, index: impl Into<String>) {
         self.state().set(Kind::Entry, index.into());
     }
 
-    /// Nobody is to be found in `index` from now on.
+    /// Makes `index` empty.
     pub fn hide(&self, index: &str) {
         self.state().clear(Kind::Entry, index);
     }
 
-    /// `name` is on, for whoever is at work. It may have been.
+    /// Switches `name` on for the acting party. It may be on already.
     pub fn switch_on(&self, name: impl Into<String>) {
         self.state().set(Kind::Switch, name.into());
     }
 
-    /// `name` is off. It may have been.
+    /// Switches `name` off. It may be off already.
     pub fn switch_off(&self, name: &str) {
         self.state().clear(Kind::Switch, name);
     }
 
-    /// It is a fault from now on if more than `cap` of `name` are held at once.
+    /// Sets the cap of `name`. It is a fault to hold more than `cap`.
     pub fn at_most(&self, cap: usize, name: impl Into<String>) {
         self.state().at_most(cap, name.into());
     }
 
-    /// An item with this number, one more than the last, is there for all connections.
+    /// Publishes the item `number` to all connections. It is one more than the last.
     ///
-    /// What they get of it they say with [`Client::delivered`](crate::Client::delivered).
+    /// A connection confirms its items with
+    /// [`Client::delivered`](crate::Client::delivered).
     pub fn published(&self, number: u64) {
         self.state().published(number);
     }
 
-    /// Does something for `party`, to whom everything is ascribed that is written
-    /// meanwhile. [`abort_everywhere`](crate::abort_everywhere) does this itself.
+    /// Runs `f` with `party` as the acting party.
+    /// [`abort_everywhere`](crate::abort_everywhere) does this for every poll.
     pub fn acting<T>(&self, party: Party, f: impl FnOnce() -> T) -> T {
         struct Restore<'a>(&'a Ledger, Party);
         impl Drop for Restore<'_> {
@@ -138,19 +140,19 @@ impl Ledger {
         f()
     }
 
-    /// The connection of `party` has ended. What is acquired for it after this is noted as
-    /// such, and if it had been undone before, that is a fault.
+    /// Marks the connection of `party` as ended. Later acquisitions for it are marked,
+    /// and they are a fault if the thing had been released for it after its end.
     pub fn ended(&self, party: Party) {
         self.state().ended.insert(party);
     }
 
-    /// The faults that were noted, in the order in which they happened.
+    /// Returns the recorded faults, in the order in which they happened.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         self.state().faults.clone()
     }
 
-    /// What is held, as faults: for when nothing should be.
+    /// Returns everything that is held, as faults.
     #[must_use]
     pub fn left(&self) -> Vec<Fault> {
         self.state().left(&Levels::new())
@@ -165,7 +167,7 @@ impl Ledger {
         }
     }
 
-    /// No code but the ledger's own runs under this lock.
+    /// Only code of the ledger runs under this lock.
     pub(crate) fn state(&self) -> MutexGuard<'_, LedgerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -186,7 +188,7 @@ impl fmt::Debug for Ledger {
     }
 }
 
-/// Something that is held until this is dropped.
+/// A thing that is held until this value is dropped.
 #[must_use = "it is released when this is dropped"]
 pub struct Held {
     ledger: Ledger,

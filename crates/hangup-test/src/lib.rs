@@ -1,18 +1,18 @@
 //! Finds the races of long-lived server streams in async handlers and in connection
 //! managers, on any framework, whether they use [`hangup`] or not.
 //!
-//! A client may vanish, a server may close a connection, a second one may come under the
-//! same key, at every `await` of a handler. An ordinary test sees one of these moments, if
-//! it is lucky. [`abort_everywhere`] tries all of them: it runs a handler once and counts
-//! the points at which it is suspended; then again for every point and every way to end it
-//! there, each time with a fresh server; and when everything has come to rest it looks
-//! whether everything is undone. It runs on the thread of the test, sleeps nowhere, and
-//! finds the same each time.
+//! At every `await` of a handler, the client can disconnect, the server can close the
+//! connection, and a second connection can arrive under the same key. An ordinary test
+//! covers one of these moments. [`abort_everywhere`] covers all of them. It runs a
+//! handler once and counts the points at which it is suspended. It then runs the handler
+//! again for every point and every ending, each time with a fresh server, and checks that
+//! everything is released once all tasks are idle. The runs use the thread of the test,
+//! never sleep, and are deterministic.
 //!
 //! # An existing handler in twenty lines
 //!
-//! This is an axum handler as many servers have it. Its guard is made one `await` too late,
-//! and removes whatever is under its key:
+//! This is an axum handler as many servers have it. Its guard is created one `await` too
+//! late, and it removes whichever entry is under its key:
 //!
 //! ```
 //! # #[cfg(feature = "tokio")]
@@ -69,8 +69,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! In a test of one's own, [`check`](AbortEverywhere::check) stands where `explore` does
-//! here, and panics with what was found:
+//! A real test calls [`check`](AbortEverywhere::check) instead of `explore`. It panics
+//! with the failures:
 //!
 //! ```text
 //! R13 the handler future is dropped in mid set-up: the entry in `writers` is left, of the
@@ -80,75 +80,76 @@
 //!
 //! # What is tried
 //!
-//! A *point* is where the handler is suspended: before its first poll, and after each one,
-//! of its own or of a task that was spawned with [`Trial::spawn`]. The client reads the
-//! response with [`Client::respond`], so the points go on in there: after the head, and
-//! after each item. A point has the label of the [`Trial::point`] where the handler waits,
-//! if it waits at one. At each of them:
+//! A *point* is a moment at which the handler is suspended: before its first poll, and
+//! after each poll of the handler or of a task that [`Trial::spawn`] spawned. The client
+//! reads the response with [`Client::respond`], which adds a point after the head and one
+//! after each item. If the handler waits at a [`Trial::point`], the point has its label.
+//! At each point, these endings are tried:
 //!
 //! | ending | what happens | tried |
 //! |---|---|---|
-//! | [`Dropped`](Ending::Dropped) | the handler's future is dropped | always |
-//! | [`Panic`](Ending::Panic) | it panics in its poll if it waits at a [`Trial::point`]; else it is dropped as by a panic | always |
-//! | [`Newcomer`](Ending::Newcomer) | a second connection comes, and the first goes at once, at each point of the second, or at the end | always |
-//! | [`Successor`](Ending::Successor) | it is dropped, and a second connection comes after each turn of what that has left to be done | always |
-//! | [`Visitor`](Ending::Visitor) | a second connection comes, and goes itself at each of its points | always |
-//! | [`Signal`](Ending::Signal) | the request's signal fires | if the handler asks for it |
-//! | [`Closed`](Ending::Closed) | the server closes it | with [`close`](AbortEverywhere::close) |
+//! | [`Dropped`](Ending::Dropped) | the future of the handler is dropped | always |
+//! | [`Panic`](Ending::Panic) | the handler panics in its poll if it waits at a [`Trial::point`]; otherwise it is dropped during a panic | always |
+//! | [`Newcomer`](Ending::Newcomer) | a second connection arrives; the first is dropped at each point of the second, or at the end | always |
+//! | [`Successor`](Ending::Successor) | the handler is dropped; a second connection arrives after each turn of the tasks that remain | always |
+//! | [`Visitor`](Ending::Visitor) | a second connection arrives and is dropped at each of its points | always |
+//! | [`Signal`](Ending::Signal) | the signal of the request fires | if the handler asks for it |
+//! | [`Closed`](Ending::Closed) | the server closes the connection | with [`close`](AbortEverywhere::close) |
 //! | [`Shutdown`](Ending::Shutdown) | the server shuts down, then the process ends | with [`shutdown`](AbortEverywhere::shutdown) |
-//! | [`Event`](Ending::Event) | something else happens, and it goes on | with [`event`](AbortEverywhere::event) |
+//! | [`Event`](Ending::Event) | an event of the test happens; the connection goes on | with [`event`](AbortEverywhere::event) |
 //!
-//! Where tasks have been spawned or two connections are there, each case is tried twice:
-//! the oldest has the first turn, and the newest. That is not every interleaving of them:
-//! for that there is the sort of test that `loom` makes possible.
+//! If tasks were spawned or two connections exist, each case is run twice: once the
+//! oldest woken task is polled first, once the newest. This does not cover every
+//! interleaving; `loom` is a tool for that.
 //!
-//! That a handler was interrupted is said by the [`Report`], which lists the points and the
-//! endings; a handler that is never suspended is an [error](ExploreError::NeverSuspends). A
-//! test that means to interrupt a certain step asserts that its
-//! [points](Report::points) are among them.
+//! The [`Report`] lists the points and the endings at which the handler was interrupted.
+//! A handler that is never suspended is an [error](ExploreError::NeverSuspends). A test
+//! that relies on the interruption of a certain step asserts that the
+//! [points](Report::points) contain it.
 //!
 //! # What is checked
 //!
-//! Everything is written down in a [`Ledger`], either by the environment of the test (a
-//! fake router that notes what it is told), or by looking at the server between two polls:
-//! [`resource`](AbortEverywhere::resource), [`permit`](AbortEverywhere::permit),
-//! [`entry`](AbortEverywhere::entry), [`timer`](AbortEverywhere::timer).
+//! A [`Ledger`] records everything. The environment of the test writes into it (for
+//! instance a fake router that records its calls), or the kit looks at the server between
+//! two polls: [`resource`](AbortEverywhere::resource),
+//! [`permit`](AbortEverywhere::permit), [`entry`](AbortEverywhere::entry),
+//! [`timer`](AbortEverywhere::timer).
 //!
-//! - When all connections are gone and all is at rest, everything is as it was before they
-//!   came. Tasks are counted too: those of [`Trial::spawn`], and those on the runtime.
-//! - Nothing is released twice, or acquired for a connection after its undo.
-//! - A connection that is dropped is not to be found from that instant on, and one that
-//!   says when it is [live](Client::live) not before.
-//! - A connection is to be found in all the indexes in which it ends up, or in none,
-//!   between any two polls.
-//! - A connection that is open, alone and at rest has all that one has when nothing
-//!   interferes: nobody has taken it away.
-//! - [Permits](Ledger::permit) are held as long as the response is under way, and
-//!   [caps](AbortEverywhere::at_most) are kept.
-//! - [Items](Client::delivered) come in order, each once, all of them.
-//! - A connection that is closed ends, and a server that shuts down exits.
+//! - When all connections have ended and all tasks are idle, the server holds what it
+//!   held before. Tasks count too: those of [`Trial::spawn`] and those on the runtime.
+//! - Nothing is released twice, and nothing is acquired for a connection after its undo.
+//! - A connection is not visible once it is dropped. A connection that reports when it is
+//!   [live](Client::live) is not visible before.
+//! - Between any two polls, a connection is visible in all of its indexes or in none.
+//! - A connection that is open, alone and idle holds everything that an undisturbed
+//!   connection holds.
+//! - [Permits](Ledger::permit) are held while the response is streamed, and
+//!   [caps](AbortEverywhere::at_most) are not exceeded.
+//! - [Items](Client::delivered) arrive in order, each once, and none is missing.
+//! - A connection that is closed ends, and a server that is told to shut down exits.
 //!
-//! What the first connection starts for the whole server is left when it has gone: start
-//! it where the server is built.
+//! Anything that the first connection starts for the whole server counts as left behind.
+//! Start it where the server is built.
 //!
-//! A [`Failure`] names the [`Race`] if what was seen is enough to tell; of two that look
-//! alike from outside it names one. Not every race is to be seen in this way: a deadlock,
-//! or a task that yields for ever, hangs the test; a reader that stops reading is not
-//! there, and nobody looks into the items.
+//! A [`Failure`] names the [`Race`] if the observations identify it. If two races look
+//! alike from outside, it names one of them. Some races are out of reach: a deadlock or a
+//! task that yields for ever hangs the test, the client never stops reading, and the
+//! content of items is not inspected.
 //!
 //! # Without a runtime, and with one
 //!
-//! A handler needs no runtime here: a task that nobody wakes is at rest, and timers of
-//! [`Trial::timer`] tick when nothing else happens, a few times. What spawns on tokio or
-//! uses its timers is run with `AbortEverywhere::on_tokio` (feature `tokio`), under a clock that
-//! passes by itself.
+//! A handler needs no runtime: a task that is not woken is idle, and a [`Trial::timer`]
+//! ticks a few times when no task is woken. `AbortEverywhere::on_tokio` (feature `tokio`)
+//! runs handlers that spawn on tokio or use its timers, under a clock that advances by
+//! itself.
 //!
 //! # Managers of connections
 //!
-//! What a handler relies on, a registry or a session manager, has races of its own:
-//! [`schedule`] draws what several connections do to it, and compares it with a reference.
+//! Registries, session managers and other connection managers have races of their own.
+//! The module [`schedule`] draws interleavings of operations of several connections and
+//! compares the manager with a reference.
 
-// Bottom-up: a module imports from those above it only.
+// Bottom-up: a module imports from the modules above it only.
 mod panic;
 mod race;
 mod kind;

@@ -1,4 +1,4 @@
-//! A tokio runtime whose clock stands still while there is something to do.
+//! A tokio runtime whose clock stands still while a task is woken.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -13,7 +13,7 @@ use crate::waker::{Passed, RunWaker};
 pub(crate) struct PausedRuntime {
     runtime: Runtime,
     begun: Instant,
-    /// For how long a handler may wait for a timer.
+    /// How long a handler may wait for a timer.
     patience: Duration,
 }
 
@@ -29,19 +29,20 @@ impl PausedRuntime {
         })
     }
 
-    /// Calls `f` where it finds the runtime.
+    /// Calls `f` inside the runtime context.
     pub(crate) fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
-        // Not in `block_on`: a task that yields would be woken by a turn that never comes.
+        // Inside `block_on`, a task that yields would register a wake-up that never
+        // comes.
         let _entered = self.runtime.enter();
         f()
     }
 
-    /// Runs what can run at once.
+    /// Runs the tasks that are woken.
     pub(crate) fn settle(&self, waker: &RunWaker) {
         self.wait(waker, Duration::from_millis(1));
     }
 
-    /// Runs what there is, until a task of the trial is woken.
+    /// Runs the runtime until a task of the trial is woken.
     pub(crate) fn pass(&self, waker: &RunWaker) -> Passed {
         self.wait(waker, self.patience)
     }

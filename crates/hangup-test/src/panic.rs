@@ -1,4 +1,4 @@
-//! Panics of user code, contained where they arise.
+//! Containment of panics in user code.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,14 +25,14 @@ pub(crate) fn wake(waker: Waker) {
     let _: Result<(), String> = catch_panic(|| waker.wake());
 }
 
-/// The message of a panic payload.
+/// Returns the message of a panic payload.
 fn message(payload: Box<dyn Any + Send>) -> String {
     let message = match payload.downcast_ref::<&'static str>() {
         Some(text) => Some((*text).to_owned()),
         None => payload.downcast_ref::<String>().cloned(),
     };
-    // The payload's own `Drop` may panic as well, with a payload that does so too. The
-    // second one is leaked.
+    // The `Drop` of the payload may panic too, and so may the payload of that panic. The
+    // second payload is leaked.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(payload);
     }

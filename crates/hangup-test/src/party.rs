@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// Who acquires or releases.
+/// The party for which something is acquired or released.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Party {
-    /// Nobody in particular: the server itself.
+    /// The server itself.
     #[default]
     Server,
-    /// The connection that is interrupted.
+    /// The first connection, which is interrupted.
     First,
-    /// The one that arrives meanwhile, under the same key.
+    /// The second connection, which arrives under the same key.
     Newcomer,
 }
 

@@ -1,4 +1,4 @@
-//! What a test of a handler consists of.
+//! The description of a test of a handler.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ pub(crate) type Handler<E> = dyn Fn(E, Client) -> LocalFuture<()>;
 pub(crate) type Act<E> = dyn Fn(E) -> LocalFuture<()>;
 pub(crate) type Close<E> = dyn Fn(E) -> LocalFuture<bool>;
 
-/// A look at the server from outside.
+/// A check of the server from outside.
 pub(crate) struct Probe<E> {
     pub(crate) kind: Kind,
     pub(crate) name: String,
@@ -26,7 +26,7 @@ pub(crate) struct Probe<E> {
 }
 
 /// The server and the handler under test, the endings that the test supplies, and what is
-/// checked beside the ledger.
+/// checked in addition to the ledger.
 pub(crate) struct Plan<E> {
     pub(crate) server: Box<Server<E>>,
     pub(crate) handler: Rc<Handler<E>>,
@@ -55,7 +55,7 @@ impl<E> Plan<E> {
         }
     }
 
-    /// The time of a new run.
+    /// Creates the source of time of a new run.
     pub(crate) fn time(&self) -> Time {
         match self.patience {
             None => Time::OfTheTrial,

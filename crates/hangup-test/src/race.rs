@@ -1,10 +1,10 @@
-//! The races by name.
+//! The races and their titles.
 
 use std::fmt;
 
 /// A race that long-lived server streams are prone to.
 ///
-/// It is displayed as its number and its title.
+/// Its `Display` is its number and its title.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ pub enum Race {
     R14,
     /// Open racing shutdown: a connection goes live after the close-all had passed.
     R15,
-    /// A reader that stops reading: nothing fails, nothing is noticed.
+    /// A reader that stops reading: no write fails, so the server does not notice.
     R16,
     /// Undo or waker re-enters the registry: deadlock.
     R17,
@@ -78,7 +78,7 @@ pub enum Race {
 }
 
 impl Race {
-    /// What happens, in a few words.
+    /// Returns a short description of the race.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {

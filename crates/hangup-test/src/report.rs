@@ -1,4 +1,4 @@
-//! What was tried, and what came of it.
+//! The cases that were tried, and their failures.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,9 +8,9 @@ use crate::ending::{Case, Ending};
 use crate::fault::Fault;
 use crate::race::Race;
 
-/// What was tried, and what came of it.
+/// The cases that were tried, and their failures.
 ///
-/// `Display` tells it all; the failures first.
+/// Its `Display` lists the failures, each with the command that repeats it.
 #[derive(Debug, Clone)]
 pub struct Report {
     points: Vec<String>,
@@ -20,7 +20,7 @@ pub struct Report {
     failures: Vec<Failure>,
 }
 
-/// One fault, in one case.
+/// One fault in one case.
 #[derive(Debug, Clone)]
 pub struct Failure {
     case: Option<Case>,
@@ -30,7 +30,7 @@ pub struct Failure {
     race: Option<Race>,
 }
 
-/// Why nothing was found out.
+/// The reason why no exploration took place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExploreError {
@@ -41,31 +41,31 @@ pub enum ExploreError {
          wait at a `Trial::point`, and let the client read the response"
     )]
     NeverSuspends,
-    /// A run never comes to rest.
+    /// A run never becomes idle.
     #[error("{} never comes to rest", match case {
         None => "the undisturbed run".to_owned(),
         Some(case) => format!("case {case}"),
     })]
     #[non_exhaustive]
     Endless {
-        /// Which, or `None` for the undisturbed one.
+        /// The case, or `None` for the undisturbed run.
         case: Option<String>,
     },
-    /// The handler does not do the same when it is run again.
+    /// A second run of the handler differs from the first.
     #[error("the handler did not come to point {point} again in the same way")]
     #[non_exhaustive]
     NotDeterministic {
-        /// The point that it came to before.
+        /// The point that was not reached in the same way.
         point: usize,
     },
-    /// It was to run on a runtime of its own, and was called within one.
+    /// The exploration creates a runtime of its own, and it was called inside a runtime.
     #[error("it runs a runtime of its own, and so not within one: use `#[test]`")]
     InsideRuntime,
-    /// The one case that was asked for does not exist.
+    /// The requested case does not exist.
     #[error("there is no case `{case}`")]
     #[non_exhaustive]
     NoSuchCase {
-        /// What was asked for.
+        /// The requested case.
         case: String,
     },
 }
@@ -81,53 +81,53 @@ impl Report {
         }
     }
 
-    /// One more case.
+    /// Adds one case.
     pub(crate) fn add(&mut self, failures: Vec<Failure>) {
         self.cases += 1;
         self.failing += usize::from(!failures.is_empty());
         self.failures.extend(failures);
     }
 
-    /// The points at which the handler was interrupted, by label; the first is before it is
-    /// polled at all.
+    /// Returns the labels of the points at which the handler was interrupted. The first
+    /// point is before its first poll.
     #[must_use]
     pub fn points(&self) -> &[String] {
         &self.points
     }
 
-    /// What happened at each of them.
+    /// Returns the endings that were tried at each point.
     #[must_use]
     pub fn endings(&self) -> &[Ending] {
         &self.endings
     }
 
-    /// How many cases were tried: one undisturbed, and each ending at each point; those
-    /// with a second connection also at each of that one's own points, and where there are
-    /// several tasks, each in two orders.
+    /// Returns how many cases were tried: the undisturbed run, and each ending at each
+    /// point. An ending with a second connection is also tried at each point of that
+    /// connection. A case with several tasks is tried in two orders.
     #[must_use]
     pub fn cases(&self) -> usize {
         self.cases
     }
 
-    /// In how many of them something was wrong.
+    /// Returns how many cases failed.
     #[must_use]
     pub fn failing(&self) -> usize {
         self.failing
     }
 
-    /// Whether nothing was wrong.
+    /// Returns `true` if no case failed.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.failing == 0
     }
 
-    /// All that was wrong, in the order of the cases.
+    /// Returns all failures, in the order of the cases.
     #[must_use]
     pub fn failures(&self) -> &[Failure] {
         &self.failures
     }
 
-    /// The races that showed themselves.
+    /// Returns the races that the failures name.
     #[must_use]
     pub fn races(&self) -> BTreeSet<Race> {
         self.failures.iter().filter_map(Failure::race).collect()
@@ -151,25 +151,25 @@ impl Failure {
         }
     }
 
-    /// What is wrong.
+    /// Returns the fault.
     #[must_use]
     pub fn fault(&self) -> &Fault {
         &self.fault
     }
 
-    /// Which race it is, as far as that can be told from outside.
+    /// Returns the race, if the observations identify one.
     #[must_use]
     pub fn race(&self) -> Option<Race> {
         self.race
     }
 
-    /// The number of the point, and its label.
+    /// Returns the number and the label of the point.
     #[must_use]
     pub fn point(&self) -> (usize, &str) {
         (self.point, &self.label)
     }
 
-    /// What happened there, or `None` if nothing did.
+    /// Returns the ending, or `None` for the undisturbed run.
     #[must_use]
     pub fn ending(&self) -> Option<&Ending> {
         self.case.as_ref().map(|case| &case.ending)

@@ -1,4 +1,4 @@
-//! One run of a server with one connection or two, undisturbed or in one case.
+//! One run of a server with one or two connections, undisturbed or in one case.
 
 mod task;
 mod state;
@@ -25,27 +25,28 @@ use task::Role;
 
 pub(crate) use state::{Run, RunError};
 
-/// What an undisturbed run came to.
+/// The result of an undisturbed run.
 pub(crate) struct Undisturbed {
     pub(crate) points: Vec<String>,
-    /// What is held when all is at rest, or `None` if the handler returns by itself.
+    /// What is held when all tasks are idle, or `None` if the handler returns by itself.
     pub(crate) at_rest: Option<Levels>,
-    /// The indexes in which it is found then; or else those in which it was at once.
+    /// The indexes in which the connection is visible then. If the handler returns, the
+    /// largest set in which it was visible at once.
     pub(crate) together: BTreeSet<String>,
     pub(crate) takes_signal: bool,
     pub(crate) failures: Vec<Failure>,
 }
 
-/// What a case came to.
+/// The result of a case.
 pub(crate) struct Tried {
     pub(crate) failures: Vec<Failure>,
-    /// How often the newcomer was suspended.
+    /// How often the second connection was suspended.
     pub(crate) newcomer_points: usize,
-    /// Whether there was so much to be done when the first had gone.
+    /// Whether the remaining tasks had as many turns as the case asks for.
     pub(crate) had_turns: bool,
-    /// Whether somebody was there whose turn could come before that of the handlers.
+    /// Whether a spawned task existed whose turn could precede that of the handlers.
     pub(crate) spawned: bool,
-    /// Whether something panicked by itself.
+    /// Whether user code panicked without being told to.
     pub(crate) panicked: bool,
 }
 
@@ -75,11 +76,11 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             tasks_lost: false,
             time,
         };
-        // The handler comes first, in every sense.
+        // The handler is the first task.
         let client = run.client.clone();
         let handler = run.handler(&client);
         run.add(Party::First, Role::Handler, "the handler".into(), handler);
-        // What the server does by itself is not the connection's doing.
+        // What the server does by itself precedes the connection.
         run.adopt();
         run.tasks[FIRST].woken.take();
         loop {
@@ -98,7 +99,7 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         Ok(run)
     }
 
-    /// Without interference, to the end or until nothing happens any more.
+    /// Runs without interference until the handler returns or all tasks are idle.
     pub(crate) fn undisturbed(plan: &'p Plan<E>) -> Result<Undisturbed, RunError> {
         let mut run = Self::start(plan)?;
         let mut ticks = TICKS;
@@ -134,8 +135,8 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         })
     }
 
-    /// What is held at rest, and for good: not only until some timer ticks. `None` if the
-    /// connection ends by itself then.
+    /// Returns what is held permanently when all tasks are idle, and not only until a
+    /// timer ticks. `None` if the connection ends by itself.
     fn lasting(&mut self) -> Result<Option<Levels>, RunError> {
         let mut lasting = self.trial.ledger().state().levels();
         for _ in 0..2 {
@@ -211,14 +212,14 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         run.drop_task(FIRST);
         run.rest(None)?;
         let left = run.left_for_good()?;
-        // What is left says where it is found, and for how long.
+        // `Left` implies that the connection is still visible.
         faults.retain(|fault| match fault {
             Fault::VisibleNotLive { name, .. } => !left.iter().any(|left| left.is_of(name)),
             _ => true,
         });
         faults.splice(0..0, left);
         let mut failures = run.failures(Some(case), faults);
-        // Whatever else is wrong explains it.
+        // Any other fault explains why the handler is still pending.
         if failures.len() > 1 {
             failures.retain(|failure| *failure.fault() != Fault::Lingers);
         }
@@ -234,7 +235,8 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         })
     }
 
-    /// Runs until it has been suspended so often, in the same way as usual.
+    /// Runs until the handler is suspended at `point`, and checks that it got there as in
+    /// the undisturbed run.
     fn go_to(&mut self, point: usize, usual: &[String]) -> Result<(), RunError> {
         let mut ticks = TICKS;
         while self.points.len() <= point {

@@ -1,30 +1,33 @@
-//! Interleavings of several connections, for a connection manager of one's own.
+//! Interleavings of operations on several connections, to test a connection manager.
 //!
-//! What closes one connection while another is being set up under the same key is seldom
-//! tried by hand. A [`Schedule`] is such an order of events, spelled in the terms of the
-//! [state machine](State): connections open, join registries under keys, wait in
-//! steps of their set-up, go live, and are closed from anywhere at any point. [`check()`]
-//! runs it on a [`Manager`], whether that is built on this crate or not, and compares what
-//! it does and shows with a [`Reference`], after each operation. If they differ,
-//! the [`Divergence`] names the operation, and the [race](crate::Race) where it can tell.
+//! Tests by hand seldom close one connection while another is being set up under the same
+//! key. A [`Schedule`] is a sequence of such operations in the terms of the [state
+//! machine](State): connections open, join registries under keys, wait in steps of their
+//! set-up, go live, and are closed from anywhere at any moment. [`check()`] runs it on a
+//! [`Manager`] and compares each outcome and everything visible with a [`Reference`]. At
+//! a difference, the [`Divergence`] names the operation and, if it can tell, the
+//! [race](crate::Race). The manager may use any framework.
 //!
 //! # A guide
 //!
-//! 1. Say in a [`Shape`] what there is: which operations the manager offers, how many
-//!    keys, registries with their policies, and scopes with their caps.
-//! 2. Write a [`Manager`]: one method that does an operation, one that says who is
-//!    visible. What else it lets be seen is looked at too: counts, undone steps, states.
-//! 3. Have [`Shape::schedules`] drawn by proptest 1, and [`check()`] each on a new manager.
-//! 4. What fails shrinks to a handful of operations. Paste it into a test of its own with
-//!    [`Schedule::new`].
+//! 1. Describe the manager in a [`Shape`]: the operations that it offers, the number of
+//!    keys, the registries with their policies, the scopes with their caps.
+//! 2. Implement [`Manager`]: one method applies an operation, one returns the visible
+//!    connections. Counts, undone steps and states are compared too if the manager
+//!    returns them.
+//! 3. Draw schedules with [`Shape::schedules`], a strategy of proptest 1, and [`check()`]
+//!    each on a new manager.
+//! 4. A failing schedule shrinks to a handful of operations. Paste it into a test of its
+//!    own with [`Schedule::new`].
 //!
-//! Each operation is done to its end, or to where it waits, before the next one begins:
-//! this finds what is wrong in some order of events. It does not find data races.
+//! Each operation completes, or waits, before the next one begins. This finds errors that
+//! show in some order of operations. It does not find data races.
 //!
 //! # Example
 //!
-//! A table with one entry per user, where a reconnect replaces the old connection. When
-//! that one's transport notices, its cleanup removes the entry under the key: the new one.
+//! The manager is a table with one entry per user, where a reconnect replaces the old
+//! connection. When the old transport ends, its cleanup removes the entry under the key,
+//! which is the new one.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -47,7 +50,7 @@
 //!             }
 //!             Op::Drop(who) => {
 //!                 if let Some(user) = self.user_of.remove(&who) {
-//!                     self.by_user.remove(&user); // Whoever it is by now.
+//!                     self.by_user.remove(&user); // It may be that of another connection.
 //!                 }
 //!             }
 //!             _ => {}
@@ -86,7 +89,7 @@
 //! );
 //! ```
 //!
-//! With the macro, it is one line:
+//! With the macro `proptest!`, the test is one line:
 //!
 //! ```
 //! # use hangup_test::schedule::{Reference, Shape, check};
@@ -108,7 +111,7 @@
 //! # users_are_kept_apart();
 //! ```
 
-// Bottom-up: a module imports from those above it only.
+// Bottom-up: a module imports from the modules above it only.
 mod op;
 mod shape;
 mod manager;
@@ -120,7 +123,7 @@ mod difference;
 mod suspect;
 mod check;
 
-// A manager that is not built on `hangup` needs no dependency on it.
+// Re-exported: a manager that does not use `hangup` needs no dependency on it.
 pub use hangup::{CloseReason, Closed, Conflict, Phase, State};
 
 pub use check::{Divergence, check};

@@ -1,4 +1,4 @@
-//! A signal that fires once: for a request that is cancelled, a server that shuts down.
+//! A signal that fires once, for instance when a request is cancelled.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,10 +13,10 @@ use crate::panic::drop_each;
 
 /// A signal that fires once.
 ///
-/// It can be waited for, asked, and listened to; the last as event targets have it, where
-/// who comes late is never called.
+/// Code can await it, query it, or register a listener. A listener that is registered
+/// after the signal has fired is never called, as with event targets.
 ///
-/// Cheap to clone; all clones are the same signal.
+/// Cloning is cheap; all clones are the same signal.
 ///
 /// # Examples
 ///
@@ -37,7 +37,7 @@ pub struct Signal {
 #[derive(Default)]
 struct Shared {
     ledger: Ledger,
-    /// If it outlives those who listen.
+    /// The name in the ledger. `None` if the signal does not outlive its listeners.
     name: Option<String>,
     state: Mutex<State>,
 }
@@ -59,12 +59,12 @@ enum Reaction {
     Call(Box<dyn FnOnce() + Send>),
 }
 
-/// A listener's number, with which it is [taken off](Signal::unlisten).
+/// Identifies a listener for [`Signal::unlisten`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ListenerId(u64);
 
 impl Signal {
-    /// A signal that has not fired, and on which a listener that is left is no fault.
+    /// Creates a signal that has not fired. A listener that remains on it is no fault.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -80,17 +80,18 @@ impl Signal {
         }
     }
 
-    /// Takes off all who listen: they may be what keeps the signal.
+    /// Drops all listeners. They may own the signal.
     pub(crate) fn forget_listeners(&self) {
         let listeners = std::mem::take(&mut self.state().listeners);
         drop_each(listeners.into_values());
     }
 
-    /// Fires: calls and wakes all who listen, in the order in which they came.
+    /// Fires the signal: calls and wakes all listeners in the order of their
+    /// registration.
     ///
     /// # Panics
     ///
-    /// If one of them does, when all have been called.
+    /// Panics if a listener panics, after all listeners have been called.
     pub fn fire(&self) {
         let mut state = self.state();
         state.has_fired = true;
@@ -111,7 +112,7 @@ impl Signal {
         }
     }
 
-    /// Whether it has fired.
+    /// Returns `true` if the signal has fired.
     #[must_use]
     pub fn has_fired(&self) -> bool {
         let has_fired = self.state().has_fired;
@@ -123,7 +124,7 @@ impl Signal {
         has_fired
     }
 
-    /// Calls `f` when it fires. If it has fired already, `f` is never called.
+    /// Calls `f` when the signal fires. If it has fired already, `f` is never called.
     pub fn listen<F>(&self, f: F) -> ListenerId
     where
         F: FnOnce() + Send + 'static,
@@ -133,13 +134,16 @@ impl Signal {
         ListenerId(number.expect("it was given one"))
     }
 
-    /// Takes a listener off, which is not called any more.
+    /// Removes a listener, which is then not called.
     pub fn unlisten(&self, listener: ListenerId) {
         self.remove(listener.0);
     }
 
-    /// Resolves when it has fired; at once if that is so already. Dropping the future
-    /// leaves nothing behind.
+    /// Resolves when the signal has fired.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future removes its listener.
     pub fn fired(&self) -> Fired {
         Fired {
             signal: self.clone(),
@@ -178,7 +182,7 @@ impl Signal {
         drop(removed);
     }
 
-    /// No code but the kit's own runs under this lock.
+    /// Only code of this crate runs under this lock.
     fn state(&self) -> MutexGuard<'_, State> {
         let state = self.shared.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
@@ -213,7 +217,7 @@ impl Future for Fired {
         }
         let waker = Reaction::Wake(cx.waker().clone());
         this.signal.add(&mut this.number, waker);
-        // Whoever fires on another thread either finds the waker or is seen here.
+        // A concurrent `fire` either takes the waker or is seen here.
         if this.signal.state().has_fired {
             return Poll::Ready(());
         }

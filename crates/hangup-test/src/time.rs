@@ -7,16 +7,16 @@ use crate::on_tokio::PausedRuntime;
 use crate::trial::Trial;
 use crate::waker::{Passed, RunWaker};
 
-/// What has tasks and timers of its own.
+/// The source of time of a run.
 pub(crate) enum Time {
-    /// Nothing has: there are the trial's alone.
+    /// The clock and the tasks of the trial.
     OfTheTrial,
     #[cfg(feature = "tokio")]
     Tokio(PausedRuntime),
 }
 
 impl Time {
-    /// Calls `f` where it finds the runtime.
+    /// Calls `f` inside the runtime context.
     pub(crate) fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
         match self {
             Self::OfTheTrial => f(),
@@ -44,7 +44,7 @@ impl Time {
         Passed { woken, time: woken }
     }
 
-    /// Runs what can run at once.
+    /// Runs the tasks that are woken.
     #[cfg_attr(
         not(feature = "tokio"),
         expect(unused_variables, reason = "for a runtime to listen to")
@@ -57,7 +57,7 @@ impl Time {
         }
     }
 
-    /// How much has passed of it, if it has a measure.
+    /// Returns how much time has passed, if the source measures it.
     pub(crate) fn elapsed(&self) -> Option<Duration> {
         match self {
             Self::OfTheTrial => None,
@@ -66,7 +66,7 @@ impl Time {
         }
     }
 
-    /// How many tasks there are that are not the trial's.
+    /// Returns how many tasks exist outside the trial.
     pub(crate) fn tasks(&self) -> usize {
         match self {
             Self::OfTheTrial => 0,

@@ -1,4 +1,4 @@
-//! What one run of a handler has for its environment.
+//! The environment of one run of a handler.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,16 +13,16 @@ use crate::panic::wake;
 use crate::party::Party;
 use crate::signal::Signal;
 
-/// What is thrown where a panic is wanted.
+/// The payload of a panic that the kit injects.
 pub(crate) const INJECTED: &str = "a panic that the race kit injected";
 
-/// One run of a handler: what its environment is built on.
+/// One run of a handler, and the tools to build its environment.
 ///
-/// The closure that builds the environment gets it, and keeps a clone where a fake of the
-/// server's own parts needs it: to be a place where a handler waits, to spawn, to tick.
-/// Everything is deterministic and runs on the thread of the test.
+/// The closure that builds the server receives it. Fakes of the server's dependencies
+/// keep a clone: to suspend the handler at a point, to spawn tasks, to tick. Everything
+/// runs on the thread of the test and is deterministic.
 ///
-/// Cheap to clone; all clones are the same trial.
+/// Cloning is cheap; all clones are the same trial.
 #[derive(Clone, Default)]
 pub struct Trial {
     world: Arc<World>,
@@ -37,12 +37,12 @@ struct World {
 #[derive(Default)]
 struct State {
     spawned: Vec<Spawned>,
-    /// What the task that is being polled has come to wait for.
+    /// Where the task that is being polled waits.
     waits_at: Option<Waits>,
     panic_here: bool,
-    /// The process has ended.
+    /// Whether the process has ended.
     over: bool,
-    /// Something was spawned after that.
+    /// Whether a task was spawned after the end of the process.
     lost: bool,
     now: u64,
     next: u64,
@@ -61,19 +61,24 @@ pub(crate) struct Spawned {
 #[derive(Debug, Clone)]
 pub(crate) struct Waits {
     pub(crate) label: String,
-    /// Whether it can be made to panic.
+    /// Whether the next poll can panic there.
     pub(crate) panics: bool,
 }
 
 impl Trial {
-    /// The ledger of this run.
+    /// Returns the ledger of this run.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.world.ledger
     }
 
-    /// A place where the handler waits once, and where things happen to it: a call to
-    /// another server, say. `label` names it in the report.
+    /// Returns a future that is pending once: a point at which the handler is
+    /// interrupted, for instance a call to another server. `label` names it in the
+    /// report.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
     pub fn point(&self, label: impl Into<String>) -> Point {
         Point {
             trial: self.clone(),
@@ -81,9 +86,10 @@ impl Trial {
         }
     }
 
-    /// Spawns a task, which runs with the handlers and does not end with them.
+    /// Spawns a task that runs beside the handlers and outlives them.
     ///
-    /// A task that was spawned by a connection and does not end when that has is a fault.
+    /// It is a fault if a connection spawns a task that does not end after the connection
+    /// has ended.
     #[track_caller]
     pub fn spawn<F>(&self, task: F)
     where
@@ -104,7 +110,7 @@ impl Trial {
         }
     }
 
-    /// A timer, which runs until it is dropped. Its time passes when nothing else happens.
+    /// Creates a timer that runs until it is dropped. It ticks when no task is woken.
     pub fn timer(&self, name: impl Into<String>) -> Timer {
         let name = name.into();
         Timer {
@@ -114,14 +120,14 @@ impl Trial {
         }
     }
 
-    /// A signal that outlives connections: a listener of a connection that is left on it
-    /// when that has ended is a fault.
+    /// Creates a signal that outlives connections. It is a fault if a listener of a
+    /// connection remains on it after the connection has ended.
     #[must_use]
     pub fn signal(&self, name: impl Into<String>) -> Signal {
         self.make_signal(Some(name.into()))
     }
 
-    /// The signal of a request, if it has no name.
+    /// Creates a signal; a signal without a name is that of a request.
     pub(crate) fn make_signal(&self, name: Option<String>) -> Signal {
         let signal = Signal::in_ledger(self.ledger().clone(), name);
         self.state().signals.push(signal.clone());
@@ -151,7 +157,7 @@ impl Trial {
         });
     }
 
-    /// Lets time pass. Whether anybody waited for that.
+    /// Lets time pass. Returns `true` if a task waited for it.
     pub(crate) fn pass_time(&self) -> bool {
         let mut state = self.state();
         state.now += 1;
@@ -162,20 +168,20 @@ impl Trial {
         any
     }
 
-    /// The process ends: nothing is spawned any more.
+    /// Ends the process: no task is spawned from now on.
     pub(crate) fn end(&self) -> Vec<Spawned> {
         let mut state = self.state();
         state.over = true;
         std::mem::take(&mut state.spawned)
     }
 
-    /// The run is over: takes apart what would keep itself.
+    /// Ends the run: breaks the reference cycles through signals.
     pub(crate) fn take_apart(&self) {
         let signals = std::mem::take(&mut self.state().signals);
         signals.iter().for_each(Signal::forget_listeners);
     }
 
-    /// Whether something was spawned after the end of the process.
+    /// Returns `true` if a task was spawned after the end of the process.
     pub(crate) fn has_lost(&self) -> bool {
         self.state().lost
     }
@@ -201,7 +207,7 @@ impl Trial {
         self.state().signals_taken.contains(&party)
     }
 
-    /// No code but the kit's own runs under this lock.
+    /// Only code of this crate runs under this lock.
     fn state(&self) -> MutexGuard<'_, State> {
         let state = self.world.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
@@ -216,12 +222,12 @@ impl fmt::Debug for Trial {
     }
 }
 
-/// Future of [`Trial::point`]: pending once.
+/// Future of [`Trial::point`]. It is pending once.
 #[must_use = "futures do nothing unless polled"]
 #[derive(Debug)]
 pub struct Point {
     trial: Trial,
-    /// `None` when it has been waited at.
+    /// `None` after the first poll.
     label: Option<String>,
 }
 
@@ -235,7 +241,8 @@ impl Future for Point {
             return Poll::Pending;
         }
         if std::mem::take(&mut self.trial.state().panic_here) {
-            // Past the panic hook, which has nothing to report here.
+            // `resume_unwind` bypasses the panic hook, which would print an injected
+            // panic.
             resume_unwind(Box::new(INJECTED));
         }
         Poll::Ready(())
@@ -252,7 +259,11 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// Waits until it ticks.
+    /// Waits for the next tick.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future removes its waker. The next call waits for a later tick.
     pub fn tick(&mut self) -> Tick<'_> {
         Tick {
             timer: self,
@@ -266,7 +277,7 @@ impl Timer {
 #[derive(Debug)]
 pub struct Tick<'a> {
     timer: &'a Timer,
-    /// Its number among those who sleep, and since when it does.
+    /// The key of the waker, and the time at the first poll.
     sleeping: Option<(u64, u64)>,
 }
 
@@ -275,7 +286,7 @@ impl Future for Tick<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let trial = &self.timer.trial;
-        // Before the lock: to clone a waker is user code (I8).
+        // Cloning a waker is user code, so it happens before the lock is taken.
         let waker = cx.waker().clone();
         let mut state = trial.state();
         let (number, since) = self.sleeping.unwrap_or_else(|| {

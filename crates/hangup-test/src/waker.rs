@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
-/// The waker that every task waker of a run calls too: it interrupts the wait of the run
-/// itself.
+/// Is woken together with any task of a run, so that a wait of the run itself ends.
 #[derive(Debug, Default)]
 pub(crate) struct RunWaker {
     state: Mutex<State>,
@@ -16,25 +15,26 @@ struct State {
     listener: Option<Waker>,
 }
 
-/// The waker of one task. Locks, since whoever wakes from another thread hands on what it
-/// has done.
+/// The waker of one task. It locks, so that a wake from another thread synchronizes with
+/// the next poll.
 #[derive(Debug)]
 pub(crate) struct TaskWaker {
     woken: Mutex<bool>,
     run: Arc<RunWaker>,
 }
 
-/// What came of it.
+/// What waiting has brought about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Passed {
-    /// Somebody may be woken.
+    /// A task may have been woken.
     pub(crate) woken: bool,
-    /// Time has passed, and not only a turn of somebody else.
+    /// Time has passed, and not only a turn of another task.
     pub(crate) time: bool,
 }
 
 impl RunWaker {
-    /// Whether it has been rung since it was asked last; if not, it will wake.
+    /// Returns `true` if a task was woken since the last call. Otherwise the next wake
+    /// calls `waker`.
     #[cfg(feature = "tokio")]
     pub(crate) fn listen(&self, waker: Waker) -> bool {
         let mut state = lock(&self.state);

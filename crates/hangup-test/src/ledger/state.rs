@@ -1,4 +1,4 @@
-//! What a ledger has written down.
+//! The contents of a ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,14 +8,14 @@ use crate::party::Party;
 
 #[derive(Debug, Default)]
 pub(crate) struct LedgerState {
-    /// Who is at work.
+    /// The party that acts.
     pub(crate) actor: Party,
     pub(crate) ended: BTreeSet<Party>,
-    /// Who has looked at its signal while that had not fired.
+    /// The parties that read their signal before it fired.
     pub(crate) looked: BTreeSet<Party>,
     pub(crate) faults: Vec<Fault>,
     things: BTreeMap<String, Thing>,
-    /// What was released for whom after its end.
+    /// What was released for each party after its end.
     undone: BTreeSet<(Party, String)>,
     next: u64,
     log_head: Option<u64>,
@@ -25,12 +25,12 @@ pub(crate) struct LedgerState {
 #[derive(Debug)]
 struct Thing {
     kind: Kind,
-    /// The oldest first.
+    /// Oldest first.
     holdings: Vec<Holding>,
     at_most: usize,
 }
 
-/// Some of it that came at once.
+/// A number of things that were acquired together.
 #[derive(Debug, Clone, Copy)]
 struct Holding {
     id: HoldingId,
@@ -52,7 +52,7 @@ impl LedgerState {
         let by = self.actor;
         let after_end = self.ended.contains(&by);
         let after_undo = after_end && self.undone.contains(&(by, name.clone()));
-        // What is counted may be needed for the undo itself, and be given back.
+        // The undo itself may acquire a counted resource for a moment.
         if after_undo && matches!(kind, Kind::Entry | Kind::Switch) {
             let name = name.clone();
             self.faults.push(Fault::AcquiredAfterUndo { name, by });
@@ -113,9 +113,9 @@ impl LedgerState {
         }
     }
 
-    /// There are `level` of it, as somebody sees who has counted.
+    /// Sets the level of `name` to a number that was counted from outside.
     pub(crate) fn observe(&mut self, kind: Kind, name: &str, level: usize) {
-        // Below zero, as an unsigned counter has it.
+        // An unsigned counter that wrapped below zero.
         let level = if isize::try_from(level).is_err() {
             let (name, by) = (name.to_owned(), self.actor);
             self.faults.push(Fault::ReleasedTwice { name, by });
@@ -127,7 +127,7 @@ impl LedgerState {
         if level > held {
             self.acquire_some(kind, name.to_owned(), level - held);
         }
-        // Nobody says who had it.
+        // The holder of the difference is unknown.
         let by = self.actor;
         let mut less = held.saturating_sub(level);
         while let Some((from, taken)) = self.thing(kind, name.to_owned()).take(by, less) {
@@ -154,7 +154,7 @@ impl LedgerState {
         }
     }
 
-    /// Everything is at rest and the connection is open: it must have got all there is.
+    /// Checks that an open and idle connection has received every item.
     pub(crate) fn expect_all_delivered(&mut self, to: Party) {
         if let (Some(&last), Some(head)) = (self.delivered.get(&to), self.log_head) {
             if last < head {
@@ -163,7 +163,7 @@ impl LedgerState {
         }
     }
 
-    /// What is held beyond `before`.
+    /// Returns what is held beyond `before`.
     pub(crate) fn left(&self, before: &Levels) -> Vec<Fault> {
         let mut left = Vec::new();
         for (name, thing) in &self.things {
@@ -187,12 +187,12 @@ impl LedgerState {
         left
     }
 
-    /// What there is less of than in `expected`, and that is missed by `by`.
+    /// Returns what `by` lacks: the things of which fewer are held than in `expected`.
     pub(crate) fn missing(&self, expected: &Levels, by: Party) -> Vec<Fault> {
-        // Also what there never was in this run.
+        // This includes things that never occurred in this run.
         let held = |name| self.things.get(name).map_or(0, Thing::level);
         let missing = expected.iter().filter(|(name, (kind, expected))| {
-            // How many tasks there are is nobody's business.
+            // The number of tasks may differ.
             held(*name) < *expected && *kind != Kind::Task
         });
         let faults = missing.map(|(name, (kind, _))| Fault::Missing {
@@ -211,7 +211,7 @@ impl LedgerState {
             .collect()
     }
 
-    /// The entries that are shown.
+    /// Returns the indexes that have an entry.
     pub(crate) fn entries(&self) -> BTreeSet<String> {
         let things = self.things.iter();
         things
@@ -220,7 +220,7 @@ impl LedgerState {
             .collect()
     }
 
-    /// The entries in which `party` is shown.
+    /// Returns the indexes in which `party` has an entry.
     pub(crate) fn shown(&self, party: Party) -> Vec<String> {
         let things = self.things.iter();
         things
@@ -231,7 +231,7 @@ impl LedgerState {
             .collect()
     }
 
-    /// The permits of which there are fewer than `needed`.
+    /// Returns the permits of which fewer than `needed` are held.
     pub(crate) fn permits_below(&self, needed: usize) -> Vec<String> {
         let things = self.things.iter();
         things
@@ -252,10 +252,10 @@ impl LedgerState {
         thing
     }
 
-    /// Whoever is at work has released what was held by `from`.
+    /// Records that the acting party has released what `from` held.
     fn released(&mut self, name: &str, kind: Kind, from: Party) {
         let by = self.actor;
-        // While it has not ended, it may be the one that takes over.
+        // A party that has not ended may be taking over.
         if self.ended.contains(&by) && by < from {
             let name = name.to_owned();
             self.faults.push(Fault::Taken {
@@ -280,8 +280,8 @@ impl Thing {
         self.holdings.iter().map(|held| held.count).sum()
     }
 
-    /// Takes up to `most` away for `by`: its own first, else what is oldest, since that may
-    /// be undone by whoever comes after it. Returns whose it was, and how much.
+    /// Takes up to `most` from one holding: that of `by`, or else the oldest, since a
+    /// successor may undo it. Returns the holder and the number.
     fn take(&mut self, by: Party, most: usize) -> Option<(Party, usize)> {
         let own = self.holdings.iter().position(|held| held.by == by);
         let at = own.unwrap_or(0);

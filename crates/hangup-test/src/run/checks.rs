@@ -1,4 +1,4 @@
-//! What is wrong with a connection or with the server at rest.
+//! Checks of idle connections and of the idle server.
 
 use super::state::{LATE_TICKS, Run, RunError};
 use crate::fault::Fault;
@@ -6,7 +6,7 @@ use crate::kind::{Kind, Levels};
 use crate::party::Party;
 
 impl<E: Clone + 'static> Run<'_, E> {
-    /// What a connection lacks that is alone and at rest.
+    /// Returns what an idle connection lacks that is alone.
     pub(super) fn disturbed(&mut self, task: usize, at_rest: Option<&Levels>) -> Vec<Fault> {
         if !self.is_pending(task) {
             return Vec::new();
@@ -19,14 +19,14 @@ impl<E: Clone + 'static> Run<'_, E> {
         }
     }
 
-    /// At rest, an open connection must have got everything.
+    /// Checks that a connection that responds has received every item.
     pub(super) fn expect_whole(&mut self, party: Party) {
         if self.trial.is_responding(party) {
             self.trial.ledger().state().expect_all_delivered(party);
         }
     }
 
-    /// Where a connection that is gone is found.
+    /// Returns a fault for each index in which the ended connection is visible.
     pub(super) fn still_visible(&self) -> Vec<Fault> {
         let by = Party::First;
         let shown = self.trial.ledger().state().shown(by);
@@ -36,7 +36,7 @@ impl<E: Clone + 'static> Run<'_, E> {
             .collect()
     }
 
-    /// What is left however long one waits.
+    /// Returns what remains held, however much time passes.
     pub(super) fn left_for_good(&mut self) -> Result<Vec<Fault>, RunError> {
         let mut ticks = LATE_TICKS;
         loop {
@@ -47,7 +47,7 @@ impl<E: Clone + 'static> Run<'_, E> {
         }
     }
 
-    /// What is left when all connections are gone.
+    /// Returns what is held after all connections have ended.
     pub(super) fn left(&self) -> Vec<Fault> {
         let mut left = self.trial.ledger().state().left(&self.before);
         for task in &self.tasks {

@@ -1,4 +1,4 @@
-//! The endings, done to a run.
+//! The endings of a run.
 
 use std::cell::Cell;
 use std::panic::resume_unwind;
@@ -15,7 +15,7 @@ use crate::time::Time;
 use crate::trial::INJECTED;
 
 impl<E: Clone + 'static> Run<'_, E> {
-    /// Lets a second connection come, and the first one go.
+    /// Lets a second connection arrive, and drops the first.
     pub(super) fn meet(
         &mut self,
         dropped_at: Option<usize>,
@@ -35,9 +35,9 @@ impl<E: Clone + 'static> Run<'_, E> {
                 faults.extend(self.disturbed(lone, at_rest));
             }
             let both_ended = !self.is_pending(newcomer) && !self.is_pending(FIRST);
-            // Either may refuse the other, or take over from it.
-            let nobody = both_ended && at_rest.is_some();
-            faults.extend(nobody.then_some(Fault::NobodyLeft));
+            // Either connection may refuse the other or take over from it, but not both.
+            let is_fault = both_ended && at_rest.is_some();
+            faults.extend(is_fault.then_some(Fault::BothEnded));
         }
         self.drop_task(FIRST);
         self.rest(None)?;
@@ -53,7 +53,8 @@ impl<E: Clone + 'static> Run<'_, E> {
         self.add(Party::Newcomer, Role::Handler, name, handler)
     }
 
-    /// Runs until it has been suspended so often, or rests. Returns how often it was.
+    /// Runs until the second connection has been suspended `until` times, or all tasks
+    /// are idle. Returns how often it was suspended.
     pub(super) fn run_newcomer(
         &mut self,
         newcomer: usize,
@@ -84,7 +85,7 @@ impl<E: Clone + 'static> Run<'_, E> {
             let lingers = lingers.then_some(Fault::Lingers);
             return Ok(lingers.into_iter().collect());
         }
-        // It was not to be found yet.
+        // The server did not find the connection yet.
         self.trial.ledger().state().ended.remove(&Party::First);
         self.rest(None)?;
         Ok(self.disturbed(FIRST, at_rest))
@@ -98,7 +99,8 @@ impl<E: Clone + 'static> Run<'_, E> {
         let exits = !self.is_pending(act);
         self.drop_task(act);
         if exits && self.tasks[FIRST].suspended > 0 {
-            // Its last turns, since it has been accepted.
+            // The connection was accepted, so its handler gets the polls for which it is
+            // woken.
             while self.tasks[FIRST].woken.is_woken() && self.is_pending(FIRST) {
                 self.polls_left = self.polls_left.checked_sub(1).ok_or(RunError::Endless)?;
                 self.poll(FIRST, false);
@@ -112,7 +114,7 @@ impl<E: Clone + 'static> Run<'_, E> {
         if !exits {
             return Ok(faults);
         }
-        // The process ends here. What has not run yet never will.
+        // The process ends here. Tasks that have not run are dropped.
         let spawned = self.trial.end();
         self.tasks_lost = self.tasks.iter().any(Task::is_left);
         self.user_code(Party::Server, || drop(spawned));
@@ -126,8 +128,8 @@ impl<E: Clone + 'static> Run<'_, E> {
         Ok(faults)
     }
 
-    /// Panics where the handler waits; where that is not in the kit's hands, drops it as a
-    /// panic does.
+    /// Panics at the point where the handler waits. A wait outside the kit cannot panic,
+    /// so the future is dropped during a panic.
     pub(super) fn panic(&mut self) {
         self.ended(Party::First);
         let waits_at = self.tasks[FIRST].waits_at.as_ref();
@@ -146,8 +148,7 @@ impl<E: Clone + 'static> Run<'_, E> {
         self.trial.set_responding(Party::First, false);
     }
 
-    /// Does something to the server, and begins at this point. Returns the task that does
-    /// it.
+    /// Starts an action of the test on the server, with one poll. Returns its task.
     pub(super) fn act(&mut self, party: Party, act: LocalFuture<()>) -> usize {
         let act = self.add(party, Role::Act, "what the test does".into(), act);
         self.poll(act, false);
@@ -163,7 +164,7 @@ impl<E: Clone + 'static> Run<'_, E> {
         })
     }
 
-    /// The handler's future, which calls the handler when it is polled first.
+    /// Returns the future of the handler, which calls the handler in its first poll.
     pub(super) fn handler(&self, client: &Client) -> LocalFuture<()> {
         let handler = Rc::clone(&self.plan.handler);
         let (server, client) = (self.server(), client.clone());

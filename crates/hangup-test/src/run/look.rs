@@ -1,4 +1,4 @@
-//! A look at the server between two polls.
+//! What the kit sees of a server between two polls.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::party::Party;
 use crate::trial::INJECTED;
 
 impl<E: Clone + 'static> Run<'_, E> {
-    /// Runs the user's code on behalf of `party`. `None` if it panicked, which is noted
-    /// unless it had to.
+    /// Runs user code on behalf of `party`. Returns `None` if it panicked. A panic that
+    /// was not injected is a fault.
     pub(super) fn user_code<T>(&self, party: Party, f: impl FnOnce() -> T) -> Option<T> {
         let ledger = self.trial.ledger();
         match catch_panic(|| self.time.enter(|| ledger.acting(party, f))) {
@@ -25,12 +25,12 @@ impl<E: Clone + 'static> Run<'_, E> {
         }
     }
 
-    /// Looks at everything that is to be seen between two polls.
+    /// Updates the ledger from the probes, and checks what must hold between two polls.
     pub(super) fn look(&mut self, actor: Party) {
         let ledger = self.trial.ledger();
         let server = self.server.as_ref().expect(ONGOING);
         for probe in &self.plan.probes {
-            // What cannot be seen is as it was.
+            // A probe that panics leaves its last level in place.
             if let Some(level) = self.user_code(actor, || (probe.level)(server)) {
                 ledger.acting(actor, || {
                     ledger.state().observe(probe.kind, &probe.name, level);
@@ -58,7 +58,8 @@ impl<E: Clone + 'static> Run<'_, E> {
     }
 }
 
-/// Found in some of these indexes, and not in others.
+/// Returns a fault if the connection is visible in some of these indexes and not in
+/// others.
 pub(super) fn half_visible(together: &BTreeSet<String>, shown: &BTreeSet<String>) -> Option<Fault> {
     let hidden = together.difference(shown).next()?.clone();
     let shown = together.intersection(shown).next()?.clone();

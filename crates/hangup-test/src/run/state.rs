@@ -15,62 +15,62 @@ use crate::time::Time;
 use crate::trial::{Spawned, Trial};
 use crate::waker::{RunWaker, TaskWaker};
 
-/// How often time passes while nothing else happens, before that counts as rest.
+/// How often time may pass without another event before the run counts as idle.
 pub(super) const TICKS: usize = 2;
 
-/// How often when it is known that it should rest: once more.
+/// The same when the run is expected to become idle: one more.
 pub(super) const REST_TICKS: usize = 3;
 
-/// How many turns one task has in a row while others wait for theirs.
+/// How many polls in a row a task gets while others are woken.
 pub(super) const TURNS: usize = 100;
 
-/// A server may look again and again whether it can exit.
+/// A shutdown may poll repeatedly whether it can complete.
 pub(super) const MOST_TICKS: usize = 250;
 
-/// How often time passes before what is left is left for good.
+/// How often time passes before what is held counts as left for good.
 pub(super) const LATE_TICKS: usize = 50;
 
-/// For how long something may be done later, where time has a measure.
+/// How much measured time may pass until delayed work has run.
 pub(super) const GRACE: Duration = Duration::from_secs(60);
 
-/// Where tasks are that are not the trial's.
+/// The name of the tasks on the runtime in the ledger.
 pub(super) const RUNTIME: &str = "on the runtime";
 
-/// The first connection, whose handler is the first task.
+/// The task of the first connection's handler.
 pub(super) const FIRST: usize = 0;
 
 pub(super) const ONGOING: &str = "the run is not over";
 
-/// It cannot be told what would happen.
+/// The reason why a run cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RunError {
-    /// It goes on and on.
+    /// It exceeded the limit of polls.
     Endless,
-    /// It did not come to the same point.
+    /// It did not reach the point in the same way.
     Differs { point: usize },
 }
 
 pub(crate) struct Run<'p, E> {
     pub(super) plan: &'p Plan<E>,
     pub(super) trial: Trial,
-    /// Until the run is over: it is dropped with the tasks.
+    /// `None` after the run: the server is dropped with the tasks.
     pub(super) server: Option<E>,
     pub(super) tasks: Vec<Task>,
     pub(super) waker: Arc<RunWaker>,
     pub(super) client: Client,
     /// What the server holds without any connection.
     pub(super) before: Levels,
-    /// Where the handler has been suspended, by label.
+    /// The labels of the points so far.
     pub(super) points: Vec<String>,
     pub(super) polls_left: usize,
     pub(super) order: Order,
-    /// Who had the last turn, and how many in a row, of those that matter.
+    /// The task that was polled last, and how many times in a row.
     pub(super) turns: (usize, usize),
-    /// The indexes in which a connection is found at once.
+    /// The indexes in which a connection is visible at once.
     pub(super) together: Option<BTreeSet<String>>,
-    /// In which it was found, until these are known.
+    /// The indexes seen so far, while `together` is unknown.
     pub(super) seen_in: Vec<BTreeSet<String>>,
-    /// Something has happened to the connection, and whether it responded then.
+    /// Whether the connection was responding when the case interfered. `None` before.
     pub(super) interfered: Option<bool>,
     pub(super) tasks_lost: bool,
     pub(super) time: Time,
@@ -78,11 +78,11 @@ pub(crate) struct Run<'p, E> {
 
 impl<E> Drop for Run<'_, E> {
     fn drop(&mut self) {
-        // First, so that nothing is spawned by what is dropped, and kept.
+        // This comes first: a task that a destructor spawns is then not kept.
         let spawned = self.trial.end();
         let tasks: Vec<_> = self.tasks.drain(..).collect();
         let server = self.server.take();
-        // What is dropped may look for the runtime.
+        // A destructor may use the runtime.
         self.time.enter(|| {
             drop_each(tasks);
             drop_each(spawned);

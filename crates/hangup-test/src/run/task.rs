@@ -14,14 +14,14 @@ pub(super) struct Task {
     pub(super) future: Option<LocalFuture<()>>,
     pub(super) woken: Arc<TaskWaker>,
     pub(super) suspended: usize,
-    /// Where it waits, if it said so.
+    /// The label of the wait, if the task waits at a point of the trial.
     pub(super) waits_at: Option<Waits>,
-    /// It was spawned for a connection that had ended.
+    /// Whether it was spawned for a connection that had ended.
     pub(super) after_end: bool,
 }
 
 impl Task {
-    /// It was spawned for a connection, and has not ended.
+    /// Returns `true` if it was spawned for a connection and has not ended.
     pub(super) fn is_left(&self) -> bool {
         self.role == Role::Spawned && self.party != Party::Server && self.future.is_some()
     }
@@ -30,8 +30,8 @@ impl Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Handler,
-    /// What somebody spawned.
+    /// A task that user code spawned.
     Spawned,
-    /// What the kit does to the server.
+    /// An action of the test on the server.
     Act,
 }

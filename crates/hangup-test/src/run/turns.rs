@@ -1,4 +1,4 @@
-//! The order of the turns, and one turn.
+//! The scheduler of a run.
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -9,7 +9,7 @@ use crate::ending::Order;
 use crate::party::Party;
 
 impl<E: Clone + 'static> Run<'_, E> {
-    /// Whether there were so many to be given.
+    /// Gives up to `turns` turns. Returns `true` if there were as many.
     pub(super) fn give_turns(&mut self, turns: usize) -> Result<bool, RunError> {
         let mut ticks = TICKS;
         for _ in 0..turns {
@@ -20,11 +20,11 @@ impl<E: Clone + 'static> Run<'_, E> {
         Ok(true)
     }
 
-    /// Runs until nothing happens any more.
+    /// Runs until all tasks are idle.
     pub(super) fn rest(&mut self, held: Option<usize>) -> Result<(), RunError> {
         let until = self.time.elapsed().map(|now| now + GRACE);
         self.run_all(held, REST_TICKS)?;
-        // Something else may have ticked meanwhile.
+        // An unrelated timer may have used up the ticks.
         let mut more = MOST_TICKS;
         while self.time.elapsed() < until && self.step(held, &mut more)? {}
         Ok(())
@@ -39,8 +39,8 @@ impl<E: Clone + 'static> Run<'_, E> {
         Ok(())
     }
 
-    /// Polls one task that is woken, or lets time pass; `held` has no turn. `false` if all
-    /// is at rest.
+    /// Polls one woken task or lets time pass; the task `held` is not polled. Returns
+    /// `false` if all tasks are idle.
     pub(super) fn step(
         &mut self,
         held: Option<usize>,
@@ -52,7 +52,7 @@ impl<E: Clone + 'static> Run<'_, E> {
             return Ok(true);
         }
         if held.is_some_and(|held| self.tasks[held].woken.is_woken()) {
-            // Nobody is kept from a turn of its own for as long as time takes to pass.
+            // The other tasks may run, but no time passes while `held` is woken.
             self.time.settle(&self.waker);
             self.adopt();
             self.look(Party::Server);
@@ -72,7 +72,7 @@ impl<E: Clone + 'static> Run<'_, E> {
         Ok(true)
     }
 
-    /// Whose turn it is.
+    /// Returns the task to be polled next.
     pub(super) fn next(&self, held: Option<usize>) -> Option<usize> {
         let ready = |at: &usize| {
             let task = &self.tasks[*at];
@@ -86,7 +86,7 @@ impl<E: Clone + 'static> Run<'_, E> {
         if self.turns != (next, TURNS) {
             return Some(next);
         }
-        // It may be waiting for one of the others.
+        // The task may be waiting for one of the others.
         let others = |at: &usize| ready(at) && *at != next;
         let other = first_of(&mut (0..self.tasks.len()).filter(others));
         other.or(Some(next))

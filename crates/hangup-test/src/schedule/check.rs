@@ -1,4 +1,4 @@
-//! Running a schedule on a manager beside the reference.
+//! The comparison of a manager with the reference.
 
 use std::fmt;
 
@@ -10,29 +10,28 @@ use super::sequence::Schedule;
 use super::suspect::suspect;
 use crate::race::Race;
 
-/// A manager did not do what the reference does.
+/// The manager and the reference differ.
 ///
-/// It is displayed as the race, if one is suspected; what was seen and what was expected;
-/// and the operations up to there, one per line.
+/// Its `Display` contains the suspected race, the observed and the expected value, and
+/// the operations so far, one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Divergence {
-    /// The race that this looks like, if it looks like one.
+    /// The race that the difference suggests, if it suggests one.
     pub race: Option<Race>,
-    /// The operations that were done, up to the one after which it shows.
+    /// The operations so far. The difference shows after the last one.
     pub done: Vec<Op>,
     difference: Difference,
 }
 
-/// Runs `schedule` on `manager`, and compares what it does and shows with the reference,
-/// after each operation.
+/// Runs `schedule` on `manager` and compares it with the reference after each operation.
 ///
-/// In the end all owners that are left are dropped, so that whatever leaks shows. `manager`
-/// should be new: each schedule begins with nothing.
+/// After the schedule, the remaining owners are dropped, so that leaks show. `manager`
+/// must be new: a schedule starts without connections.
 ///
 /// # Errors
 ///
-/// [`Divergence`] at the first operation after which they differ.
+/// Returns [`Divergence`] at the first operation after which they differ.
 pub fn check<M>(schedule: &Schedule, manager: &mut M) -> Result<(), Divergence>
 where
     M: Manager + ?Sized,
@@ -73,7 +72,7 @@ where
     })
 }
 
-/// What was returned first, since it is nearest to the cause.
+/// The outcome is compared first, since it is nearest to the cause.
 fn find<M>(
     op: Op,
     (seen, expected): (Outcome, Outcome),
@@ -114,7 +113,7 @@ where
     visible.or_else(counts).or_else(undone).or_else(states)
 }
 
-/// Some managers say less than the reference, or later.
+/// A manager may report less than the reference, or report a close later.
 fn accepts(op: Op, seen: Outcome, expected: Outcome) -> bool {
     seen == expected
         || matches!(
@@ -124,14 +123,15 @@ fn accepts(op: Op, seen: Outcome, expected: Outcome) -> bool {
         )
 }
 
-/// Both, if the manager answers and they are not the same.
+/// Returns both values if the manager has one and they differ.
 fn differ<T: PartialEq>(seen: Option<T>, expected: Option<T>) -> Option<(T, T)> {
     seen.zip(expected)
         .filter(|(seen, expected)| seen != expected)
 }
 
 impl Divergence {
-    /// The number of the operation after which it shows, counted from 1.
+    /// Returns the number of the operation after which the difference shows, counted from
+    /// 1.
     #[must_use]
     pub fn number(&self) -> usize {
         self.done.len()

@@ -1,9 +1,9 @@
-//! What a manager shows that it should not.
+//! A difference between a manager and the reference.
 
 use super::op::{Outcome, Place};
 use hangup::State;
 
-/// What was seen and what was expected: of the manager, and of the reference.
+/// The value of the manager, and that of the reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Difference {
     #[error("the outcome is {0:?}, not {1:?}")]

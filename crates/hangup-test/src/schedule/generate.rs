@@ -1,4 +1,4 @@
-//! Drawing schedules.
+//! The strategy that draws schedules.
 
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -11,8 +11,8 @@ use super::shape::Shape;
 use super::shrink::{REASONS, Shrinking};
 use hangup::CloseReason;
 
-/// How often each is drawn if it can be done. Connections have to meet before they are
-/// closed, and a drain leaves little to do.
+/// The weight of each kind. Closes are rare, so that connections meet first, and a drain
+/// ends most of what can follow.
 const WEIGHTS: [(Kind, usize); 14] = [
     (Kind::Open, 30),
     (Kind::Register, 40),
@@ -31,11 +31,11 @@ const WEIGHTS: [(Kind, usize); 14] = [
 ];
 
 impl Shape {
-    /// The strategy for schedules of this shape.
+    /// Returns the strategy for schedules of this shape.
     ///
-    /// They are drawn by the reference, so every operation can be done when its turn
-    /// comes. They shrink by taking operations out, with those that cannot be done
-    /// without them, and by naming fewer keys, registries, scopes and reasons.
+    /// The strategy asks the reference, so every operation can be done when its turn
+    /// comes. A schedule shrinks by removing operations, together with those that depend
+    /// on them, and by using fewer keys, registries, scopes and reasons.
     pub fn schedules(&self) -> impl Strategy<Value = Schedule> + use<> {
         Schedules(self.clone())
     }
@@ -45,8 +45,8 @@ impl Shape {
 #[derive(Debug)]
 struct Schedules(Shape);
 
-/// What one schedule is drawn from, which is not all there is: with fewer places they meet
-/// more often, and what closes everything does not get in the way of all else.
+/// The subset of kinds and places of one schedule. With fewer places connections meet
+/// more often, and kinds that close everything do not occur in every schedule.
 struct Palette {
     kinds: Vec<(Kind, usize)>,
     places: Vec<Place>,
@@ -88,7 +88,7 @@ impl Palette {
             shape.offers(*kind) && (path.contains(kind) || draw(runner, 3) > 0)
         });
         let keys = 1 + draw(runner, shape.keys);
-        // One of them, or all of them.
+        // One registry or all of them.
         let only = draw(runner, 2 * shape.registries.len());
         let is_in =
             |at: &Place| at.key < keys && (at.registry == only || only >= shape.registries.len());
@@ -96,8 +96,8 @@ impl Palette {
         Self { kinds, places }
     }
 
-    /// First the kind, then one of those that can be done: else there would be more joins
-    /// the more keys there are.
+    /// The kind is drawn before the operation. Otherwise the share of joins would grow
+    /// with the number of keys.
     fn draw(&self, reference: &Reference, runner: &mut TestRunner) -> Option<Op> {
         let why = REASONS[draw(runner, REASONS.len())];
         let mut possible = self.all(reference, why);
@@ -114,7 +114,7 @@ impl Palette {
         possible.get(draw(runner, possible.len())).copied()
     }
 
-    /// Every operation that there is, also some that cannot be done.
+    /// Returns every operation of the shape, including those that cannot be done now.
     fn all(&self, reference: &Reference, why: CloseReason) -> Vec<Op> {
         let scopes = (0..reference.shape().scopes.len()).flat_map(|scope| {
             let open = Op::Open(reference.opened, scope);
@@ -139,7 +139,7 @@ impl Palette {
     }
 }
 
-/// A number below this one, or 0.
+/// Draws a number below `below`, or 0.
 fn draw(runner: &mut TestRunner, below: usize) -> usize {
     let drawn = (0..below.max(1)).new_tree(runner);
     drawn.expect("a range refuses nothing").current()

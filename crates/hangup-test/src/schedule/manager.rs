@@ -1,20 +1,21 @@
-//! What a schedule is run on.
+//! The interface of a manager under test.
 
 use super::op::{Op, Outcome, Place};
 use hangup::State;
 
-/// A connection manager under test, as a schedule drives and sees it.
+/// A connection manager under test, as a schedule drives and observes it.
 ///
-/// To drive it, call of one's own code what the server calls at that point. What is one
-/// call there and several operations here is done in the last of these, and the ones before
-/// only remember what to call with. What it does not observe it need not answer.
+/// An implementation calls the code under test where the server would call it. If one
+/// call of that code corresponds to several operations, make it in the last of them and
+/// let the others store its arguments. Observations that the manager cannot make have
+/// default methods.
 ///
 /// # Asynchronous managers
 ///
-/// A schedule needs no executor: it is the executor. Keep the future of each set-up, and
-/// let it wait for something of the test's where it would wait for the network.
-/// `BeginStep` polls it until it waits there, `CompleteStep` lets go of that and polls it,
-/// `Poll` polls it, and `Drop` drops it:
+/// A schedule needs no executor. Keep the future of each set-up, and let it wait for a
+/// channel of the test where it would wait for the network. `BeginStep` polls it until it
+/// waits, `CompleteStep` completes the wait and polls it, `Poll` polls it, `Cancel` drops
+/// it and keeps the connection, and `Drop` drops both:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -80,32 +81,33 @@ use hangup::State;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Manager {
-    /// Does one operation, and says what came of it.
+    /// Applies one operation and returns its outcome.
     ///
-    /// It can be done now: what it needs of its connection has happened. Kinds that the
-    /// [`Shape`](super::Shape) leaves out do not occur.
+    /// The operation can be done now: its preconditions hold. Kinds that the
+    /// [`Shape`](super::Shape) excludes do not occur.
     fn apply(&mut self, op: Op) -> Outcome;
 
-    /// Who is found there now, in any order.
+    /// Returns the connections that are visible there, in any order.
     fn visible(&self, at: Place) -> Vec<usize>;
 
-    /// How many connections count against the cap of `scope` now: it admits by this.
-    /// `None` if it is not counted.
+    /// Returns how many connections count against the cap of `scope`. `None` if the
+    /// manager does not count.
     ///
-    /// It is signed, so that a count below zero can be told.
+    /// The count is signed, so that a count below zero can be reported.
     fn count(&self, scope: usize) -> Option<i64> {
         let _ = scope;
         None
     }
 
-    /// The set-up steps of `connection` that have been undone, in this order, the first
-    /// one that began being 0. `None` if it is not known.
+    /// Returns the set-up steps of `connection` that have been undone, in the order of
+    /// the undos. Steps are numbered from 0 in the order in which they began. `None` if
+    /// this is unknown.
     fn undone(&self, connection: usize) -> Option<Vec<usize>> {
         let _ = connection;
         None
     }
 
-    /// Where `connection` stands. `None` if it is not known.
+    /// Returns the state of `connection`. `None` if it is unknown.
     fn state(&self, connection: usize) -> Option<State> {
         let _ = connection;
         None

@@ -1,60 +1,62 @@
-//! What can be done, and what comes of it.
+//! Operations and their outcomes.
 
 use std::fmt;
 
 use hangup::CloseReason;
 
-/// One operation. Connections, scopes, registries and keys are numbers from 0 on, so
-/// that they can be indexes. The first number is that of the connection, if there is one.
+/// An operation. Connections, scopes, registries and keys are numbers from 0, so that
+/// they can be indexes. The first number is that of the connection, if there is one.
 ///
-/// A connection has an owner, a handler say, from `Open` to `Drop`. If the connection is
-/// closed from elsewhere meanwhile, the owner learns it by [`Outcome::Closed`].
-/// `Register` and `GoLive` are its last words then; after anything else it is as
-/// stubborn as a handler that ignores the error, and may go on.
+/// A connection has an owner, for instance a handler, from `Open` to `Drop`. If the
+/// connection is closed by other code, the owner learns it from [`Outcome::Closed`].
+/// After `Register` or `GoLive` returns `Closed`, the owner does nothing more. After any
+/// other operation it may go on, like a handler that ignores the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Op {
-    /// A connection comes in to this scope, and is admitted or `Refused`. Its number is
-    /// the next one; a number is never used again.
+    /// A connection opens in this scope and is admitted or `Refused`. Its number is the
+    /// next one; numbers are never reused.
     Open(usize, usize),
-    /// Its set-up begins.
+    /// The set-up of the connection begins.
     Register(usize),
-    /// It takes a place, where it has none, visible from `GoLive` on; or it is `Refused`.
-    /// [`Registering::join`](hangup::Registering::join) says when, and what becomes of
-    /// those that it replaces.
+    /// The connection takes a place that it does not hold, visible from `GoLive` on, or
+    /// it is `Refused`. [`Registering::join`](hangup::Registering::join) specifies when,
+    /// and which connections it replaces.
     Join(usize, Place),
-    /// It closes all that hold the key as `Superseded` and takes the place; or it `Waits`
-    /// until the last of them is undone, as
-    /// [`Registering::take_over`](hangup::Registering::take_over) says.
+    /// The connection closes all holders of the key as `Superseded` and takes the place.
+    /// It `Waits` until all of them are undone, as
+    /// [`Registering::take_over`](hangup::Registering::take_over) specifies.
     TakeOver(usize, Place),
-    /// An asynchronous step of its set-up begins, and `Waits`. From now on there is
-    /// something to be undone when it closes.
+    /// An asynchronous step of the set-up begins and `Waits`. From now on, a close has
+    /// this step to undo.
     BeginStep(usize),
-    /// What the step waits for is there, and the step is polled. A manager that looks
-    /// only later whether the connection has closed may answer `Done` though it has.
+    /// The wait of the step completes, and the step is polled. A manager that notices a
+    /// close only later may return `Done` after it.
     CompleteStep(usize),
-    /// The step or the take-over that it is in is polled: it `Waits`, or the take-over is
-    /// `Done`, or it ends with `Closed`.
+    /// The step or the take-over is polled. The outcome is `Waits`, `Closed`, or `Done`
+    /// for a take-over.
     Poll(usize),
-    /// The owner gives up the step or the take-over that it waits in, at a timeout say, and
-    /// goes on with its set-up. An abandoned step remains to be undone; an abandoned
-    /// take-over gives its place back. That is `Done` in any case.
+    /// The owner drops the step or the take-over in which it waits, for instance at a
+    /// timeout, and continues the set-up. A close still undoes the dropped step. A
+    /// dropped take-over gives its place back. The outcome is always `Done`.
     Cancel(usize),
-    /// Its set-up is complete. Whom it replaces is closed as `Superseded`.
+    /// The set-up is complete. The connections that this one replaces are closed as
+    /// `Superseded`.
     GoLive(usize),
-    /// It is closed by anybody but its owner, maybe not for the first time: `Closed` if
-    /// it had ended already.
+    /// The connection is closed by code other than its owner. The outcome is `Closed` if
+    /// it was closed before.
     Close(usize, CloseReason),
-    /// Its owner is dropped, with whatever it waits in. It closes as `Dropped`, if it has
-    /// not ended yet. That is `Done` in any case.
+    /// The owner is dropped, together with the step or the take-over in which it waits.
+    /// The connection closes as `Dropped` unless it was closed before. The outcome is
+    /// always `Done`.
     Drop(usize),
-    /// All that hold a key are closed, in mid set-up or not. The outcome is the `Count` of
-    /// those that had not ended yet.
+    /// All holders of a key are closed, including those in their set-up. The outcome is
+    /// the `Count` of those that were open.
     CloseKey(Place, CloseReason),
-    /// All of this scope are closed, in mid set-up or not. The outcome is the `Count` of
-    /// those that had not ended yet.
+    /// All connections of this scope are closed, including those in their set-up. The
+    /// outcome is the `Count` of those that were open.
     CloseAll(usize, CloseReason),
-    /// Nothing is admitted to this scope any more. What is open stays open.
+    /// This scope admits no connection from now on. Open connections stay open.
     BeginDrain(usize),
 }
 
@@ -67,7 +69,7 @@ pub struct Place {
     pub key: usize,
 }
 
-/// An [`Op`] without what it is done to.
+/// The kind of an [`Op`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -120,24 +122,24 @@ impl Kind {
     ];
 }
 
-/// What came of an operation.
+/// The outcome of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It was done.
+    /// The operation was done.
     Done,
-    /// It was begun, and its owner waits.
+    /// The operation began, and its owner waits.
     Waits,
-    /// It was not admitted: to the scope, or to the key.
+    /// The scope or the key did not admit the connection.
     Refused,
-    /// The connection had ended before.
+    /// The connection was closed before.
     Closed,
-    /// So many were closed. Whoever does not count says `Done`.
+    /// This many connections were closed. A manager that does not count returns `Done`.
     Count(usize),
 }
 
 impl Op {
-    /// What it is.
+    /// Returns the kind of the operation.
     #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
@@ -158,7 +160,7 @@ impl Op {
         }
     }
 
-    /// The connection that does it or that it is done to, if it is one.
+    /// Returns the connection that acts or that is acted on, if there is one.
     #[must_use]
     pub fn connection(mut self) -> Option<usize> {
         self.connection_mut().map(|connection| *connection)

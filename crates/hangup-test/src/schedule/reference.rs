@@ -1,4 +1,4 @@
-//! What must come of each operation: a plain machine, everything looked up in lists.
+//! The reference: a single-threaded machine that keeps everything in lists.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use super::shape::Shape;
 use hangup::Conflict;
 use hangup::{CloseReason, Event, State};
 
-/// The reference: a [`Manager`] that does what the documentation of [`Op`] says.
+/// A [`Manager`] that implements the documentation of [`Op`].
 ///
-/// A state is only ever changed by [`State::apply`].
+/// Every change of state goes through [`State::apply`].
 #[derive(Debug, Clone)]
 pub struct Reference {
     shape: Shape,
     pub(super) opened: usize,
-    /// All that were ever admitted.
+    /// Every connection that was ever admitted.
     pub(super) connections: BTreeMap<usize, Connection>,
     pub(super) draining: Vec<bool>,
-    /// The last operation, and how many there were.
+    /// The last operation, and the number of operations.
     now: Option<Op>,
     done: usize,
 }
@@ -28,9 +28,9 @@ pub(super) struct Connection {
     scope: usize,
     pub(super) state: State,
     pub(super) owner: Owner,
-    /// Where it has taken places so far. They are given back when it has settled.
+    /// The places that it took. They are given back when it settles.
     pub(super) places: Vec<Place>,
-    /// Whom it closes when it goes live.
+    /// The connections that it closes when it goes live, each with the contested place.
     replaces: Vec<(usize, Place)>,
     steps: usize,
     pub(super) undone: Vec<usize>,
@@ -38,7 +38,7 @@ pub(super) struct Connection {
     pub(super) ended: Option<Ended>,
 }
 
-/// How it was closed, which tells one race from another.
+/// How it was closed. This distinguishes races.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ended {
     pub(super) by: Kind,
@@ -47,20 +47,20 @@ pub(super) struct Ended {
     pub(super) in_step: bool,
 }
 
-/// Where the owner believes to be.
+/// The state as the owner knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Owner {
     Gone,
     Pending,
     Registering,
     InStep,
-    /// Until these have settled.
+    /// The connections that have to settle first.
     TakingOver(Vec<usize>),
     Live,
 }
 
 impl Reference {
-    /// A manager of this shape with no connection in it.
+    /// Creates a manager of this shape without connections.
     #[must_use]
     pub fn new(shape: &Shape) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Reference {
         }
     }
 
-    /// Whether the shape has this operation, and it can be done now.
+    /// Returns `true` if the shape has this operation and it can be done now.
     #[must_use]
     pub fn can(&self, op: Op) -> bool {
         if !self.shape.has(op) {
@@ -103,8 +103,8 @@ impl Reference {
         }
     }
 
-    /// Whether `connection` is closed and everything is undone for it. `None` if it was
-    /// not admitted.
+    /// Returns `true` if `connection` is closed and everything is undone for it. `None`
+    /// if it was not admitted.
     #[must_use]
     pub fn has_settled(&self, connection: usize) -> Option<bool> {
         Some(self.connections.get(&connection)?.settled)
@@ -114,12 +114,12 @@ impl Reference {
         &self.shape
     }
 
-    /// Whether the last operation did it.
+    /// Returns `true` if the last operation closed it.
     pub(super) fn is_now(&self, ended: Ended) -> bool {
         ended.at == self.done
     }
 
-    /// The connections that have an owner.
+    /// Returns the connections that have an owner.
     pub(super) fn owners(&self) -> Vec<usize> {
         self.those(|connection| connection.owner != Owner::Gone)
     }
@@ -151,7 +151,7 @@ impl Reference {
         outcome
     }
 
-    /// To the next state; a closed connection has no owner from then on.
+    /// Moves to the next state. A closed connection loses its owner.
     fn advance(&mut self, who: usize, event: Event, owner: Owner) -> Outcome {
         let connection = self.at(who);
         let (next, outcome) = match connection.state.apply(event) {
@@ -187,7 +187,7 @@ impl Reference {
         self.joined(who)
     }
 
-    /// It has its place, which is all there is to it unless it goes live by that.
+    /// The place is taken. Without `GoLive` in the shape, the connection goes live.
     fn joined(&mut self, who: usize) -> Outcome {
         match self.shape.offers(Kind::GoLive) {
             true => Outcome::Done,
@@ -230,7 +230,7 @@ impl Reference {
         let connection = &self.connections[&who];
         let is_closed = connection.state.is_closed();
         match &connection.owner {
-            // A take-over ends as a step does, with nothing left to undo.
+            // A take-over ends as a step does, and has nothing to undo.
             Owner::InStep | Owner::TakingOver(_) if is_closed => self.end_step(who),
             Owner::TakingOver(held) if held.iter().all(|who| self.connections[who].settled) => {
                 self.at(who).owner = Owner::Registering;
@@ -256,7 +256,7 @@ impl Reference {
     }
 
     fn drop_owner(&mut self, who: usize) -> Outcome {
-        // Before the step ends, so that it is known that it was in one.
+        // This precedes the end of the step, so that `ended` records the step.
         self.close(who, CloseReason::Dropped);
         let connection = self.at(who);
         connection.owner = Owner::Gone;
@@ -264,7 +264,7 @@ impl Reference {
         Outcome::Done
     }
 
-    /// Whether this closed it.
+    /// Returns `true` if this call closed it.
     fn close(&mut self, who: usize, why: CloseReason) -> bool {
         let (now, done, ends_steps) = (self.now, self.done, self.shape.close_ends_steps);
         let connection = self.at(who);
@@ -298,7 +298,7 @@ impl Reference {
         self.those(counts).len()
     }
 
-    /// In the order of opening.
+    /// Returns the matching connections in the order of opening.
     fn those(&self, are: impl Fn(&Connection) -> bool) -> Vec<usize> {
         let all = self.connections.iter().filter(|(_, c)| are(c));
         all.map(|(who, _)| *who).collect()
@@ -312,7 +312,7 @@ impl Reference {
 impl Manager for Reference {
     /// # Panics
     ///
-    /// If the operation [cannot be done](Reference::can).
+    /// Panics if the operation [cannot be done](Reference::can).
     fn apply(&mut self, op: Op) -> Outcome {
         assert!(self.can(op), "{op}: that cannot be done now");
         self.now = Some(op);
@@ -378,7 +378,7 @@ impl Connection {
         !self.settled && self.places.contains(&at)
     }
 
-    /// Undoes everything, newest first.
+    /// Undoes all steps, newest first.
     fn unwind(&mut self) {
         if !self.settled {
             self.undone = (0..self.steps).rev().collect();

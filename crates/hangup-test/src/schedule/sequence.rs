@@ -1,4 +1,4 @@
-//! A sequence of operations, each of which can be done when its turn comes.
+//! Schedules: sequences of operations, each of which can be done when its turn comes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,11 +8,12 @@ use super::op::{Kind, Op};
 use super::reference::Reference;
 use super::shape::Shape;
 
-/// Operations on the connections of one manager, one after the other, each of which can
-/// be done when its turn comes.
+/// A sequence of operations on the connections of one manager. Each can be done when its
+/// turn comes.
 ///
-/// It is drawn by [`Shape::schedules`], or [made](Self::new) of operations that failed
-/// once. `Debug` prints it in a form that can be pasted there, `Display` as sentences.
+/// [`Shape::schedules`] draws schedules, and [`Schedule::new`] creates one from
+/// operations. `Debug` prints a form that can be pasted into `new`, and `Display` prints
+/// sentences.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Schedule {
     pub(super) shape: Shape,
@@ -31,12 +32,12 @@ pub struct OutOfTurn {
 }
 
 impl Schedule {
-    /// The schedule of these operations.
+    /// Creates the schedule of these operations.
     ///
     /// # Errors
     ///
-    /// [`OutOfTurn`] if one of them cannot be done when its turn comes, or is not of this
-    /// shape: the reference [tells](Reference::can).
+    /// Returns [`OutOfTurn`] if an operation cannot be done when its turn comes, or is
+    /// not of this shape: see [`Reference::can`].
     ///
     /// # Examples
     ///
@@ -71,14 +72,15 @@ impl Schedule {
         })
     }
 
-    /// The operations, in their order.
+    /// Returns the operations in their order.
     #[must_use]
     pub fn ops(&self) -> &[Op] {
         &self.ops
     }
 
-    /// What is left of `ops` without those that cannot be done. Nobody does another one's
-    /// operation instead, so what is left means what it did.
+    /// Returns `ops` without those that cannot be done. Operations of removed connections
+    /// are removed and the other connections are renumbered, so the rest keeps its
+    /// meaning.
     pub(super) fn meaningful(shape: &Shape, mut ops: Vec<Op>) -> Vec<Op> {
         let mut reference = Reference::new(shape);
         let mut numbers = BTreeMap::new();

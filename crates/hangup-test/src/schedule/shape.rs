@@ -1,14 +1,14 @@
-//! How large a schedule is, and of what it is made.
+//! The size and the operations of schedules.
 
 use std::ops::RangeInclusive;
 
 use super::op::{Kind, Op, Place};
 use hangup::Conflict;
 
-/// What the schedules are made of: as many connections, keys, registries and scopes, and
-/// the operations that the manager offers.
+/// Describes schedules: the numbers of connections, keys, registries and scopes, and the
+/// operations that the manager offers.
 ///
-/// Few of each meet more often, which finds more.
+/// With small numbers connections meet more often, which finds more.
 ///
 /// # Examples
 ///
@@ -36,8 +36,9 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Up to 4 connections at once, 2 keys, one registry that replaces, one scope without
-    /// a cap, 10 to 60 operations, and all of these are offered.
+    /// Creates a shape with up to 4 connections at once, 2 keys, one registry that
+    /// replaces, one scope without a cap, 10 to 60 operations, and all kinds of
+    /// operations.
     pub fn new() -> Self {
         Self {
             connections: 4,
@@ -51,53 +52,54 @@ impl Shape {
         }
     }
 
-    /// At most so many connections have an owner at once.
+    /// Sets how many connections have an owner at once, at most.
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
     }
 
-    /// So many keys in each registry.
+    /// Sets the number of keys in each registry.
     pub fn keys(mut self, keys: usize) -> Self {
         self.keys = keys;
         self
     }
 
-    /// One registry for each of these policies. None at all is fine too.
+    /// Sets the registries, one for each policy. There may be none.
     pub fn registries(mut self, policies: impl IntoIterator<Item = Conflict>) -> Self {
         self.registries = policies.into_iter().collect();
         self
     }
 
-    /// One scope for each of these caps, `None` for no limit. A connection counts from
-    /// `Open` until all is undone.
+    /// Sets the scopes, one for each cap. `None` is no limit. A connection counts from
+    /// `Open` until everything is undone.
     ///
     /// # Panics
     ///
-    /// If it is none: connections are opened in one.
+    /// Panics if there is none.
     pub fn scopes(mut self, caps: impl IntoIterator<Item = Option<usize>>) -> Self {
         self.scopes = caps.into_iter().collect();
         assert!(!self.scopes.is_empty(), "a connection is opened in a scope");
         self
     }
 
-    /// From so many operations to so many. There are fewer if none can be done any more.
+    /// Sets the least and the greatest number of operations. A schedule is shorter if no
+    /// operation can be done any more.
     pub fn length(mut self, length: RangeInclusive<usize>) -> Self {
         self.length = length;
         self
     }
 
-    /// The manager offers operations of these kinds only, and `Open` and `Drop`.
+    /// Restricts the operations to these kinds, `Open` and `Drop`.
     ///
-    /// Without `Register`, a connection registers as it opens; without `GoLive`, it goes
-    /// live as it joins or has taken over; all else is just never done.
+    /// Without `Register`, a connection registers as it opens. Without `GoLive`, it goes
+    /// live as it joins or has taken over. Other excluded kinds do not occur.
     pub fn only(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.offered = kinds.into_iter().chain([Kind::Open, Kind::Drop]).collect();
         self
     }
 
-    /// The manager does not offer operations of these kinds: what [`only`](Self::only)
-    /// says of them holds here as well.
+    /// Excludes operations of these kinds, with the consequences that
+    /// [`only`](Self::only) describes.
     pub fn without(self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         let kinds: Vec<_> = kinds.into_iter().collect();
         let mut offered = self.offered.clone();
@@ -105,18 +107,18 @@ impl Shape {
         self.only(offered)
     }
 
-    /// A connection may hold several keys of one registry. Unless this is called, it holds
-    /// one at most.
+    /// Allows a connection to hold several keys of one registry. By default it holds at
+    /// most one.
     pub fn several_keys(mut self) -> Self {
         self.several_keys = true;
         self
     }
 
-    /// A close ends a step in flight there and then, as the abort of a task does, and all
-    /// is undone when the close returns.
+    /// Declares that a close ends a step in flight at once, as the abort of a task does,
+    /// and that everything is undone when the close returns.
     ///
-    /// Unless this is called, the step stays in flight until it is polled or dropped, and
-    /// nothing is undone before, so that no undo overlaps the step that it undoes.
+    /// By default, the step stays in flight until it is polled or dropped, and nothing is
+    /// undone before. So no undo overlaps the step that it undoes.
     pub fn close_ends_steps(mut self) -> Self {
         self.close_ends_steps = true;
         self
@@ -127,7 +129,7 @@ impl Shape {
         registries.flat_map(|registry| (0..self.keys).map(move |key| Place { registry, key }))
     }
 
-    /// Whether there is such an operation.
+    /// Returns `true` if the shape has this operation.
     pub(super) fn has(&self, mut op: Op) -> bool {
         let (registries, keys) = (self.registries.len(), self.keys);
         let scope = op.scope_mut().copied();

@@ -1,4 +1,4 @@
-//! Making a schedule that fails smaller.
+//! The shrinking of failing schedules.
 
 use hangup::CloseReason;
 use proptest::strategy::ValueTree;
@@ -7,35 +7,36 @@ use super::op::Op;
 use super::sequence::Schedule;
 use super::shape::Shape;
 
-/// The simplest first.
+/// Simplest first.
 pub(super) const REASONS: [CloseReason; 3] = [
     CloseReason::Aborted,
     CloseReason::Shutdown,
     CloseReason::App(7),
 ];
 
-/// Tries one edit after the other until none of them leaves a schedule that still fails.
+/// Tries edits until none of them leaves a schedule that fails.
 #[derive(Debug)]
 pub(super) struct Shrinking {
     shape: Shape,
-    /// The smallest that is known to fail.
+    /// The smallest schedule that fails.
     failing: Vec<Op>,
     current: Vec<Op>,
-    /// Where in the list of edits it goes on: after a success it is a new list, but most
-    /// of what was in vain before is in vain again.
+    /// The index in the list of edits. After a success the list is new, but most edits
+    /// that failed before fail again.
     at: usize,
-    /// How many edits in a row were in vain.
+    /// How many edits in a row did not help.
     in_vain: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Edit {
-    /// Takes operations out, and with them those that need them.
+    /// Removes operations, and those that depend on them.
     Cut { at: usize, many: usize },
-    /// Exchanges one with the one before, if the older connections go first by that: so
-    /// they interleave less, and of two connections in each other's role one is the first.
+    /// Swaps an operation with the one before it, if operations of older connections move
+    /// forward. The connections interleave less, and of two connections with exchangeable
+    /// roles one comes first.
     Swap { at: usize },
-    /// Changes one operation, or all that have it in common.
+    /// Changes one operation, or all that share the name.
     Rename { at: Option<usize>, name: Name },
 }
 
@@ -59,7 +60,7 @@ impl Shrinking {
         }
     }
 
-    /// To the next edit that makes a difference.
+    /// Advances to the next edit that changes the schedule.
     fn advance(&mut self) -> bool {
         let edits = self.edits();
         while self.in_vain != edits.len() {
@@ -80,7 +81,7 @@ impl Shrinking {
         false
     }
 
-    /// Large cuts first, from the end, since what fails does not need what follows.
+    /// Large cuts come first, from the end: a failure does not depend on what follows it.
     fn edits(&self) -> Vec<Edit> {
         let length = self.failing.len();
         let half = |many: &usize| (*many > 1).then_some(many / 2);
@@ -144,7 +145,7 @@ impl Edit {
 }
 
 impl Name {
-    /// By one step, so that it ends.
+    /// Lowers by one, so that shrinking ends.
     fn simplify(self, op: &mut Op) {
         match (self, *op) {
             (Self::Registry(from), _) => lower(op.place_mut().map(|at| &mut at.registry), from),
@@ -160,7 +161,7 @@ impl Name {
     }
 }
 
-/// Whose turns they are, one after the other; fewer are less.
+/// The connections in the order of their turns. Fewer turns are simpler.
 fn turns(ops: &[Op]) -> (usize, Vec<usize>) {
     let turns = ops.iter().map(|op| op.connection().unwrap_or(usize::MAX));
     (ops.len(), turns.collect())

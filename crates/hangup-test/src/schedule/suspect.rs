@@ -1,7 +1,7 @@
-//! Which race a difference looks like.
+//! The race that a difference suggests.
 //!
-//! It is told by what happened to the connections that differ. Where that would be a
-//! guess, no race is named.
+//! It follows from what happened to the connections that differ. No race is named where
+//! that would be a guess.
 
 use std::cmp::Ordering;
 
@@ -59,7 +59,7 @@ impl<'a> Case<'a> {
             (_, Outcome::Count(seen), Outcome::Count(expected)) if seen > expected => {
                 Some(Race::R7)
             }
-            // Whoever was missed goes on.
+            // The connection that the close missed goes on.
             (_, Outcome::Count(_), Outcome::Count(_)) => {
                 let mut closed = self.closed_now();
                 closed
@@ -123,7 +123,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Another one that has been under the same key is closed now, or its owner goes.
+    /// Returns `true` if another connection that held the key is closed by this
+    /// operation, or its owner acts.
     fn is_stale_close(&self, missing: usize, at: Place) -> bool {
         self.after.connections.iter().any(|(who, c)| {
             let is_named = self.op.connection() == Some(*who);
@@ -147,7 +148,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// It is closed, and goes on as if it were not.
+/// A connection is closed and acts as if it were open.
 fn undead(connection: &Connection) -> Option<Race> {
     let ended = connection.ended?;
     match (ended.by, phase(connection)?) {
@@ -160,7 +161,7 @@ fn undead(connection: &Connection) -> Option<Race> {
     }
 }
 
-/// It is closed, and not everything is undone.
+/// A connection is closed and not fully undone.
 fn leaked(connection: &Connection) -> Option<Race> {
     let ended = connection.ended?;
     match (ended.by, phase(connection)?) {
