@@ -1,5 +1,5 @@
-//! What the race kit is worth: handlers as servers really ship them, and what it says of
-//! them. `cargo run -p hangup-test --example races` prints it.
+//! The kit finds the races of handlers as servers ship them. `cargo run -p hangup-test
+//! --example races` prints the findings.
 
 mod table;
 
@@ -21,7 +21,8 @@ fn every_handler_that_is_written_by_hand_is_caught_and_its_race_is_named() {
             assert!(report.races().contains(race), "{}: {report}", row.what);
         }
         assert!(first_of(&row).is_some());
-        // Each goes well as long as nothing interferes: or else an ordinary test finds it.
+        // Without interference each handler works; otherwise an ordinary test would find
+        // the error.
         let undisturbed = |failure: &Failure| failure.ending().is_none();
         let seldom = report.failures().iter().any(undisturbed);
         assert_eq!(seldom, row.what.contains("permit"), "{}", row.what);
@@ -33,7 +34,7 @@ fn every_handler_that_is_written_on_hangup_is_clean_at_every_point_and_ending() 
     for row in ROWS {
         let report = (row.on_hangup)();
         assert!(report.is_clean(), "{}: {report}", row.what);
-        // It was interrupted in mid set-up, at the head and when it was live.
+        // It was interrupted in its set-up, at the head and while it was live.
         assert!(report.points().len() >= 4, "{}: {report}", row.what);
         for ending in [
             Ending::Closed,

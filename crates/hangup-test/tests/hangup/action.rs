@@ -1,10 +1,10 @@
-//! What a test does to `hangup`: the operations of a schedule, and those that only
+//! What a test does to `hangup`: the operations of a schedule, and actions that only
 //! `hangup` has.
 
 use hangup::{CloseReason, JoinError};
 use hangup_test::schedule::{Op, Outcome, Place};
 
-/// `BeginStep` and `TakeOver` have a variant of their own, since `hangup` has several
+/// `BeginStep` and `TakeOver` have variants of their own, since `hangup` has several
 /// forms of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Action {
@@ -14,14 +14,14 @@ pub(crate) enum Action {
     /// The deadline of the take-over passes, and the take-over is polled.
     PassDeadline(usize),
     OnClose(usize, Undo),
-    /// Consumes the owner.
+    /// The owner closes the connection, which consumes the owner.
     CloseByOwner(usize, CloseReason),
     CloseWhere {
         registry: usize,
         condition: Condition,
         reason: CloseReason,
     },
-    /// Under a key that the connection holds already.
+    /// The connection joins under a key that it holds already.
     JoinAgain(usize, Place),
     TakeOverAgain(usize, Place),
 }
@@ -36,7 +36,7 @@ pub(crate) enum Step {
 pub(crate) enum Deadline {
     None,
     Passed,
-    /// Passes at [`Action::PassDeadline`].
+    /// The deadline passes at [`Action::PassDeadline`].
     Later,
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum Undo {
     OnClose,
     Panicking,
     Hold,
-    /// Of a step.
+    /// The undo of a step.
     Step,
 }
 

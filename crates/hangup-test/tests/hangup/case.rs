@@ -1,4 +1,4 @@
-//! Cases: a schedule, and what happens beside it.
+//! Cases: a schedule, and actions between its operations.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::layout::{Layout, all_policies};
 pub(crate) struct Case {
     pub(crate) layout: Layout,
     schedule: Schedule,
-    /// The forms of the steps, take-overs and cancellations, in turn.
+    /// The forms of the steps, take-overs and cancellations, used in turn.
     forms: Vec<Form>,
     extras: Vec<(usize, Extra)>,
 }
@@ -25,12 +25,12 @@ pub(crate) struct Case {
 struct Form {
     step: Step,
     deadline: Deadline,
-    /// A take-over with a deadline is cancelled by it, and not by a drop.
+    /// A take-over with a deadline ends by the deadline instead of a drop.
     cancel_by_deadline: bool,
 }
 
-/// What happens beside the schedule. A connection is named by a number from which on the
-/// first one is taken that can do it.
+/// An action between two operations. The number selects the first connection from there
+/// on that can do it.
 #[derive(Debug, Clone, Copy)]
 enum Extra {
     OnClose(usize, Undo),
@@ -66,7 +66,7 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
 const LONGEST: usize = 80;
 
 fn layouts() -> impl Strategy<Value = Layout> {
-    // Few places, so that connections meet.
+    // With few places, connections meet more often.
     let policies = prop_oneof![
         select(all_policies()).prop_map(|policy| vec![policy]),
         Just(all_policies()),
@@ -130,7 +130,8 @@ fn extra(layout: &Layout) -> impl Strategy<Value = Extra> + use<> {
 }
 
 impl Case {
-    /// The actions of the case: those that can be done when their turn comes.
+    /// Returns the actions of the case, without those that cannot be done when their turn
+    /// comes.
     pub(crate) fn actions(&self) -> Vec<Action> {
         let mut expected = Expected::new(&self.layout);
         let mut actions = Vec::new();
@@ -218,7 +219,7 @@ impl Extra {
     }
 }
 
-/// One action per line.
+/// Prints one action per line.
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?}", self.layout)?;

@@ -1,6 +1,6 @@
-//! What is expected: the reference of `hangup_test::schedule` says what happens to states,
-//! admissions, places and steps. This layer adds what only `hangup` has: the other undos,
-//! the numbers of the values, the hooks, the totals of a scope.
+//! The expected behavior. The reference of `hangup_test::schedule` decides about states,
+//! admissions, places and steps. This layer adds what only `hangup` has: other undos, the
+//! numbers of the values, hooks, the totals of a scope.
 
 mod last_close;
 
@@ -23,7 +23,7 @@ pub(crate) struct Expected {
     /// The places that were held until the connection settled.
     ended: Vec<(Place, usize)>,
     hooks: BTreeMap<Place, Vec<Hook>>,
-    /// How many values were made.
+    /// How many values were created.
     values: u32,
     /// How many actions were done.
     now: usize,
@@ -54,7 +54,7 @@ impl Expected {
     pub(crate) fn new(layout: &Layout) -> Self {
         Self {
             layout: layout.clone(),
-            // A schedule has its own limit.
+            // The schedule limits the number of connections.
             reference: Reference::new(&layout.shape().connections(usize::MAX)),
             connections: BTreeMap::new(),
             draining: BTreeSet::new(),
@@ -66,7 +66,7 @@ impl Expected {
         }
     }
 
-    /// Whether the action can be done now.
+    /// Returns `true` if the action can be done now.
     pub(crate) fn can(&self, action: Action) -> bool {
         let sets_up = |who| self.reference.can(Op::BeginStep(who));
         match action {
@@ -87,7 +87,7 @@ impl Expected {
         }
     }
 
-    /// A place that the connection holds.
+    /// Returns a place that the connection holds.
     pub(crate) fn place_of(&self, who: usize) -> Option<Place> {
         let claim = self.claims.iter().find(|claim| claim.who == who)?;
         Some(claim.at)
@@ -151,8 +151,7 @@ impl Expected {
     }
 
     fn plain(&mut self, op: Op) -> Outcome {
-        // Dropping the take-over comes before the close, so the place is not held when the
-        // connection settles.
+        // A dropped take-over gives its place back before the connection closes.
         if let Op::Drop(who) | Op::Cancel(who) = op {
             self.end_waiting(who);
         }
@@ -178,7 +177,7 @@ impl Expected {
         outcome
     }
 
-    /// The owner drops what it waits in. An open connection gives back what it takes over.
+    /// Ends the wait. An open connection gives back the place that it takes over.
     fn end_waiting(&mut self, who: usize) {
         let waits_in = self.at(who).waits_in.take();
         if matches!(waits_in, Some(Waits::TakeOver(_))) && !self.is_closed(who) {
@@ -199,7 +198,7 @@ impl Expected {
         }
     }
 
-    /// A take-over whose deadline has passed fails if it would wait.
+    /// A take-over whose deadline has passed fails instead of waiting.
     fn unless_unsettled(&mut self, who: usize, outcome: Outcome) -> Returned {
         if outcome != Outcome::Waits {
             return Returned::Plain(outcome);
@@ -223,7 +222,7 @@ impl Expected {
         Outcome::Count(closed.count())
     }
 
-    /// Runs the undos of the connections that have settled in this action.
+    /// Runs the undos of the connections that this action has settled.
     fn settle(&mut self) {
         for (who, connection) in &mut self.connections {
             let has_settled = self.reference.has_settled(*who) == Some(true);
@@ -250,7 +249,8 @@ impl Expected {
         }
     }
 
-    /// Whether the owner waits and the next poll would end that: its task must be awake.
+    /// Returns `true` if the owner waits and its next poll would not: its task must be
+    /// woken.
     pub(crate) fn must_be_woken(&self, who: usize) -> bool {
         let poll = Op::Poll(who);
         if self.waits_in(poll) == Some(Waits::Step(Step::Finish)) || !self.reference.can(poll) {

@@ -3,7 +3,7 @@
 use hangup::Conflict;
 use hangup_test::schedule::{Place, Shape};
 
-/// How many keys each registry remembers the last close of.
+/// For how many keys a registry remembers the last close.
 pub(crate) const REMEMBERED: usize = 2;
 
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub(crate) fn all_policies() -> Vec<Conflict> {
 }
 
 impl Layout {
-    /// Schedules of this shape run on this layout.
+    /// Returns the shape of the schedules that run on this layout.
     pub(crate) fn shape(&self) -> Shape {
         Shape::new()
             .connections(6)

@@ -1,8 +1,8 @@
-//! `hangup` against the reference of `hangup_test::schedule`: after each operation,
-//! everything that can be seen is as expected.
+//! Compares `hangup` with the reference of `hangup_test::schedule`: after each action,
+//! everything visible must be as expected.
 //!
-//! This holds in every order of events. What holds when events overlap is tested by the
-//! models and the stress tests of `hangup`.
+//! The actions run one after the other. The models and the stress tests of `hangup` cover
+//! actions that overlap.
 
 mod action;
 mod layout;
@@ -43,14 +43,15 @@ fn runner(cases: u32, max_shrink_iters: u32) -> TestRunner {
 
 #[test]
 fn every_action_does_what_the_reference_does() {
-    // A layout that shrinks draws another schedule: `minimal` takes out actions instead.
+    // A layout that shrinks would draw another schedule, so `minimal` removes actions
+    // instead.
     match runner(300, 0).run(&cases(), |case| run(&case.layout, &case.actions())) {
         Ok(()) => {}
         Err(TestError::Fail(why, case)) => {
             let actions = minimal(&case.layout, case.actions());
             let lines = actions.iter().map(|action| format!("\n    {action:?}"));
             let lines = lines.collect::<String>();
-            // Before the last run, which may panic.
+            // The last run may panic, so this is printed before it.
             eprintln!("{why}\n{:?}{lines}", case.layout);
             panic!("{:?}", run(&case.layout, &actions));
         }
@@ -58,7 +59,7 @@ fn every_action_does_what_the_reference_does() {
     }
 }
 
-/// Takes out every action without which the rest still fails.
+/// Removes every action without which the rest still fails.
 fn minimal(layout: &Layout, mut actions: Vec<Action>) -> Vec<Action> {
     let mut at = 0;
     while at < actions.len() {
@@ -83,7 +84,7 @@ fn minimal(layout: &Layout, mut actions: Vec<Action>) -> Vec<Action> {
     actions
 }
 
-/// What the cases consist of, so that none of it is left out unnoticed.
+/// Every action and every failure occurs in the cases.
 #[test]
 fn every_action_and_every_failure_occurs() {
     let mut seen = BTreeMap::new();

@@ -22,9 +22,9 @@ pub(crate) struct Real {
     registries: Vec<Table>,
     /// Every connection that was ever admitted.
     connections: BTreeMap<usize, Connection>,
-    /// How many values were made.
+    /// How many values were created.
     values: u32,
-    /// Cloned into every value.
+    /// Every value contains a clone.
     value: Arc<()>,
 }
 
@@ -134,7 +134,7 @@ impl Real {
         }
     }
 
-    /// What the owner does, and the owner afterwards.
+    /// Returns the owner after the action, and what the action returned.
     fn drive(&mut self, owner: Owner, who: usize, action: Action) -> (Owner, Returned) {
         let handle = self.connections[&who].handle.clone();
         match (owner, action) {
@@ -228,7 +228,7 @@ impl Real {
         (Owner::Registering(setup), returned)
     }
 
-    /// A refusal must be the one of the registry's policy.
+    /// A refusal must match the policy of the registry.
     fn joined(&self, joined: Result<(), JoinError>, registry: usize, handle: &Handle) -> Returned {
         match (joined, self.layout.policies[registry]) {
             (Ok(()), _) => plain(Outcome::Done),
@@ -255,7 +255,7 @@ impl Real {
         self.registries[at.registry].registry.last_close(&at.key)
     }
 
-    /// Whether the owner, which waits, has been woken since it was polled.
+    /// Returns `true` if the waiting owner has been woken since its last poll.
     pub(crate) fn is_woken(&self, who: usize) -> bool {
         match &self.connections[&who].owner {
             Owner::Waiting(waiting) => waiting.is_woken(),
@@ -263,7 +263,7 @@ impl Real {
         }
     }
 
-    /// How many values there are, in registries and futures.
+    /// Returns how many values exist, in registries and in futures.
     pub(crate) fn values(&self) -> usize {
         Arc::strong_count(&self.value) - 1
     }
@@ -406,7 +406,7 @@ impl Connection {
             }
             Undo::Panicking => setup.on_close(move || {
                 undone.lock().unwrap().push(number);
-                // Bypasses the panic hook, which would print it.
+                // `resume_unwind` bypasses the panic hook, which would print it.
                 std::panic::resume_unwind(Box::new("undo"));
             }),
             Undo::Hold => setup.hold(UndoneOnDrop(undone, number)),
@@ -450,7 +450,7 @@ fn plain(outcome: Outcome) -> Returned {
     Returned::Plain(outcome)
 }
 
-/// The error must be how the connection was closed.
+/// The error must say how the connection was closed.
 fn done(result: Result<(), Closed>, handle: &Handle) -> Outcome {
     match result {
         Ok(()) => Outcome::Done,

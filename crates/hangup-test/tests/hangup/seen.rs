@@ -1,4 +1,4 @@
-//! Everything that `hangup` lets a caller see, of the real thing and as expected.
+//! Everything that a caller can see of `hangup`, observed or expected.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ pub(crate) struct SeenScope {
 pub(crate) struct SeenRegistry {
     pub(crate) len: usize,
     pub(crate) is_empty: bool,
-    /// Sorted. A key that is listed twice is seen twice.
+    /// Sorted. A key that is listed twice shows twice.
     pub(crate) keys: Vec<usize>,
     /// Sorted.
     pub(crate) iter: Vec<(usize, u32)>,
@@ -82,7 +82,7 @@ impl From<Settled> for Settlement {
 }
 
 impl Seen {
-    /// One line for each part that differs.
+    /// Returns one line for each part that differs.
     pub(crate) fn differences(&self, expected: &Self) -> String {
         let (seen, expected) = (self.parts(), expected.parts());
         let differ = seen.iter().zip(&expected).filter(|(a, b)| a != b);

@@ -1,4 +1,4 @@
-//! An owner that is in a step or a take-over, with the future that borrows it.
+//! An owner in a step or a take-over, with the future that borrows it.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -12,7 +12,7 @@ use tokio_test::task::{self, Spawn};
 use crate::action::{Deadline, Step};
 use crate::real::Value;
 
-/// The future owns the set-up and returns it.
+/// The future owns the set-up and returns it at the end.
 pub(crate) struct Waiting {
     future: Spawn<Boxed>,
     signal: Rc<Cell<Signal>>,
@@ -109,7 +109,7 @@ fn until(signal: &Rc<Cell<Signal>>, wanted: Signal) -> impl Future<Output = ()> 
     })
 }
 
-/// On cancellation the future is dropped without another poll.
+/// A cancelled future is dropped without another poll.
 async fn unless_cancelled<F: Future>(future: F, signal: &Cell<Signal>) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| match signal.get() {

@@ -1,4 +1,4 @@
-//! User code that panics, re-enters or is dropped where nobody expects it.
+//! User code panics, re-enters the kit or is dropped at awkward moments.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use hangup_test::{Client, Fault, Race, Signal, Trial, abort_everywhere};
 use crate::on_drop::OnDrop;
 
 #[test]
-fn a_response_that_the_handler_drops_is_not_under_way() {
+fn a_dropped_response_is_not_being_streamed() {
     let handler = |trial: Trial, client: Client| async move {
         let permit = trial.ledger().permit("stream permit");
         let mut timer = trial.timer("maximum age");
@@ -24,10 +24,10 @@ fn a_response_that_the_handler_drops_is_not_under_way() {
 }
 
 #[test]
-fn a_successor_that_waits_for_ever_lacks_what_it_never_got() {
+fn a_successor_that_waits_for_ever_lacks_a_resource() {
     let server = |trial: &Trial| (trial.clone(), Arc::new(tokio::sync::Semaphore::new(1)));
     type Server = (Trial, Arc<tokio::sync::Semaphore>);
-    // Given back where the handler ends, and nowhere else.
+    // The permit is given back where the handler ends, and nowhere else.
     let handler = |(trial, lock): Server, client: Client| async move {
         lock.acquire().await.unwrap().forget();
         trial.point("authenticate").await;
@@ -71,7 +71,7 @@ fn a_probe_that_panics_is_a_fault_of_its_case() {
 }
 
 #[test]
-fn each_task_is_dropped_though_another_one_panics_then() {
+fn every_task_is_dropped_even_if_a_drop_panics() {
     let alive = Arc::new(());
     let held = Arc::clone(&alive);
     let server = move |trial: &Trial| {
@@ -106,7 +106,7 @@ fn an_environment_may_spawn_on_the_runtime_when_it_is_dropped() {
 }
 
 #[test]
-fn every_listener_is_called_though_one_panics() {
+fn every_listener_is_called_even_if_one_panics() {
     let signal = Signal::new();
     let called = Arc::new(Mutex::new(Vec::new()));
     for number in 1..=3 {

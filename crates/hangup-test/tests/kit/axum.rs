@@ -1,4 +1,4 @@
-//! Handlers of a real server, called as what they are: functions.
+//! The kit tests handlers of a real axum server as plain functions.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -25,8 +25,8 @@ impl App {
     }
 }
 
-/// Registers a writer, with a heartbeat, and removes it when the task ends that
-/// nobody ends.
+/// Registers a writer with a heartbeat. A task removes it at its end, but nothing ends
+/// the task.
 async fn leaky(
     State(app): State<App>,
     Path(name): Path<String>,
@@ -38,15 +38,15 @@ async fn leaky(
         let mut beat = interval(Duration::from_secs(15));
         loop {
             beat.tick().await;
-            // An error that nobody looks at.
+            // The error is ignored.
             let _: Result<_, _> = writer.send("ping".into()).await;
         }
     });
     Sse::new(ReceiverStream::new(body).map(|data| Ok(Event::default().data(data))))
 }
 
-/// The same, with a guard in the body, and without a heartbeat. The writer in the map is
-/// the only one, so that a body ends whose writer is replaced.
+/// The same with a guard in the body and without a heartbeat. The map has the only
+/// writer, so a body ends when its writer is replaced.
 async fn tidy(
     State(app): State<App>,
     Path(name): Path<String>,
@@ -55,7 +55,7 @@ async fn tidy(
     impl Drop for Remove {
         fn drop(&mut self) {
             let mut writers = self.0.writers.lock().unwrap();
-            // Else a newer one is in its place.
+            // Otherwise a newer writer is in its place.
             if self.2.upgrade().is_some() {
                 writers.remove(&self.1);
             }

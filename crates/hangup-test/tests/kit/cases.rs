@@ -1,4 +1,4 @@
-//! Which cases there are, and what is reported of them.
+//! The kit tries the right cases and reports them.
 
 use std::cell::Cell;
 use std::future::{pending, ready};
@@ -12,7 +12,7 @@ use hangup_test::{Client, Ending, ExploreError, Fault, Signal, Trial, abort_ever
 
 use crate::on_drop::OnDrop;
 
-/// Releases what it has acquired after a point that it may not live to see.
+/// Releases what it acquired after a point that it may not reach.
 async fn leaky(trial: Trial, _: Client) {
     trial.point("look the user up").await;
     trial.ledger().acquire("session");
@@ -31,9 +31,9 @@ fn every_ending_is_tried_at_every_point() {
     assert_eq!(report.points(), points);
     let endings: Vec<_> = report.endings().iter().map(Ending::to_string).collect();
     assert_eq!(endings, ["dropped", "panic", "newcomer"]);
-    // Undisturbed; dropped and panic; a newcomer that stays, one that sees the first go at
-    // each of its own points, one that goes there itself, and one that comes when the first
-    // has left nothing to be done, in both orders.
+    // The cases are: undisturbed; dropped; panic; a newcomer that stays; a newcomer
+    // during which the first is dropped at each point; a visitor that is dropped at each
+    // point; a successor. Those with two connections run in both orders.
     assert_eq!(report.cases(), 1 + 3 * 2 + 3 * (1 + 3 + 3 + 1) * 2);
 }
 
@@ -100,7 +100,7 @@ fn one_case_can_be_run_alone() {
         .only("2:dropped")
         .explore()
         .unwrap();
-    // The undisturbed one, to know the points, and this.
+    // The undisturbed run finds the points; the other run is this case.
     assert_eq!((runs.get(), report.cases(), report.failing()), (2, 1, 1));
 
     let newcomer = abort_everywhere(Trial::clone, leaky).only("1:newcomer@2, newest first");
@@ -130,13 +130,13 @@ fn a_handler_that_is_never_suspended_is_an_error() {
 }
 
 #[test]
-fn a_handler_that_waits_for_ever_is_at_rest() {
+fn a_handler_that_waits_for_ever_is_idle() {
     let report = abort_everywhere(Trial::clone, |_, _| pending::<()>()).check();
     assert_eq!(report.points(), ["before its first poll", "suspension 1"]);
 }
 
 #[test]
-fn a_handler_that_never_comes_to_rest_is_an_error() {
+fn a_handler_that_never_becomes_idle_is_an_error() {
     let handler = |trial: Trial, _| async move {
         loop {
             trial.point("again").await;
@@ -150,7 +150,7 @@ fn a_handler_that_never_comes_to_rest_is_an_error() {
 }
 
 #[test]
-fn a_handler_that_does_something_else_the_next_time_is_an_error() {
+fn a_handler_that_is_not_deterministic_is_an_error() {
     let runs = Rc::new(Cell::new(0));
     let server = move |trial: &Trial| {
         runs.set(runs.get() + 1);
@@ -188,7 +188,7 @@ fn check_panics_with_the_report() {
 }
 
 #[test]
-fn the_same_is_found_again() {
+fn an_exploration_is_deterministic() {
     let text = || {
         abort_everywhere(Trial::clone, leaky)
             .explore()
@@ -199,12 +199,12 @@ fn the_same_is_found_again() {
 }
 
 #[test]
-fn nothing_of_a_run_is_left() {
+fn every_value_of_a_run_is_dropped() {
     let alive = Arc::new(());
     let held = Arc::clone(&alive);
     let server = move |trial: &Trial| {
         let server = (trial.clone(), trial.signal("shutdown"), Arc::clone(&held));
-        // Each of these keeps the server, and is kept by it.
+        // Each of these values owns the server and is owned by it.
         let (in_task, in_listener) = (server.clone(), server.clone());
         trial.spawn(async move {
             let _spawns = OnDrop(|| {
@@ -246,7 +246,7 @@ fn on_tokio_within_tokio_is_an_error() {
 }
 
 #[test]
-fn what_the_server_does_by_itself_is_no_point() {
+fn tasks_of_the_server_are_no_points() {
     let server = |trial: &Trial| {
         let task = trial.clone();
         trial.spawn(async move { task.point("of the server").await });
@@ -262,7 +262,7 @@ fn what_the_server_does_by_itself_is_no_point() {
 }
 
 #[test]
-fn a_point_says_where_it_is() {
+fn a_point_has_a_label() {
     let handler = |_: Trial, client: Client| async move {
         client.trial().point("look the user up").await;
         client.respond(stream::iter(["hello", "goodbye"])).await;
@@ -293,7 +293,7 @@ fn a_point_says_where_it_is() {
 }
 
 #[test]
-fn a_timer_that_nobody_waits_for_any_more_wakes_nobody() {
+fn a_dropped_tick_is_not_woken() {
     let handler = |trial: Trial, _| async move {
         let mut timer = trial.timer("time-out");
         let answer = Box::pin(trial.point("ask"));
@@ -306,7 +306,7 @@ fn a_timer_that_nobody_waits_for_any_more_wakes_nobody() {
 }
 
 #[test]
-fn what_is_tried_and_what_it_is_tried_with_can_be_printed() {
+fn a_trial_a_signal_and_a_test_implement_debug() {
     let server = |trial: &Trial| {
         let signal = trial.signal("shutdown");
         signal.listen(|| ());
@@ -326,7 +326,7 @@ fn what_is_tried_and_what_it_is_tried_with_can_be_printed() {
 }
 
 #[test]
-fn items_come_in_order_each_once_and_all_of_them() {
+fn items_out_of_order_repeated_or_missing_are_faults() {
     for (items, expected) in [
         (&[1, 2, 3][..], None),
         (&[3], None),
@@ -354,7 +354,7 @@ fn items_come_in_order_each_once_and_all_of_them() {
 }
 
 #[test]
-fn the_variable_runs_one_case_alone_where_there_is_such_a_case() {
+fn the_variable_selects_a_case_if_it_exists() {
     let told = |case| {
         let mut test = Command::new(std::env::current_exe().unwrap());
         test.args([

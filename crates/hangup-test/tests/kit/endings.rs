@@ -1,4 +1,4 @@
-//! Each ending is what it says, at the point where it says.
+//! Each ending does what its documentation says, at its point.
 
 use std::cell::RefCell;
 use std::future::{Future, pending};
@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::stream;
 use hangup_test::{Client, Fault, Party, Race, Signal, Timer, Trial, abort_everywhere};
 
-/// What happened in the one case that is run.
+/// Records what happened in the one case that runs.
 #[derive(Clone, Default)]
 struct Log(Rc<RefCell<Vec<String>>>);
 
@@ -25,7 +25,7 @@ impl Log {
     }
 }
 
-/// Says when it is dropped, and whether that is by a panic.
+/// Records its drop, and whether a panic causes it.
 struct Local(Log, &'static str);
 
 impl Drop for Local {
@@ -39,7 +39,7 @@ impl Drop for Local {
     }
 }
 
-/// What `handler` does in `case`, the undisturbed run left out.
+/// Returns what `handler` does in `case`, without the undisturbed run.
 fn logged<H, F>(case: &str, handler: H) -> Vec<String>
 where
     H: Fn(Log, Trial, Client) -> F + 'static,
@@ -80,7 +80,7 @@ async fn two_points(log: Log, trial: Trial, client: Client) {
 }
 
 #[test]
-fn dropped_drops_the_handler_where_it_is() {
+fn dropped_drops_the_handler_at_its_point() {
     assert_eq!(logged("0:dropped", two_points), [""; 0]);
     assert_eq!(logged("1:dropped", two_points), ["local dropped"]);
     let second = ["the connection after first, fired: false", "local dropped"];
@@ -88,7 +88,7 @@ fn dropped_drops_the_handler_where_it_is() {
 }
 
 #[test]
-fn panic_unwinds_the_handler_where_it_is() {
+fn panic_unwinds_the_handler_at_its_point() {
     assert_eq!(logged("1:panic", two_points), ["local unwound"]);
     let second = ["the connection after first, fired: false", "local unwound"];
     assert_eq!(logged("2:panic", two_points), second);
@@ -110,7 +110,7 @@ fn at_a_point_the_panic_is_within_the_poll() {
 }
 
 #[test]
-fn elsewhere_the_handler_is_dropped_as_by_a_panic() {
+fn outside_a_point_the_handler_is_dropped_during_a_panic() {
     let elsewhere = |log: Log, _, _| async move {
         let _local = Local(log, "local");
         pending::<()>().await;
@@ -130,7 +130,7 @@ fn the_signal_fires_and_the_handler_goes_on() {
 }
 
 #[test]
-fn what_the_test_does_happens_before_the_handlers_next_turn() {
+fn an_action_of_the_test_precedes_the_next_poll_of_the_handler() {
     let rest = [
         "the connection after first, fired: false",
         "the connection after second",
@@ -172,7 +172,7 @@ fn a_shutdown_that_never_ends_is_a_fault() {
 }
 
 #[test]
-fn a_newcomer_comes_at_the_point_and_runs_first() {
+fn a_newcomer_arrives_at_the_point_and_runs_first() {
     let expected = [
         "the newcomer after first, fired: false",
         "the newcomer after second",
@@ -185,7 +185,7 @@ fn a_newcomer_comes_at_the_point_and_runs_first() {
 }
 
 #[test]
-fn the_first_goes_at_each_point_of_the_newcomer() {
+fn the_first_is_dropped_at_each_point_of_the_newcomer() {
     let expected = [
         "the newcomer after first, fired: false",
         "local dropped",
@@ -209,14 +209,14 @@ fn a_connection_that_is_closed_has_to_end() {
 }
 
 #[test]
-fn a_close_that_finds_nothing_yet_ends_nothing() {
+fn a_close_that_finds_no_connection_ends_nothing() {
     let server = |trial: &Trial| (trial.clone(), Signal::new());
     let handler = |(trial, closed): (Trial, Signal), _| async move {
         let _held = trial.ledger().hold("writer");
         trial.point("set up").await;
         closed.fired().await;
     };
-    // Only when it is there can it be closed.
+    // It can be closed when it is in the table only.
     let close = |(trial, closed): (Trial, Signal)| async move {
         let found = !trial.ledger().left().is_empty();
         if found {
@@ -228,7 +228,7 @@ fn a_close_that_finds_nothing_yet_ends_nothing() {
 }
 
 #[test]
-fn time_passes_when_nothing_else_happens() {
+fn time_passes_when_no_task_is_woken() {
     let beats = |log: Log, trial: Trial, _| async move {
         let mut timer: Timer = trial.timer("heartbeat");
         trial.spawn(async {});
@@ -243,7 +243,7 @@ fn time_passes_when_nothing_else_happens() {
 }
 
 #[test]
-fn who_has_the_first_turn_has_all_that_it_can_take() {
+fn a_task_keeps_its_turn_while_it_is_woken() {
     type Log = Arc<Mutex<Vec<&'static str>>>;
     let log = Log::default();
     let turns = |case| {
@@ -313,6 +313,6 @@ fn a_select_of_points_panics_at_one_of_them() {
 }
 
 #[test]
-fn parties_are_told_apart() {
+fn parties_have_an_order() {
     assert!(Party::Server < Party::First && Party::First < Party::Newcomer);
 }

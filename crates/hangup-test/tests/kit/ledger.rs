@@ -1,4 +1,4 @@
-//! What a ledger says by itself.
+//! A ledger works without the exploration.
 
 use hangup_test::{Fault, Kind, Ledger, Party};
 
@@ -7,7 +7,7 @@ fn texts(faults: &[Fault]) -> Vec<String> {
 }
 
 #[test]
-fn what_is_held_is_left_and_what_is_released_is_not() {
+fn held_things_are_left_and_released_things_are_not() {
     let ledger = Ledger::new();
     ledger.acquire("file");
     ledger.acquire("file");
@@ -36,7 +36,7 @@ fn what_is_held_is_left_and_what_is_released_is_not() {
 }
 
 #[test]
-fn a_guard_releases_its_own() {
+fn a_guard_releases_its_own_holding() {
     let ledger = Ledger::new();
     let first = ledger.acting(Party::First, || ledger.hold("file"));
     let newcomer = ledger.acting(Party::Newcomer, || ledger.hold("file"));
@@ -58,13 +58,13 @@ fn a_double_release_is_a_fault_and_a_second_removal_is_not() {
     ledger.switch_off("router");
     let expected = ["`file` is released for the connection when none is held"];
     assert_eq!(texts(&ledger.faults()), expected);
-    // And what comes next counts from nothing.
+    // The count continues from zero.
     ledger.acquire("file");
     assert_eq!(ledger.left().len(), 1);
 }
 
 #[test]
-fn what_is_acquired_after_the_end_is_told_apart() {
+fn acquisitions_after_the_end_are_marked() {
     let ledger = Ledger::new();
     ledger.acting(Party::First, || {
         ledger.acquire("before");
@@ -79,7 +79,7 @@ fn what_is_acquired_after_the_end_is_told_apart() {
 }
 
 #[test]
-fn what_is_acquired_after_its_undo_is_a_fault_at_once() {
+fn acquiring_after_the_undo_is_a_fault() {
     let ledger = Ledger::new();
     ledger.acting(Party::First, || {
         ledger.switch_on("router");
@@ -94,7 +94,7 @@ fn what_is_acquired_after_its_undo_is_a_fault_at_once() {
 }
 
 #[test]
-fn the_ended_must_not_take_from_its_successor_and_the_open_may() {
+fn only_an_open_connection_may_release_what_its_successor_holds() {
     for (ended, faults) in [(false, 0), (true, 1)] {
         let ledger = Ledger::new();
         ledger.acting(Party::Newcomer, || ledger.show("workers"));
@@ -112,7 +112,7 @@ fn the_ended_must_not_take_from_its_successor_and_the_open_may() {
 }
 
 #[test]
-fn the_taken_is_named() {
+fn a_taken_thing_has_its_kind() {
     let ledger = Ledger::new();
     ledger.acting(Party::Newcomer, || ledger.switch_on("router"));
     ledger.ended(Party::First);
@@ -139,7 +139,7 @@ fn a_cap_is_exact() {
 }
 
 #[test]
-fn whoever_acts_is_restored_also_by_a_panic() {
+fn the_acting_party_is_restored_after_a_panic() {
     let ledger = Ledger::new();
     let acting = || ledger.acting(Party::First, || panic!("in the act"));
     let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(acting));
@@ -149,7 +149,7 @@ fn whoever_acts_is_restored_also_by_a_panic() {
 }
 
 #[test]
-fn what_sort_of_thing_it_is_the_first_that_says_so_tells() {
+fn the_first_specific_kind_of_a_thing_counts() {
     let ledger = Ledger::new();
     ledger.at_most(1, "workers");
     ledger.show("workers");
@@ -158,7 +158,7 @@ fn what_sort_of_thing_it_is_the_first_that_says_so_tells() {
 }
 
 #[test]
-fn it_can_be_printed() {
+fn a_ledger_implements_debug() {
     let ledger = Ledger::new();
     let held = ledger.hold("file");
     let text = format!("{ledger:?} {held:?}");

@@ -1,4 +1,4 @@
-//! Which race it is, of those that leave the same.
+//! The kit names the right race where several leave the same fault.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use hangup_test::{AbortEverywhere, Client, Fault, Party, Race, Signal, Trial, ab
 
 use crate::on_drop::OnDrop;
 
-/// The faults of this case, each with its race.
+/// Returns the faults of this case, each with its race.
 fn found<E: Clone + 'static>(tried: AbortEverywhere<E>, case: &str) -> Vec<(String, Option<Race>)> {
     let report = tried.only(case).explore().unwrap();
     let failures = report.failures().iter();
@@ -23,7 +23,7 @@ fn races<E: Clone + 'static>(tried: AbortEverywhere<E>, case: &str) -> Vec<Optio
     found(tried, case).into_iter().map(|it| it.1).collect()
 }
 
-/// Waits at a point, and again when it responds; and what it has it leaves.
+/// Waits at a point and while it responds, and leaves what it holds.
 fn leaves_a_session() -> AbortEverywhere<Trial> {
     let handler = |trial: Trial, client: Client| async move {
         trial.ledger().acquire("session");
@@ -34,7 +34,7 @@ fn leaves_a_session() -> AbortEverywhere<Trial> {
 }
 
 #[test]
-fn what_is_left_is_told_apart_by_how_it_ended_and_whether_it_responded() {
+fn the_race_of_a_leftover_depends_on_the_ending_and_the_response() {
     for (case, race) in [
         ("1:dropped", Race::R13),
         ("2:dropped", Race::R2),
@@ -46,7 +46,7 @@ fn what_is_left_is_told_apart_by_how_it_ended_and_whether_it_responded() {
 }
 
 #[test]
-fn what_is_left_of_two_is_told_apart_by_whose_it_is() {
+fn the_race_of_a_leftover_depends_on_the_party() {
     for (case, of_first, of_newcomer) in [
         ("1:newcomer", Race::R13, Race::R2),
         ("2:newcomer", Race::R2, Race::R2),
@@ -68,7 +68,7 @@ fn what_is_left_of_two_is_told_apart_by_whose_it_is() {
 }
 
 #[test]
-fn what_is_acquired_after_the_end_is_told_apart_by_whether_the_handler_looked() {
+fn the_race_of_a_late_acquisition_depends_on_the_signal_having_been_read() {
     for (looks, signal, dropped) in [(false, Race::R1, Race::R13), (true, Race::R5, Race::R13)] {
         let tried = || {
             abort_everywhere(
@@ -90,7 +90,7 @@ fn what_is_acquired_after_the_end_is_told_apart_by_whether_the_handler_looked() 
 }
 
 #[test]
-fn what_an_open_connection_has_lost_is_told_apart_by_its_kind_and_by_who_came() {
+fn the_race_of_a_lost_thing_depends_on_its_kind_and_the_ending() {
     let tried = || {
         let server = |_: &Trial| Arc::new(AtomicUsize::new(0));
         let handler = |held: Arc<AtomicUsize>, client: Client| async move {
@@ -112,7 +112,7 @@ fn what_an_open_connection_has_lost_is_told_apart_by_its_kind_and_by_who_came() 
 }
 
 #[test]
-fn what_is_still_visible_is_r13_if_it_was_dropped() {
+fn a_dropped_connection_that_is_visible_is_r13() {
     let tried = |hides: bool, leaves: bool| {
         abort_everywhere(
             Trial::clone,
@@ -138,14 +138,14 @@ fn what_is_still_visible_is_r13_if_it_was_dropped() {
         let expected = [(visible.into(), Some(Race::R13))];
         assert_eq!(found(tried(true, false), case), expected, "{case}");
     }
-    // Also if something else is left.
+    // This holds if something else is left too.
     let session = "`session` is left, of the connection";
     let both = [
         (session.into(), Some(Race::R2)),
         (visible.into(), Some(Race::R13)),
     ];
     assert_eq!(found(tried(true, true), "2:dropped"), both);
-    // What is left says it already.
+    // The leftover implies it.
     let left = "the entry in `workers` is left, of the connection";
     assert_eq!(
         found(tried(false, false), "2:dropped"),
@@ -154,7 +154,7 @@ fn what_is_still_visible_is_r13_if_it_was_dropped() {
 }
 
 #[test]
-fn what_is_visible_too_early_has_no_name() {
+fn a_connection_that_is_visible_too_early_has_no_race() {
     let handler = |trial: Trial, client: Client| async move {
         trial.ledger().show("workers");
         let _hide = OnDrop(|| trial.ledger().hide("workers"));
@@ -171,7 +171,7 @@ fn what_is_visible_too_early_has_no_name() {
 }
 
 #[test]
-fn what_a_task_acquires_for_one_that_was_dropped_is_r1() {
+fn an_acquisition_by_a_task_of_a_dropped_connection_is_r1() {
     let handler = |trial: Trial, _| async move {
         let task = trial.clone();
         trial.spawn(async move {
@@ -186,7 +186,7 @@ fn what_a_task_acquires_for_one_that_was_dropped_is_r1() {
 }
 
 #[test]
-fn what_a_shutdown_leaves_is_r13_if_the_connection_had_a_task_that_is_lost() {
+fn a_leftover_of_a_shutdown_that_drops_a_task_of_the_connection_is_r13() {
     let tried = |of_server: bool, of_first: bool| {
         let server = move |trial: &Trial| {
             if of_server {
@@ -211,13 +211,13 @@ fn what_a_shutdown_leaves_is_r13_if_the_connection_had_a_task_that_is_lost() {
     ] {
         let left = "`session` is left, of the connection";
         let expected = [(left.into(), Some(race))];
-        // When the first task has ended.
+        // This is after the first task has ended.
         assert_eq!(found(tried(of_server, of_first), "2:shutdown"), expected);
     }
 }
 
 #[test]
-fn what_a_shutdown_leaves_is_r13_if_its_undo_would_have_been_spawned() {
+fn a_leftover_of_a_shutdown_that_prevents_a_spawn_is_r13() {
     let handler = |trial: Trial, _| async move {
         trial.ledger().acquire("session");
         let _release = OnDrop(|| {
@@ -231,7 +231,7 @@ fn what_a_shutdown_leaves_is_r13_if_its_undo_would_have_been_spawned() {
 }
 
 #[test]
-fn what_a_shutdown_leaves_is_r14_if_only_the_servers_tasks_are_lost() {
+fn a_leftover_of_a_shutdown_that_drops_tasks_of_the_server_is_r14() {
     let server = |trial: &Trial| {
         tokio::spawn(pending::<()>());
         trial.clone()
@@ -245,18 +245,18 @@ fn what_a_shutdown_leaves_is_r14_if_only_the_servers_tasks_are_lost() {
 }
 
 #[test]
-fn what_lingers_and_leaves_something_is_named_after_what_it_leaves() {
+fn a_leftover_hides_that_the_handler_lingers() {
     let tried = leaves_a_session().close(|_| async { true });
     assert_eq!(races(tried, "2:closed"), [Some(Race::R2)]);
 }
 
 #[test]
-fn what_is_counted_is_left_of_the_one_that_left_it() {
+fn a_counted_leftover_belongs_to_the_party_that_left_it() {
     let server = |_: &Trial| Arc::new(AtomicUsize::new(0));
     let handler = |open: Arc<AtomicUsize>, client: Client| async move {
         open.fetch_add(1, SeqCst);
         let _leave = OnDrop(|| {
-            // The newcomer forgets it.
+            // The newcomer forgets its guard.
             if client.party() == Party::First {
                 open.fetch_sub(1, SeqCst);
             }
@@ -273,7 +273,7 @@ fn what_is_counted_is_left_of_the_one_that_left_it() {
 }
 
 #[test]
-fn what_a_newcomer_that_is_refused_takes_from_the_first_is_missed() {
+fn a_refused_newcomer_must_not_take_from_the_first() {
     let server = |trial: &Trial| (trial.clone(), Arc::new(AtomicUsize::new(0)));
     let handler = |(trial, came): (Trial, Arc<AtomicUsize>), client: Client| async move {
         if came.fetch_add(1, SeqCst) > 0 {
@@ -290,7 +290,7 @@ fn what_a_newcomer_that_is_refused_takes_from_the_first_is_missed() {
 }
 
 #[test]
-fn when_both_have_ended_it_is_told_apart_by_whether_the_first_responded() {
+fn the_race_of_two_ended_connections_depends_on_the_response() {
     let tried = || {
         let server = |trial: &Trial| (trial.clone(), Arc::new(AtomicUsize::new(0)), Signal::new());
         type Server = (Trial, Arc<AtomicUsize>, Signal);
@@ -312,7 +312,7 @@ fn when_both_have_ended_it_is_told_apart_by_whether_the_first_responded() {
 }
 
 #[test]
-fn a_panic_by_itself_is_r12_if_something_had_happened() {
+fn a_panic_after_an_interference_is_r12() {
     let handler = |trial: Trial, client: Client| async move {
         let signal = client.signal();
         trial.point("authenticate").await;

@@ -1,4 +1,4 @@
-//! Servers whose authors did nothing wrong, and of whom nothing may be said.
+//! Correct servers, in which the kit must find nothing.
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
@@ -13,7 +13,7 @@ use tokio::time::{interval, sleep};
 
 use crate::on_drop::OnDrop;
 
-/// Everything it ends in an orderly way, beside the response.
+/// Ends everything in order, in a task beside the response.
 async fn until_aborted(client: &Client) {
     let aborted = client.signal();
     let response = Box::pin(client.respond(stream::pending::<()>()));
@@ -40,7 +40,7 @@ fn a_clean_up_may_take_and_give_back_the_same_thing_twice() {
 }
 
 #[test]
-fn a_clean_up_may_make_a_timer_anew_for_each_retry() {
+fn a_clean_up_may_create_a_timer_for_each_retry() {
     check(|trial, client| async move {
         until_aborted(&client).await;
         for _ in 0..3 {
@@ -61,7 +61,7 @@ fn a_clean_up_may_spawn_one_task_after_the_other() {
 }
 
 #[test]
-fn one_may_wait_on_a_long_lived_signal_in_poll_after_poll() {
+fn a_handler_may_await_a_long_lived_signal_repeatedly() {
     let server = |trial: &Trial| (trial.clone(), trial.signal("shutdown"));
     let handler = |(trial, shutdown): (Trial, Signal), client: Client| async move {
         let work = async {
@@ -75,7 +75,7 @@ fn one_may_wait_on_a_long_lived_signal_in_poll_after_poll() {
     abort_everywhere(server, handler).check();
 }
 
-/// Two maps of a server by hand, keyed by connection.
+/// A hand-written server has two maps, keyed by connection.
 #[derive(Clone, Default)]
 struct Maps {
     trial: Trial,
@@ -103,7 +103,7 @@ impl Maps {
 }
 
 #[test]
-fn an_index_may_be_for_the_set_up_alone() {
+fn an_index_may_list_connections_in_set_up_only() {
     let handler = |maps: Maps, client: Client| async move {
         let number = maps.number();
         let _remove = OnDrop(|| maps.remove(number));
@@ -120,7 +120,7 @@ fn an_index_may_be_for_the_set_up_alone() {
 }
 
 #[test]
-fn an_index_may_be_for_others_alone() {
+fn an_index_may_list_other_connections_only() {
     let handler = |maps: Maps, client: Client| async move {
         let number = maps.number();
         maps.one.lock().unwrap().insert(number, ());
@@ -134,7 +134,7 @@ fn an_index_may_be_for_others_alone() {
 }
 
 #[test]
-fn what_the_server_starts_is_the_servers() {
+fn the_server_may_start_tasks_and_timers() {
     let server = |trial: &Trial| {
         let ledger = trial.ledger().clone();
         tokio::spawn(async move {
@@ -160,7 +160,7 @@ fn what_the_server_starts_is_the_servers() {
 }
 
 #[test]
-fn a_grace_period_may_pass_beside_a_pulse() {
+fn a_grace_period_may_pass_beside_a_timer() {
     let server = |trial: &Trial| {
         trial.spawn(async {
             let mut pulse = interval(Duration::from_secs(1));
@@ -188,7 +188,7 @@ fn a_grace_period_may_pass_beside_a_pulse() {
         .check();
 }
 
-/// Has a pulse of this period.
+/// Has a timer of this period.
 fn pulsing(period: Duration) -> impl Fn(&Trial) -> Trial {
     move |trial| {
         trial.spawn(async move {
@@ -202,7 +202,7 @@ fn pulsing(period: Duration) -> impl Fn(&Trial) -> Trial {
 }
 
 #[test]
-fn what_is_lost_may_be_restored_later_beside_a_pulse() {
+fn a_lost_entry_may_be_restored_later_beside_a_timer() {
     let handler = |trial: Trial, _| async move {
         let _off = OnDrop(|| trial.ledger().switch_off("router"));
         loop {
@@ -240,7 +240,7 @@ fn an_undo_may_not_take_hundreds_of_ticks() {
 }
 
 #[test]
-fn an_undo_may_not_take_an_hour_beside_a_pulse() {
+fn an_undo_may_not_take_an_hour_beside_a_timer() {
     let handler = |trial: Trial, _| async move {
         trial.ledger().acquire("session");
         let _later = OnDrop(|| {
@@ -262,7 +262,7 @@ fn an_undo_may_not_take_an_hour_beside_a_pulse() {
 }
 
 #[test]
-fn a_shutdown_may_look_again_and_again_and_give_up() {
+fn a_shutdown_may_poll_and_time_out() {
     let handler = |maps: Maps, client: Client| async move {
         let number = maps.number();
         maps.one.lock().unwrap().insert(number, ());
@@ -303,7 +303,7 @@ fn a_newcomer_may_be_refused() {
 }
 
 #[test]
-fn several_may_share_a_key() {
+fn several_connections_may_share_a_key() {
     let handler = |maps: Maps, client: Client| async move {
         let number = maps.number();
         maps.trial.point("authenticate").await;
@@ -327,7 +327,7 @@ fn a_response_may_end_by_itself() {
 }
 
 #[test]
-fn what_is_needed_to_warm_up_may_be_given_back_later() {
+fn a_set_up_may_release_a_resource_later() {
     check(|trial, client| async move {
         let warm_up = trial.ledger().hold("warm-up slot");
         let warm = trial.clone();
@@ -344,7 +344,7 @@ fn what_is_needed_to_warm_up_may_be_given_back_later() {
 }
 
 #[test]
-fn a_shutdown_may_spin_until_the_last_one_has_gone() {
+fn a_shutdown_may_yield_until_the_last_connection_has_ended() {
     let server = |trial: &Trial| (trial.clone(), Signal::new(), Arc::new(AtomicUsize::new(0)));
     type Server = (Trial, Signal, Arc<AtomicUsize>);
     let handler = |(_, ending, open): Server, client: Client| async move {
@@ -365,7 +365,7 @@ fn a_shutdown_may_spin_until_the_last_one_has_gone() {
 }
 
 #[test]
-fn one_that_cannot_be_closed_yet_goes_on_as_if_nothing_were() {
+fn a_connection_that_cannot_be_closed_yet_may_go_on() {
     let handler = |trial: Trial, client: Client| async move {
         for lock in ["first lock", "second lock"] {
             trial.ledger().switch_on("lock");
@@ -381,7 +381,7 @@ fn one_that_cannot_be_closed_yet_goes_on_as_if_nothing_were() {
 }
 
 #[test]
-fn what_is_counted_may_be_many() {
+fn a_connection_may_hold_many_of_one_thing() {
     let server = |trial: &Trial| (trial.clone(), Arc::new(AtomicUsize::new(0)));
     let handler = |(trial, bytes): (Trial, Arc<AtomicUsize>), client: Client| async move {
         trial.point("authenticate").await;
@@ -397,7 +397,7 @@ fn what_is_counted_may_be_many() {
 }
 
 #[test]
-fn a_grace_period_may_be_long_where_time_has_no_measure() {
+fn a_grace_period_may_have_many_ticks() {
     check(|trial, client| async move {
         trial.ledger().acquire("session");
         let _later = OnDrop(|| {

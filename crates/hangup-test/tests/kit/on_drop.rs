@@ -1,6 +1,6 @@
-//! A guard, as everybody has one.
+//! A drop guard as servers write it.
 
-/// Calls when it is dropped.
+/// Calls a closure when it is dropped.
 pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {

@@ -1,4 +1,4 @@
-//! Handlers on this crate, in every style that it has, of which nothing may be said.
+//! Handlers on `hangup` in every style, in which the kit must find nothing.
 
 use std::error::Error;
 use std::future::Future;
@@ -16,7 +16,7 @@ struct App {
     scope: Scope,
     workers: Registry<&'static str, ()>,
     rooms: Registry<&'static str, ()>,
-    /// What hooks of the registry turn on and off.
+    /// The hooks of the registry switch this on and off.
     upstream: Arc<Mutex<bool>>,
 }
 
@@ -66,7 +66,7 @@ where
 }
 
 #[test]
-fn join_and_refuse_whoever_comes_later() {
+fn a_second_connection_under_the_key_may_be_refused() {
     check(Conflict::Reject, |app, client| async move {
         let mut setup = app.open()?.register()?;
         setup.join(&app.workers, "ada", ())?;
@@ -80,7 +80,7 @@ fn join_and_refuse_whoever_comes_later() {
 }
 
 #[test]
-fn join_and_replace_when_live() {
+fn a_second_connection_may_replace_the_first_when_live() {
     check(Conflict::Replace, |app, client| async move {
         let mut setup = app.open()?.register()?;
         setup.join(&app.workers, "ada", ())?;
@@ -94,7 +94,7 @@ fn join_and_replace_when_live() {
 }
 
 #[test]
-fn take_over_within_a_deadline_and_share_a_room() {
+fn a_take_over_with_a_deadline_may_share_a_room() {
     check(Conflict::Replace, |app, client| async move {
         let mut setup = app.open()?.register()?;
         let mut timer = app.trial.timer("deadline");
@@ -112,7 +112,7 @@ fn take_over_within_a_deadline_and_share_a_room() {
 }
 
 #[test]
-fn a_step_that_is_finished() {
+fn a_step_may_finish_after_the_close() {
     check(Conflict::Replace, |app, client| async move {
         let mut setup = app.open()?.register()?;
         setup.take_over(&app.workers, "ada", ()).await?;
@@ -131,7 +131,7 @@ fn a_step_that_is_finished() {
 }
 
 #[test]
-fn a_loop_of_ones_own() {
+fn a_loop_may_run_in_the_connection() {
     check(Conflict::Reject, |app, client| async move {
         let mut setup = app.open()?.register()?;
         setup.join(&app.workers, "ada", ())?;
@@ -151,7 +151,7 @@ fn a_loop_of_ones_own() {
 }
 
 #[test]
-fn tasks_that_belong_to_it() {
+fn tasks_may_belong_to_a_connection() {
     check(Conflict::Reject, |app, client| async move {
         let mut setup = app.open()?.register()?;
         setup.join(&app.rooms, "lobby", ())?;
@@ -173,7 +173,7 @@ fn tasks_that_belong_to_it() {
 }
 
 #[test]
-fn undos_that_take_their_time_one_after_the_other() {
+fn undos_may_be_asynchronous() {
     check(Conflict::Replace, |app, client| async move {
         let mut setup = app.open()?.register()?;
         setup.take_over(&app.workers, "ada", ()).await?;
@@ -199,7 +199,7 @@ fn undos_that_take_their_time_one_after_the_other() {
 }
 
 #[test]
-fn a_response_that_ends_by_itself() {
+fn a_response_may_end_on_hangup() {
     check(Conflict::Replace, |app, client| async move {
         let mut setup = app.open()?.register()?;
         setup.join(&app.workers, "ada", ())?;

@@ -1,4 +1,4 @@
-//! Races that the corpus has no handler for.
+//! Races for which the corpus has no handler.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -55,7 +55,7 @@ fn r12_panic_in_set_up() {
     let handler = |trial: Trial, client: Client| async move {
         let ledger = trial.ledger().clone();
         ledger.acquire("file");
-        // A drop guard that stands by while a panic passes.
+        // A drop guard that does nothing during a panic.
         struct Release(Trial);
         impl Drop for Release {
             fn drop(&mut self) {
@@ -90,7 +90,7 @@ fn r14_shutdown_with_open_streams() {
             client.respond(stream::pending::<()>()).await;
         }
     };
-    // Waits for the last connection, and tells none to end.
+    // Waits for the last connection, and tells no connection to end.
     let shutdown = |(_, open, ended): (Trial, Arc<Mutex<u32>>, Signal)| async move {
         if *open.lock().unwrap() > 0 {
             ended.fired().await;
@@ -100,7 +100,7 @@ fn r14_shutdown_with_open_streams() {
         .shutdown(shutdown)
         .explore()
         .unwrap();
-    // Also one that was being set up when the others were told.
+    // The connection may have been in its set-up when the others were told.
     assert_eq!(races(&report), [Race::R14, Race::R15], "{report}");
 }
 
@@ -118,7 +118,7 @@ fn r19_closing_normally_under_a_long_lived_signal() {
         "it closed normally"
     );
 
-    // One that is taken off, and one that goes with its future.
+    // One listener is removed by hand, one is removed with its future.
     let handler = |(trial, shutdown): (Trial, Signal), _| async move {
         let listener = shutdown.listen(|| ());
         let mut fired = Box::pin(shutdown.fired());
@@ -127,7 +127,7 @@ fn r19_closing_normally_under_a_long_lived_signal() {
         shutdown.unlisten(listener);
     };
     let report = abort_everywhere(server, handler).explore().unwrap();
-    // Still left when it is dropped before it takes it off.
+    // It is still registered if the future is dropped before the removal.
     assert!(
         report.failures().iter().all(|it| it.ending().is_some()),
         "{report}"
@@ -138,7 +138,7 @@ fn r19_closing_normally_under_a_long_lived_signal() {
 fn r22_quiet_producer() {
     let server = |trial: &Trial| (trial.clone(), Arc::new(Mutex::new(false)));
     let handler = |(_, closed): (Trial, Arc<Mutex<bool>>), client: Client| async move {
-        // Looks whether it is closed when there is something to be sent.
+        // Checks for the close only when it has something to send.
         let events = stream::poll_fn(move |_| match *closed.lock().unwrap() {
             true => std::task::Poll::Ready(None::<()>),
             false => std::task::Poll::Pending,
@@ -289,7 +289,7 @@ fn r12_panic_in_an_undo() {
     };
     let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
     assert_eq!(races(&report), [Race::R12], "{report}");
-    // Which would be a panic on top of the other.
+    // A second panic during the first would abort the process.
     let by_panic = |it: &Failure| it.ending() == Some(&Ending::Panic);
     assert!(!report.failures().iter().any(by_panic), "{report}");
 }
@@ -314,7 +314,7 @@ fn r15_open_racing_shutdown() {
         let response = Box::pin(client.respond(stream::pending::<()>()));
         futures::future::select(response, closed.fired()).await;
     };
-    // Closes all, and waits until they are gone: those that are there.
+    // Closes the connections that are in the table, and waits until it is empty.
     let shutdown = |(trial, ending, live): Server| async move {
         ending.fire();
         while live.load(SeqCst) > 0 {

@@ -1,4 +1,4 @@
-//! Handlers that spawn on a runtime and use its timers.
+//! Handlers that spawn on a tokio runtime and use its timers.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -19,7 +19,7 @@ fn races(report: &Report) -> Vec<Race> {
 }
 
 #[test]
-fn who_yields_to_the_runtime_goes_on() {
+fn a_handler_that_yields_to_the_runtime_goes_on() {
     let handler = |trial: Trial, _| async move {
         yield_now().await;
         sleep(Duration::from_secs(3600)).await;
@@ -68,7 +68,7 @@ fn a_removal_that_is_spawned_is_lost_when_the_process_ends() {
     let handler = |trial: Trial, client: Client| async move {
         trial.ledger().acquire("session");
         let _remove = Remove(trial.clone());
-        // What fires the signal ends the response.
+        // The task that fires the signal ends the response.
         let fired = client.signal().fired();
         client
             .respond(futures::stream::pending::<()>().take_until(fired))
@@ -112,7 +112,7 @@ impl App {
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// One connection per worker, with all that the adapter has.
+/// One connection per worker, with everything that the tokio adapter has.
 async fn worker_stream(app: App, client: Client) -> Outcome<Response> {
     let pending = app.scope.open()?.abort_on(client.signal().fired())?;
     let mut setup = pending.register()?;
@@ -169,7 +169,7 @@ fn a_worker_route_on_hangup_is_clean_on_tokio() {
 }
 
 #[test]
-fn a_patience_without_end_is_one_of_years() {
+fn an_unlimited_patience_is_accepted() {
     let handler = |_: Trial, _| pending::<()>();
     abort_everywhere(Trial::clone, handler)
         .on_tokio_with_patience(Duration::MAX)

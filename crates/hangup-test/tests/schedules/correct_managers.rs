@@ -1,4 +1,4 @@
-//! A manager that is written by hand and right: nothing is found in it.
+//! A correct manager, written by hand: the schedules find nothing in it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,8 @@ use hangup_test::schedule::{Kind, Manager, Op, Outcome, Place, Shape};
 
 use crate::runner::passes;
 
-/// Everything is decided under one lock, and all that is known of a connection is in one
-/// entry: what it takes without this crate.
+/// Decides everything under one lock, and keeps one entry per connection: this is what a
+/// manager needs without `hangup`.
 #[derive(Clone)]
 struct Careful {
     inner: Arc<Mutex<Inner>>,
@@ -29,7 +29,7 @@ struct Entry {
     scope: usize,
     phase: Phase,
     closed: Option<Closed>,
-    /// In the order of joining, with whom it found there.
+    /// In the order of joining.
     places: Vec<Place>,
     older: Vec<(usize, Place)>,
     in_step: bool,
@@ -164,7 +164,7 @@ impl Inner {
         Outcome::Done
     }
 
-    /// What its owner does while it is open.
+    /// Does what the owner of an open connection does.
     fn drive(&mut self, who: usize, op: Op) -> Outcome {
         match op {
             Op::Register(_) => self.entry(who).phase = Phase::Registering,
@@ -220,7 +220,7 @@ impl Manager for Careful {
                 let all = inner.entries.iter().filter(|(_, e)| e.scope == scope);
                 let all: Vec<_> = all.map(|(who, _)| *who).collect();
                 inner.close_each(&all, why);
-                // It does not count.
+                // This manager does not count.
                 Outcome::Done
             }
             Op::BeginDrain(scope) => {
@@ -311,7 +311,7 @@ fn nothing_is_found_if_a_close_aborts_the_task() {
 }
 
 #[test]
-fn nothing_is_found_whatever_it_does_not_offer() {
+fn nothing_is_found_if_a_kind_is_not_offered() {
     let optional = [
         Kind::Register,
         Kind::Join,

@@ -1,5 +1,5 @@
-//! What is drawn: every operation can be done, all that matters occurs, and a schedule
-//! that shrinks stays one.
+//! Schedules are well drawn: every operation can be done, every conflict occurs, and a
+//! schedule that shrinks stays valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ fn drawn(shape: &Shape) -> impl Iterator<Item = Schedule> {
     (0..DRAWN).map(move |_| schedules.new_tree(&mut runner).unwrap().current())
 }
 
-/// What happened in a schedule that is worth to be drawn.
+/// A conflict that schedules must contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     JoinsWhereAnotherIsVisible,
@@ -48,7 +48,7 @@ enum Event {
     TwoStepsUndone,
 }
 
-/// At least so many of 100 schedules.
+/// The least share of the schedules that contain it, in percent.
 const SHARES: [(Event, usize); 18] = [
     (Event::JoinsWhereAnotherIsVisible, 20),
     (Event::JoinsWhereAnotherIsInSetUp, 25),
@@ -70,7 +70,7 @@ const SHARES: [(Event, usize); 18] = [
     (Event::TwoStepsUndone, 5),
 ];
 
-/// What happens in one schedule.
+/// The conflicts in one schedule.
 #[derive(Default)]
 struct Story {
     events: BTreeSet<Event>,
@@ -183,7 +183,7 @@ impl Story {
 }
 
 #[test]
-fn what_is_drawn_is_full_of_conflicts() {
+fn schedules_contain_every_conflict() {
     let shape = shape();
     let mut counts = BTreeMap::new();
     for schedule in drawn(&shape) {
@@ -218,14 +218,14 @@ fn every_kind_is_drawn_unless_it_is_not_offered() {
 }
 
 #[test]
-fn schedules_are_as_long_as_they_are_to_be() {
+fn schedules_have_every_length_of_the_shape() {
     let shape = shape().length(5..=9);
     let lengths: BTreeSet<_> = drawn(&shape).map(|schedule| schedule.ops().len()).collect();
     assert!(lengths.into_iter().eq(5..=9));
 }
 
 #[test]
-fn no_more_connections_than_the_shape_has() {
+fn schedules_respect_the_number_of_connections() {
     let shape = shape().connections(2).scopes([None]);
     for schedule in drawn(&shape) {
         let (mut open, mut most) = (0_usize, 0);
@@ -244,9 +244,9 @@ fn no_more_connections_than_the_shape_has() {
     }
 }
 
-/// Whatever fails, also if it makes no sense.
+/// The verdicts are arbitrary.
 #[test]
-fn what_shrinks_stays_meaningful_and_comes_to_an_end() {
+fn shrinking_keeps_schedules_valid_and_ends() {
     let (shape, mut runner) = (shape().several_keys(), runner(1, 2));
     for case in 0..200 {
         let mut tree = shape.schedules().new_tree(&mut runner).unwrap();
@@ -259,7 +259,8 @@ fn what_shrinks_stays_meaningful_and_comes_to_an_end() {
             assert_eq!(again.as_ref(), Ok(&tries));
             assert!(tries.ops().len() <= failing.ops().len());
             assert_ne!(tries, failing, "that is known already");
-            // Of every kind as many as its number in the case says.
+            // A schedule fails if its length is a multiple of a number that depends on
+            // the case, or at random.
             let fails = tries.ops().len() % (case % 7 + 2) == 0
                 || (0..5_u32).new_tree(&mut runner).unwrap().current() == 0;
             goes_on = if fails {
@@ -276,21 +277,21 @@ fn what_shrinks_stays_meaningful_and_comes_to_an_end() {
 }
 
 #[test]
-fn large_parts_are_taken_out_first_from_the_end() {
+fn large_parts_are_removed_first_from_the_end() {
     let schedules = Shape::new().length(60..=60).schedules();
     let mut tree = schedules.new_tree(&mut runner(1, 4)).unwrap();
     let length = |tree: &dyn ValueTree<Value = Schedule>| tree.current().ops().len();
     assert_eq!(length(&tree), 60);
     assert!(tree.simplify());
     assert_eq!(length(&tree), 30);
-    // Neither half can be missed.
+    // The failure needs both halves.
     assert!(tree.complicate() && tree.complicate());
     assert_eq!(length(&tree), 45);
 }
 
-/// If only one thing matters, only what it takes is left.
+/// If a failure needs one operation, the rest is removed.
 #[test]
-fn what_does_not_matter_is_taken_out() {
+fn irrelevant_operations_are_removed() {
     let shape = shape().length(40..=40);
     for (kind, at_most) in [
         (Kind::Open, 1),
@@ -329,7 +330,7 @@ fn what_does_not_matter_is_taken_out() {
 }
 
 #[test]
-fn what_does_not_matter_in_one_operation_is_made_plain_there() {
+fn irrelevant_arguments_are_simplified() {
     let shape = Shape::new().only([Kind::CloseKey]);
     let keys = |schedule: &Schedule| {
         let ops = schedule.ops().iter();
@@ -340,7 +341,7 @@ fn what_does_not_matter_in_one_operation_is_made_plain_there() {
         keys.collect::<Vec<_>>()
     };
     for seed in 0..8 {
-        // Three, of which two are of the second key.
+        // The failure needs three operations, two of them on the second key.
         let ran = runner(256, seed).run(&shape.schedules(), |schedule| {
             let keys = keys(&schedule);
             prop_assert!(keys.len() < 3 || keys.iter().sum::<usize>() < 2);
@@ -359,7 +360,7 @@ fn what_does_not_matter_in_one_operation_is_made_plain_there() {
 }
 
 #[test]
-fn what_is_printed_can_be_pasted() {
+fn a_printed_schedule_can_be_pasted() {
     let at = Place {
         registry: 0,
         key: 1,
@@ -390,7 +391,7 @@ fn what_is_printed_can_be_pasted() {
 }
 
 #[test]
-fn what_cannot_be_done_is_no_schedule() {
+fn an_operation_out_of_turn_is_an_error() {
     let (open, register) = (Op::Open(0, 0), Op::Register(0));
     let place = |registry, key| Place { registry, key };
     for (ops, number) in [
@@ -411,7 +412,7 @@ fn what_cannot_be_done_is_no_schedule() {
 }
 
 #[test]
-fn there_are_as_many_keys_as_the_shape_says() {
+fn keys_outside_of_the_shape_are_errors() {
     let ops = |key| {
         let at = Place { registry: 0, key };
         [Op::Open(0, 0), Op::Register(0), Op::Join(0, at)]

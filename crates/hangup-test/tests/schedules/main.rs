@@ -1,4 +1,4 @@
-//! Schedules: what they are made of, what they find, and that `hangup` passes them.
+//! Schedules: how they are drawn, and what they find.
 
 mod correct_managers;
 mod drawn;

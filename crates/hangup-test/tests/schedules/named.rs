@@ -1,4 +1,4 @@
-//! Which race a difference looks like, of all that one can look like.
+//! Each difference suggests the right race.
 
 use hangup::{CloseReason, Conflict, Event, State};
 use hangup_test::Race;
@@ -12,7 +12,7 @@ const fn place(registry: usize) -> Place {
     Place { registry, key: 0 }
 }
 
-/// What is said in the place of what is right, after the last operation.
+/// What the manager reports instead of the truth, after the last operation.
 #[derive(Debug)]
 enum Lie {
     Outcome(Outcome),
@@ -78,7 +78,7 @@ fn shape() -> Shape {
     Shape::new().registries(registries).scopes([None, Some(1)])
 }
 
-/// After these, the last one being the one at which it lies.
+/// The manager lies at the last of these operations.
 fn race_in(shape: &Shape, ops: &[&[Op]], lie: &Lie) -> Option<Race> {
     let ops = ops.concat();
     let schedule = Schedule::new(shape, ops.iter().copied()).unwrap();
@@ -127,7 +127,7 @@ const fn in_two(who: usize) -> [Op; 4] {
 }
 
 #[test]
-fn by_the_outcome() {
+fn an_outcome_suggests_its_race() {
     let done = |ops: &[&[Op]], race| assert_race(ops, Lie::Outcome(Outcome::Done), race);
     done(&[&[Op::BeginDrain(0), open(0)]], Some(Race::R15));
     done(&[&[Op::Open(0, 1), Op::Open(1, 1)]], Some(Race::R20));
@@ -157,7 +157,7 @@ fn by_the_outcome() {
 }
 
 #[test]
-fn by_how_many_were_closed() {
+fn a_number_of_closed_connections_suggests_its_race() {
     let count = |ops: &[&[Op]], count, race| {
         assert_race(ops, Lie::Outcome(Outcome::Count(count)), race);
     };
@@ -170,7 +170,7 @@ fn by_how_many_were_closed() {
 }
 
 #[test]
-fn by_who_is_visible_and_should_not() {
+fn a_connection_that_should_be_hidden_suggests_its_race() {
     let visible = |ops: &[&[Op]], race| assert_race(ops, Lie::Visible(A, &[0]), race);
     let close = Op::Close(0, WHY);
     visible(&[&joined(0)], None);
@@ -182,14 +182,14 @@ fn by_who_is_visible_and_should_not() {
 }
 
 #[test]
-fn by_who_is_not_visible_and_should() {
+fn a_connection_that_should_be_visible_suggests_its_race() {
     let hidden = |ops: &[&[Op]], race| assert_race(ops, Lie::Visible(A, &[]), race);
     let close = Op::Close(0, WHY);
     hidden(&[&live(0)], None);
     hidden(&[&in_two(0), &[Op::GoLive(0)]], Some(Race::R21));
     hidden(&[&live(0), &live(1)], Some(Race::R8));
     hidden(&[&live(0), &live(1), &[close]], Some(Race::R8));
-    // These have nothing to do with it.
+    // These operations are unrelated.
     hidden(&[&live(0), &live(1), &[open(2)]], None);
     hidden(&[&live(0), &joined(1), &[Op::BeginStep(1)]], None);
     let elsewhere = [Op::Join(1, B), Op::Close(1, WHY)];
@@ -197,7 +197,7 @@ fn by_who_is_not_visible_and_should() {
 }
 
 #[test]
-fn by_how_many_are_counted() {
+fn a_count_suggests_its_race() {
     let count = |ops: &[&[Op]], count, race| assert_race(ops, Lie::Count(count), race);
     let close = Op::Close(0, WHY);
     count(&[&live(0), &[close]], 1, Some(Race::R2));
@@ -227,7 +227,7 @@ fn by_how_many_are_counted() {
 }
 
 #[test]
-fn by_what_is_undone() {
+fn undone_steps_suggest_their_race() {
     let undone = |ops: &[&[Op]], steps, race| assert_race(ops, Lie::Undone(steps), race);
     let (close, complete) = (Op::Close(0, WHY), Op::CompleteStep(0));
     undone(&[&in_step(0), &[complete, close]], &[0, 0], Some(Race::R7));
@@ -255,7 +255,7 @@ fn by_what_is_undone() {
 }
 
 #[test]
-fn by_its_state() {
+fn a_state_suggests_its_race() {
     let state = |ops: &[&[Op]], state, race| assert_race(ops, Lie::State(state), race);
     let idle = State::Pending
         .apply(Event::Close(CloseReason::Idle))

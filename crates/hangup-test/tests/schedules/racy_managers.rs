@@ -1,4 +1,4 @@
-//! Managers as servers write them by hand, each with one race in it, and each is found.
+//! Managers as servers write them by hand, each with one race, which the schedules find.
 
 mod after_close;
 mod asynchronous;

@@ -1,4 +1,4 @@
-//! Running many schedules, from seeds, so that every run is the same.
+//! Runs many schedules from fixed seeds, so that every run is the same.
 
 use hangup_test::Race;
 use hangup_test::schedule::{Divergence, Manager, Schedule, Shape, check};
@@ -27,8 +27,8 @@ pub(crate) fn passes<M: Manager>(shape: &Shape, cases: u32, make: impl Fn() -> M
     }
 }
 
-/// From every seed a schedule is found, and it shrinks to at most so many operations, which
-/// look like this race.
+/// Every seed finds a schedule. It shrinks to at most `at_most` operations, and the
+/// difference suggests `race`.
 pub(crate) fn finds<M: Manager>(shape: &Shape, race: Race, at_most: usize, make: impl Fn() -> M) {
     for seed in 0..SEEDS {
         let divergence = find(shape, seed, &make);
@@ -37,7 +37,7 @@ pub(crate) fn finds<M: Manager>(shape: &Shape, race: Race, at_most: usize, make:
     }
 }
 
-/// The smallest one from this seed.
+/// Returns the smallest failure from this seed.
 pub(crate) fn find<M: Manager>(shape: &Shape, seed: u8, make: impl Fn() -> M) -> Divergence {
     let ran = runner(256, seed).run(&shape.schedules(), |schedule| {
         check(&schedule, &mut make())?;
@@ -46,7 +46,7 @@ pub(crate) fn find<M: Manager>(shape: &Shape, seed: u8, make: impl Fn() -> M) ->
     let Err(TestError::Fail(_, schedule)) = ran else {
         panic!("nothing was found from seed {seed}");
     };
-    // What is printed can be run again.
+    // The printed schedule fails again.
     let again = Schedule::new(shape, schedule.ops().iter().copied()).unwrap();
     check(&again, &mut make()).unwrap_err()
 }

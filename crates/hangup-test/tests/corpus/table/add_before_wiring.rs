@@ -1,4 +1,4 @@
-//! The abort is wired when the writer has been added and its backlog written.
+//! The abort handler is registered after the writer is added and its backlog is written.
 
 use futures::stream::pending;
 use hangup_test::{Client, Report};

@@ -1,4 +1,4 @@
-//! The guard is made by the body's first poll, which may never come.
+//! The guard is created by the first poll of the body, which may never happen.
 
 use futures::stream::{self, StreamExt, pending};
 use hangup_test::{Client, Report};

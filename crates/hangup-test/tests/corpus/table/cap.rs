@@ -1,4 +1,4 @@
-//! There was room when it was asked for.
+//! The cap is checked before an `await` and counted after it.
 
 use futures::stream::pending;
 use hangup_test::{Client, Report, abort_everywhere};

@@ -1,4 +1,4 @@
-//! The abort stops the heartbeat that there is, and it may come before there is one.
+//! The abort stops the current heartbeat, and it may fire before the heartbeat starts.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! What the handlers find around them.
+//! The fakes that the handlers use.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -9,12 +9,12 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::stream::{self, Stream, StreamExt};
 use hangup_test::{Client, Report, Signal, Trial, abort_everywhere};
 
-/// What a server keeps about its connections, by hand.
+/// The hand-written table in which a server keeps its connections.
 #[derive(Clone, Default)]
 pub(super) struct Shelf(Arc<Mutex<(u64, BTreeMap<u64, &'static str>)>>);
 
 impl Shelf {
-    /// Adds a connection beside those that are there.
+    /// Adds a connection to those under the same name.
     pub(super) fn add(&self, name: &'static str) -> u64 {
         let (next, connections) = &mut *self.0.lock().unwrap();
         *next += 1;
@@ -22,7 +22,7 @@ impl Shelf {
         *next
     }
 
-    /// Adds a connection in the place of those under the same name.
+    /// Replaces the connections under the same name.
     pub(super) fn replace(&self, name: &'static str) -> u64 {
         self.remove_all(name);
         self.add(name)
@@ -45,7 +45,7 @@ impl Shelf {
     }
 }
 
-/// A server that has one shelf.
+/// A server with one shelf.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) trial: Trial,
@@ -61,7 +61,7 @@ impl Server {
     }
 }
 
-/// Tries `handler` on it, and counts what is on the shelf.
+/// Explores `handler` on it, and counts the connections on the shelf.
 pub(super) fn explore<H, F>(handler: H) -> Report
 where
     H: Fn(Server, Client) -> F + 'static,
@@ -73,7 +73,7 @@ where
         .unwrap()
 }
 
-/// Calls when it is dropped.
+/// Calls a closure when it is dropped.
 pub(super) struct OnDrop<F: FnMut()>(pub(super) F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {
@@ -82,14 +82,14 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
-/// The signal of a request, which its framework fires also when the client is gone.
+/// The signal of a request, which the framework also fires when the client disconnects.
 pub(super) fn request_signal(client: &Client) -> (Signal, impl Sized + use<>) {
     let signal = client.signal();
     let fired = signal.clone();
     (signal, OnDrop(move || fired.fire()))
 }
 
-/// A job router: another server, which is told which workers may be given jobs.
+/// A job router: another server, which is told which workers may receive jobs.
 #[derive(Clone)]
 pub(super) struct Router(pub(super) Trial);
 
@@ -109,7 +109,7 @@ impl Router {
     }
 }
 
-/// What everybody is sent, numbered from 1.
+/// The items that every connection receives, numbered from 1.
 #[derive(Clone)]
 pub(super) struct Log {
     trial: Trial,
@@ -151,7 +151,7 @@ impl Log {
         items
     }
 
-    /// Both in one step.
+    /// Both happen in one step.
     pub(super) fn replay_and_subscribe(&self) -> impl Stream<Item = u64> + use<> {
         let (subscriber, items) = unbounded();
         let shared = &mut *self.shared.lock().unwrap();

@@ -16,7 +16,7 @@ async fn handler_by_hand(trial: Trial, client: Client) {
     heartbeat.abort();
 }
 
-/// Starts a heartbeat, which beats until it is stopped.
+/// Starts a heartbeat that runs until it is stopped.
 pub(super) fn start_heartbeat(trial: &Trial, beat: impl Fn() + Send + 'static) -> AbortHandle {
     let timer = trial.timer("heartbeat");
     let (heartbeat, stop) = futures::future::abortable(beats(timer, beat));
@@ -43,7 +43,7 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     stream_with_heartbeat(&server, setup, &client).await
 }
 
-/// Goes live, with a heartbeat that ends with the connection.
+/// Goes live with a heartbeat that ends with the connection.
 pub(super) async fn stream_with_heartbeat(
     server: &on_hangup::Server,
     setup: Registering,

@@ -1,4 +1,4 @@
-//! The writer is added after the awaits, and its removal subscribed after that.
+//! The writer is added after the awaits, and its removal is registered after that.
 
 use futures::stream::pending;
 use hangup_test::{Client, Report};

@@ -1,4 +1,4 @@
-//! Handlers as servers really ship them, each with one race, and the same on `hangup`.
+//! Handlers as servers ship them, each with one race, and the same handlers on `hangup`.
 
 mod add_before_wiring;
 mod body_guard;
@@ -17,10 +17,10 @@ mod worker_route;
 
 use hangup_test::{Race, Report};
 
-/// One handler, by hand and on `hangup`.
+/// One handler, written by hand and on `hangup`.
 pub(crate) struct Row {
     pub(crate) what: &'static str,
-    /// What its author did not see.
+    /// The races of the hand-written handler.
     pub(crate) races: &'static [Race],
     pub(crate) by_hand: fn() -> Report,
     pub(crate) on_hangup: fn() -> Report,

@@ -1,4 +1,4 @@
-//! A server on `hangup`, and all that can happen to it.
+//! A server on `hangup`, with everything that can happen to it.
 
 use std::error::Error;
 use std::future::Future;
@@ -21,7 +21,7 @@ pub(super) struct Server {
     pub(super) log: Log,
 }
 
-/// Tries `handler` in every way.
+/// Explores `handler` with every ending.
 pub(super) fn explore<H, F>(max_connections: usize, handler: H) -> Report
 where
     H: Fn(Server, Client) -> F + 'static,
@@ -51,7 +51,7 @@ where
         .unwrap()
 }
 
-/// Goes live, and streams until somebody ends it.
+/// Goes live and streams until the connection is closed.
 pub(super) async fn stream(setup: Registering, client: &Client) -> Outcome {
     let live = setup.go_live()?;
     client.live();
@@ -59,7 +59,7 @@ pub(super) async fn stream(setup: Registering, client: &Client) -> Outcome {
     Ok(())
 }
 
-/// Begins a connection that is bound to the signal of its request.
+/// Opens a connection that closes when the signal of its request fires.
 pub(super) fn register(server: &Server, client: &Client) -> Result<Registering, Box<dyn Error>> {
     let opened = server.scope.open()?;
     let (signal, connection) = (client.signal(), opened.handle());
@@ -71,7 +71,7 @@ pub(super) fn register(server: &Server, client: &Client) -> Result<Registering, 
     Ok(opened.register()?)
 }
 
-/// One worker per name, found when it is live.
+/// One worker per name, visible while it is live.
 pub(super) async fn worker(server: Server, client: Client) -> Outcome {
     let mut setup = server.scope.open()?.register()?;
     setup.run(server.trial.point("authenticate")).await?;

@@ -1,4 +1,4 @@
-//! The permit is a local of what makes the response, and not of the response.
+//! The permit is a local variable of the handler, and the response does not own it.
 
 use futures::stream::{Stream, pending};
 use hangup_test::{Client, Report, Trial, abort_everywhere};

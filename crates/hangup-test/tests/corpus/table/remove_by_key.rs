@@ -1,4 +1,4 @@
-//! The old connection's end removes whatever is under its key.
+//! The end of the old connection removes whichever entry is under its key.
 
 use futures::stream::pending;
 use hangup_test::{Client, Report, abort_everywhere};

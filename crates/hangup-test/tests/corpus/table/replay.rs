@@ -1,4 +1,4 @@
-//! A backlog, then what comes: in two steps, with something between them.
+//! The handler sends the backlog and then subscribes, with an `await` between the two.
 
 use futures::stream::{self, StreamExt};
 use hangup_test::{Client, Report, Trial, abort_everywhere};

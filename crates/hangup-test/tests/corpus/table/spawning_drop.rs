@@ -1,4 +1,4 @@
-//! The removal needs an await, so `Drop` spawns it.
+//! The removal needs an `await`, so `Drop` spawns it.
 
 use futures::stream::pending;
 use hangup_test::{Client, Report, abort_everywhere};

@@ -1,4 +1,4 @@
-//! Two locks, so two steps, and an await between them.
+//! The entry is added under two locks, with an `await` between them.
 
 use std::pin::pin;
 

@@ -1,5 +1,5 @@
-//! The cleanup is wired first, and it is done once. But the set-up goes on after it, and
-//! what it does takes its time.
+//! The cleanup is registered first and runs once. The set-up continues after it has run,
+//! and takes effect later.
 
 use futures::stream::pending;
 use hangup_test::{Client, Report, Trial, abort_everywhere};

@@ -7,8 +7,8 @@ use super::Expected;
 use crate::layout::REMEMBERED;
 
 impl Expected {
-    /// Every value that is right. There are several if several connections settled in one
-    /// action, since their order is unspecified.
+    /// Returns every right answer. There are several if several connections settled in
+    /// one action, since their order is unspecified.
     pub(crate) fn last_closes(&self, at: Place) -> Vec<Option<Closed>> {
         let holders = self.claims.iter().filter(|claim| claim.at == at);
         let mut closed = holders.filter(|claim| self.is_closed(claim.who));
@@ -38,7 +38,8 @@ impl Expected {
         self.ended_at(at).map(|(_, at)| at).max()
     }
 
-    /// The connections that held this place until they settled, and when they did.
+    /// Returns the connections that held this place until they settled, and when they
+    /// settled.
     fn ended_at(&self, at: Place) -> impl Iterator<Item = (usize, usize)> {
         let ended = self.ended.iter().filter(move |(place, _)| *place == at);
         ended.filter_map(|(_, who)| Some((*who, self.connections[who].settled_at?)))

@@ -1,4 +1,4 @@
-//! Handlers that are closed in mid set-up and add what they set up all the same.
+//! Handlers that are closed in their set-up and add their entry all the same.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,21 +15,21 @@ enum At {
     Closed,
 }
 
-/// Where the last look at the state is.
+/// Where the last check of the state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bug {
-    /// What the handler writes after its await, it writes over the close.
+    /// What the handler writes after its `await` overwrites the close.
     WritesOverTheClose,
-    /// It looks after the await, and then no more.
+    /// The handler checks after the `await`, and not again.
     LooksTooEarly,
-    /// As it should.
+    /// The correct one.
     None,
 }
 
 struct AddsTheDead {
     bug: Bug,
     at: HashMap<usize, At>,
-    /// A step is given the signal, so it does not begin after that.
+    /// A step receives the signal, so it does not begin after the signal has fired.
     aborted: HashSet<usize>,
     table: HashMap<Place, usize>,
 }
@@ -91,7 +91,7 @@ impl Manager for AddsTheDead {
 }
 
 #[test]
-fn nothing_is_found_if_it_looks_as_it_adds() {
+fn nothing_is_found_if_the_check_is_part_of_the_add() {
     passes(&shape(), 300, || AddsTheDead::new(Bug::None));
 }
 
@@ -108,7 +108,7 @@ fn r1_closed_in_a_step_of_the_set_up() {
 }
 
 #[test]
-fn r5_closed_between_the_last_look_and_the_add() {
+fn r5_closed_between_the_last_check_and_the_add() {
     finds(&shape(), Race::R5, 3, || {
         AddsTheDead::new(Bug::LooksTooEarly)
     });

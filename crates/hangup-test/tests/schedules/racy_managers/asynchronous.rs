@@ -1,4 +1,4 @@
-//! Handlers whose steps are futures, as a server polls and drops them.
+//! Handlers whose steps are futures, which the server polls and drops.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,13 +15,14 @@ use crate::runner::{finds, passes};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
-    /// A guard before the await, and the closer leaves all guards to the handler.
+    /// The guard is created before the `await`, and the closer leaves all guards to the
+    /// handler.
     Careful,
-    /// The guard comes after the await.
+    /// The guard is created after the `await`.
     GuardsLate,
-    /// The closer undoes what it finds, in mid step or not.
+    /// The closer undoes every entry, even during a step.
     UndoesAtOnce,
-    /// It begins a step without a look.
+    /// The handler begins a step without a check.
     NeverLooks,
 }
 

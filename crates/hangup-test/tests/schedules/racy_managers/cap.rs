@@ -1,4 +1,4 @@
-//! Caps that are looked at in one step and counted in another.
+//! The cap is checked in one step and counted in another.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::runner::finds;
 
 const CAP: usize = 2;
 
-/// Checked at the head of the handler, counted after its await.
+/// The cap is checked at the start of the handler and counted after its `await`.
 #[derive(Default)]
 struct CountsAfterTheAwait {
     counted: Vec<usize>,
@@ -44,7 +44,7 @@ fn r20_counted_after_the_await() {
     finds(&shape, Race::R20, CAP + 1, CountsAfterTheAwait::default);
 }
 
-/// The cap of a key looks at those that are live.
+/// The cap of a key counts live connections only.
 #[derive(Default)]
 struct ForgetsThoseInSetUp {
     wants: HashMap<usize, usize>,
@@ -77,11 +77,11 @@ impl Manager for ForgetsThoseInSetUp {
 }
 
 #[test]
-fn r20_a_key_forgets_those_in_set_up() {
+fn r20_a_key_ignores_connections_in_set_up() {
     let share = Conflict::Share { max_per_key: CAP };
     let shape = Shape::new().keys(1).registries([share]);
     let shape = shape.only([Kind::Join, Kind::GoLive]);
-    // Each one opens and joins.
+    // Each connection opens and joins.
     finds(
         &shape,
         Race::R20,

@@ -1,4 +1,4 @@
-//! A shutdown that passes over the table of those that are live.
+//! The shutdown closes the connections in the table of live ones only.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::runner::finds;
 struct ClosesTheLive {
     wants: HashMap<usize, usize>,
     live: HashMap<usize, usize>,
-    /// Whether the answer says how many were closed.
+    /// Whether the outcome is the number of closed connections.
     counts: bool,
 }
 
@@ -49,7 +49,7 @@ impl Manager for ClosesTheLive {
 }
 
 fn shape() -> Shape {
-    // One at once, since a later newcomer is another matter.
+    // One connection at once: a later newcomer is another race.
     let shape = Shape::new().connections(1);
     shape.only([Kind::Register, Kind::Join, Kind::GoLive, Kind::CloseAll])
 }
@@ -60,7 +60,7 @@ fn r15_goes_live_after_the_close_all_has_passed() {
 }
 
 #[test]
-fn r15_is_told_by_the_count_already() {
+fn r15_shows_in_the_number_of_closed_connections() {
     let counts = || ClosesTheLive {
         counts: true,
         ..ClosesTheLive::default()

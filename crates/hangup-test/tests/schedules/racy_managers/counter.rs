@@ -1,4 +1,4 @@
-//! Counters that are counted down by whoever comes by.
+//! Several callers decrement one counter.
 
 use std::collections::HashSet;
 
@@ -7,16 +7,17 @@ use hangup_test::schedule::{Kind, Manager, Op, Outcome, Place, Shape};
 
 use crate::runner::{finds, passes};
 
-/// When the count goes down.
+/// Where the counter is decremented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Down {
-    /// By the abort handler and by the drop.
+    /// The abort handler and the drop both decrement it.
     AtEveryTrigger,
-    /// With the handler's response, while its body still streams.
+    /// The handler decrements it when it responds, while the body still streams.
     AtTheResponse,
-    /// After the last await of the handler, where a drop never comes.
+    /// The handler decrements it after its last `await`, which a dropped handler does not
+    /// reach.
     AfterTheAwait,
-    /// By whoever is first.
+    /// The first of the two decrements it.
     Once,
 }
 
@@ -92,21 +93,21 @@ fn shape() -> Shape {
 }
 
 #[test]
-fn nothing_is_found_if_it_is_counted_down_once() {
+fn nothing_is_found_if_it_is_decremented_once() {
     passes(&shape(), 300, || Counts::new(Down::Once));
 }
 
 #[test]
-fn r7_counted_down_by_every_trigger() {
+fn r7_decremented_by_every_trigger() {
     finds(&shape(), Race::R7, 3, || Counts::new(Down::AtEveryTrigger));
 }
 
 #[test]
-fn r25_counted_down_at_the_response() {
+fn r25_decremented_at_the_response() {
     finds(&shape(), Race::R25, 2, || Counts::new(Down::AtTheResponse));
 }
 
 #[test]
-fn r13_counted_down_after_the_await() {
+fn r13_decremented_after_the_await() {
     finds(&shape(), Race::R13, 2, || Counts::new(Down::AfterTheAwait));
 }

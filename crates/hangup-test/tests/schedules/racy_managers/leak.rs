@@ -1,4 +1,4 @@
-//! A table whose cleanup is registered by the last line of the handler.
+//! The last line of the handler registers the cleanup of the table.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::runner::finds;
 #[derive(Default)]
 struct CleansUpLate {
     table: Vec<(Place, usize)>,
-    /// By a step that comes after the add.
+    /// A step after the add registers the cleanup.
     cleanups: HashMap<usize, Place>,
 }
 

@@ -1,4 +1,4 @@
-//! The cleanup of a connection removes whatever is under its key.
+//! The cleanup of a connection removes whichever entry is under its key.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ struct RemovesByKey {
     open: HashSet<usize>,
     by_key: HashMap<usize, usize>,
     key_of: HashMap<usize, usize>,
-    /// As it should: only if it is still there itself.
+    /// The correct one removes its own entry only.
     by_identity: bool,
 }
 
@@ -76,9 +76,9 @@ fn nothing_is_found_if_it_is_removed_by_identity() {
     });
 }
 
-/// As the documentation tells it, whatever the seed.
+/// This is the example of the documentation, for every seed.
 #[test]
-fn what_is_found_reads_as_a_story() {
+fn a_divergence_prints_the_operations() {
     let shape = Shape::new().only([Kind::Join]);
     for seed in 0..50 {
         let divergence = find(&shape, seed, RemovesByKey::default);

@@ -1,4 +1,4 @@
-//! A take-over that finds those that are live.
+//! The take-over closes live connections only.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ struct TakesOverTheLive {
     open: HashSet<usize>,
     wants: HashMap<usize, Place>,
     table: HashMap<Place, usize>,
-    /// As it should: also those that are on their way there.
+    /// The correct one also closes those in their set-up.
     finds_all: bool,
 }
 
@@ -69,7 +69,7 @@ fn shape() -> Shape {
 }
 
 #[test]
-fn nothing_is_found_if_it_finds_those_in_set_up() {
+fn nothing_is_found_if_it_closes_connections_in_set_up() {
     passes(&shape(), 300, || TakesOverTheLive {
         finds_all: true,
         ..TakesOverTheLive::default()

@@ -1,4 +1,4 @@
-//! One connection in two tables.
+//! One connection has entries in two tables.
 
 use std::collections::HashSet;
 
@@ -8,14 +8,14 @@ use hangup_test::schedule::{Kind, Manager, Op, Outcome, Place, Shape};
 
 use crate::runner::{finds, passes};
 
-/// Whoever is found in the first one is not looked for in the second.
+/// A connection that is found in the first table is not looked up in the second.
 #[derive(Default)]
 struct CleansOneIndex {
     open: HashSet<usize>,
     wants: Vec<(Place, usize)>,
     by_user: Vec<(usize, usize)>,
     by_room: Vec<(usize, usize)>,
-    /// As it should.
+    /// The correct one.
     cleans_both: bool,
 }
 
@@ -88,6 +88,6 @@ fn nothing_is_found_if_both_are_cleaned() {
 }
 
 #[test]
-fn r21_gone_from_one_index_alone() {
+fn r21_removed_from_one_index_only() {
     finds(&shape(), Race::R21, 5, CleansOneIndex::default);
 }
