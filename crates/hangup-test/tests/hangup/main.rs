@@ -45,7 +45,7 @@ fn runner(cases: u32, max_shrink_iters: u32) -> TestRunner {
 fn every_action_does_what_the_reference_does() {
     // A layout that shrinks would draw another schedule, so `minimal` removes actions
     // instead.
-    match runner(300, 0).run(&cases(), |case| run(&case.layout, &case.actions())) {
+    match runner(600, 0).run(&cases(), |case| run(&case.layout, &case.actions())) {
         Ok(()) => {}
         Err(TestError::Fail(why, case)) => {
             let actions = minimal(&case.layout, case.actions());
@@ -141,7 +141,7 @@ fn hangup_is_a_manager_that_passes_every_schedule() {
             keys: 2,
         };
         let schedules = layout.shape().schedules();
-        let ran = runner(100, u32::MAX).run(&schedules, |schedule| {
+        let ran = runner(200, u32::MAX).run(&schedules, |schedule| {
             check(&schedule, &mut Real::new(&layout))?;
             Ok(())
         });

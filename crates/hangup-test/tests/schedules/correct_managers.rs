@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use hangup::{CloseReason, Closed, Conflict, Phase, State};
 use hangup_test::schedule::{Kind, Manager, Op, Outcome, Place, Shape};
 
-use crate::runner::passes;
+use crate::runner::{count, passes};
 
 /// Decides everything under one lock, and keeps one entry per connection: this is what a
 /// manager needs without `hangup`.
@@ -274,7 +274,7 @@ impl Manager for Careful {
     }
 }
 
-fn correct_manager_passes(left_out: &[Kind], aborts: bool, cases: u32) {
+fn correct_manager_passes(left_out: &[Kind], aborts: bool, cases: usize) {
     let policies = [
         Conflict::Replace,
         Conflict::Reject,
@@ -302,12 +302,12 @@ fn correct_manager_passes(left_out: &[Kind], aborts: bool, cases: u32) {
 
 #[test]
 fn nothing_is_found_in_a_correct_manager() {
-    correct_manager_passes(&[], false, 1000);
+    correct_manager_passes(&[], false, count(200, 1000));
 }
 
 #[test]
 fn nothing_is_found_if_a_close_aborts_the_task() {
-    correct_manager_passes(&[], true, 1000);
+    correct_manager_passes(&[], true, count(200, 1000));
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn nothing_is_found_if_a_kind_is_not_offered() {
         Kind::BeginDrain,
     ];
     for kind in optional {
-        correct_manager_passes(&[kind], false, 100);
+        correct_manager_passes(&[kind], false, count(20, 100));
     }
-    correct_manager_passes(&[Kind::Register, Kind::GoLive], false, 100);
+    correct_manager_passes(&[Kind::Register, Kind::GoLive], false, count(20, 100));
 }

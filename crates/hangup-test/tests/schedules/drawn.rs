@@ -9,9 +9,7 @@ use proptest::prop_assert;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestError;
 
-use crate::runner::runner;
-
-const DRAWN: usize = 1000;
+use crate::runner::{count, runner};
 
 fn shape() -> Shape {
     let share = Conflict::Share { max_per_key: 2 };
@@ -20,9 +18,9 @@ fn shape() -> Shape {
         .scopes([Some(2), None])
 }
 
-fn drawn(shape: &Shape) -> impl Iterator<Item = Schedule> {
-    let (mut runner, schedules) = (runner(1, 1), shape.schedules());
-    (0..DRAWN).map(move |_| schedules.new_tree(&mut runner).unwrap().current())
+fn drawn(shape: &Shape, schedules: usize) -> impl Iterator<Item = Schedule> {
+    let (mut runner, strategy) = (runner(1, 1), shape.schedules());
+    (0..schedules).map(move |_| strategy.new_tree(&mut runner).unwrap().current())
 }
 
 /// A conflict that schedules must contain.
@@ -186,12 +184,13 @@ impl Story {
 fn schedules_contain_every_conflict() {
     let shape = shape();
     let mut counts = BTreeMap::new();
-    for schedule in drawn(&shape) {
+    let schedules = count(500, 1000);
+    for schedule in drawn(&shape, schedules) {
         for event in Story::of(&shape, &schedule) {
             *counts.entry(event).or_insert(0) += 1;
         }
     }
-    let share = |event| 100 * counts.get(&event).copied().unwrap_or(0) / DRAWN;
+    let share = |event| 100 * counts.get(&event).copied().unwrap_or(0) / schedules;
     let shares = SHARES.map(|(event, at_least)| (event, share(event), at_least));
     assert!(
         shares.iter().all(|(_, share, at_least)| share >= at_least),
@@ -202,7 +201,7 @@ fn schedules_contain_every_conflict() {
 #[test]
 fn every_kind_is_drawn_unless_it_is_not_offered() {
     let kinds = |shape: &Shape| {
-        let ops = drawn(shape).flat_map(|schedule| schedule.ops().to_vec());
+        let ops = drawn(shape, count(100, 1000)).flat_map(|schedule| schedule.ops().to_vec());
         ops.map(Op::kind).collect::<BTreeSet<_>>()
     };
     let all = kinds(&shape());
@@ -220,14 +219,16 @@ fn every_kind_is_drawn_unless_it_is_not_offered() {
 #[test]
 fn schedules_have_every_length_of_the_shape() {
     let shape = shape().length(5..=9);
-    let lengths: BTreeSet<_> = drawn(&shape).map(|schedule| schedule.ops().len()).collect();
+    let lengths: BTreeSet<_> = drawn(&shape, 200)
+        .map(|schedule| schedule.ops().len())
+        .collect();
     assert!(lengths.into_iter().eq(5..=9));
 }
 
 #[test]
 fn schedules_respect_the_number_of_connections() {
     let shape = shape().connections(2).scopes([None]);
-    for schedule in drawn(&shape) {
+    for schedule in drawn(&shape, count(200, 1000)) {
         let (mut open, mut most) = (0_usize, 0);
         let mut reference = Reference::new(&shape);
         for op in schedule.ops() {
@@ -248,7 +249,7 @@ fn schedules_respect_the_number_of_connections() {
 #[test]
 fn shrinking_keeps_schedules_valid_and_ends() {
     let (shape, mut runner) = (shape().several_keys(), runner(1, 2));
-    for case in 0..200 {
+    for case in 0..count(100, 200) {
         let mut tree = shape.schedules().new_tree(&mut runner).unwrap();
         let mut failing = tree.current();
         let mut goes_on = tree.simplify();

@@ -6,6 +6,14 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 
 const SEEDS: u8 = 8;
 
+/// Returns `full` if `HANGUP_LONG=1` is set, or else `few`.
+pub(crate) fn count(few: usize, full: usize) -> usize {
+    match std::env::var("HANGUP_LONG").as_deref() {
+        Ok("1") => full,
+        _ => few,
+    }
+}
+
 pub(crate) fn runner(cases: u32, seed: u8) -> TestRunner {
     let config = Config {
         // `PROPTEST_CASES` asks for more.
@@ -17,7 +25,8 @@ pub(crate) fn runner(cases: u32, seed: u8) -> TestRunner {
     TestRunner::new_with_rng(config, rng)
 }
 
-pub(crate) fn passes<M: Manager>(shape: &Shape, cases: u32, make: impl Fn() -> M) {
+pub(crate) fn passes<M: Manager>(shape: &Shape, cases: usize, make: impl Fn() -> M) {
+    let cases = u32::try_from(cases).expect("a few thousand");
     let ran = runner(cases, 0).run(&shape.schedules(), |schedule| {
         check(&schedule, &mut make())?;
         Ok(())
