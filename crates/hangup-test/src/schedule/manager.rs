@@ -56,7 +56,7 @@ use hangup::State;
 ///                 self.poll(who)
 ///             }
 ///             Op::Poll(who) => self.poll(who),
-///             Op::Drop(who) => {
+///             Op::Cancel(who) | Op::Drop(who) => {
 ///                 self.steps.remove(&who);
 ///                 Outcome::Done
 ///             }
@@ -72,7 +72,7 @@ use hangup::State;
 /// # use proptest::test_runner::{Config, TestRunner};
 /// # let shape = Shape::new()
 /// #     .registries([])
-/// #     .only([Kind::BeginStep, Kind::CompleteStep, Kind::Poll, Kind::GoLive]);
+/// #     .only([Kind::BeginStep, Kind::CompleteStep, Kind::Poll, Kind::Cancel, Kind::GoLive]);
 /// # let config = Config { failure_persistence: None, ..Config::default() };
 /// # TestRunner::new(config).run(&shape.schedules(), |schedule| {
 /// #     check(&schedule, &mut Handlers::default())?;
