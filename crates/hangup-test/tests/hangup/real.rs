@@ -272,7 +272,7 @@ impl Real {
         let connections = self.connections.iter();
         let keys = self.layout.places();
         Seen {
-            connections: connections.map(|(who, it)| (*who, it.seen())).collect(),
+            connections: connections.map(|(who, it)| (*who, it.seen(*who))).collect(),
             scopes: self
                 .scopes
                 .iter()
@@ -413,12 +413,17 @@ impl Connection {
         }
     }
 
-    fn seen(&self) -> SeenConnection {
-        let settled = match task::spawn(self.handle.settled()).poll() {
-            Poll::Ready(settled) => Some(settled),
-            Poll::Pending => None,
-        };
-        assert_eq!(self.handle.settlement(), settled);
+    fn seen(&self, who: usize) -> SeenConnection {
+        let settled = self.handle.settlement();
+        // An open connection that has had waiters closes on another path than one that has
+        // not, so half of them have none.
+        if who % 2 == 0 || self.handle.state().is_closed() {
+            let polled = match task::spawn(self.handle.settled()).poll() {
+                Poll::Ready(settled) => Some(settled),
+                Poll::Pending => None,
+            };
+            assert_eq!(polled, settled);
+        }
         SeenConnection {
             state: self.handle.state(),
             settled: settled.map(Into::into),
