@@ -75,7 +75,7 @@ const CASE: &str = "HANGUP_CASE";
 /// let first = &report.failures()[0];
 /// assert_eq!(first.race(), Some(Race::R13));
 /// assert_eq!(first.point(), (2, "announce"));
-/// assert_eq!(first.fault().to_string(), "`ada is resumed` is left on, of the connection");
+/// assert_eq!(first.fault().to_string(), "`ada is resumed` is left on by the connection");
 /// # Ok::<(), hangup_test::ExploreError>(())
 /// ```
 pub fn abort_everywhere<E, S, H, F>(server: S, handler: H) -> AbortEverywhere<E>

@@ -242,8 +242,8 @@ impl fmt::Display for Fault {
                 ..
             } => {
                 match kind {
-                    Kind::Timer => write!(f, "timer `{name}` runs on")?,
-                    Kind::Task => write!(f, "a task {name} runs on")?,
+                    Kind::Timer => write!(f, "timer `{name}` is left running")?,
+                    Kind::Task => write!(f, "a task {name} is left running")?,
                     Kind::Listener => write!(f, "a listener is left on `{name}`")?,
                     Kind::Entry => write!(f, "the entry in `{name}` is left")?,
                     Kind::Switch => write!(f, "`{name}` is left on")?,
@@ -251,54 +251,59 @@ impl fmt::Display for Fault {
                 }
                 match (by, after_end) {
                     (Party::Server, false) => Ok(()),
-                    (by, false) => write!(f, ", of {by}"),
+                    (by, false) => write!(f, " by {by}"),
                     (by, true) => write!(f, ", acquired for {by} after its end"),
                 }
             }
             Self::ReleasedTwice { name, by } => {
-                write!(f, "`{name}` is released for {by} when none is held")
+                write!(f, "`{name}` is released for {by} while none is held")
             }
             Self::AcquiredAfterUndo { name, by } => {
                 write!(
                     f,
-                    "`{name}` is acquired for {by}, which has ended, after its undo"
+                    "`{name}` is acquired after its undo for {by}, which has ended"
                 )
             }
             Self::Taken { name, by, from, .. } => {
-                write!(f, "the undo of {by} takes `{name}` away from {from}")
+                write!(f, "the undo of {by} releases `{name}`, which {from} holds")
             }
             Self::Missing { name, by, .. } => {
                 write!(f, "{by} is open and has lost `{name}`")
             }
             Self::VisibleNotLive { name, by } => {
-                write!(f, "{by} is to be found in `{name}` and is not live")
+                write!(f, "{by} is visible in `{name}` and is not live")
             }
             Self::HalfVisible { shown, hidden } => {
-                write!(f, "to be found in `{shown}` and not in `{hidden}`")
+                write!(
+                    f,
+                    "the connection is visible in `{shown}` and not in `{hidden}`"
+                )
             }
             Self::OverCap { name, held, cap } => {
-                write!(f, "{held} of `{name}` are held, and {cap} may be")
+                write!(f, "{held} of `{name}` are held, and the cap is {cap}")
             }
             Self::WithoutPermit { name } => {
-                write!(f, "the response is under way and `{name}` is given back")
+                write!(f, "the response is being streamed and `{name}` is not held")
             }
-            Self::Repeated { number, last } => write!(f, "item {number} comes after item {last}"),
+            Self::Repeated { number, last } => write!(f, "item {number} arrives after item {last}"),
             Self::Skipped { number, last } => {
-                write!(f, "item {number} comes straight after item {last}")
+                write!(f, "item {number} follows item {last} directly")
             }
             Self::Undelivered { last, head } => {
                 write!(
                     f,
-                    "item {last} was the last to come, and there is item {head}"
+                    "item {last} was the last to arrive, and item {head} was published"
                 )
             }
-            Self::BothEnded => f.write_str("a newcomer came, and now both have ended"),
-            Self::Lingers => f.write_str("the connection was ended and its handler waits on"),
-            Self::NeverExits => f.write_str("the server was told to shut down and waits for ever"),
-            Self::LiveAfterShutdown => {
-                f.write_str("it goes live when the server has been told to shut down")
+            Self::BothEnded => f.write_str("a second connection arrived, and both have ended"),
+            Self::Lingers => {
+                f.write_str("the connection was ended, and its handler is still pending")
             }
-            Self::Panicked { message } => write!(f, "a panic: {message}"),
+            Self::NeverExits => f.write_str("the shutdown of the server never completes"),
+            Self::LiveAfterShutdown => {
+                f.write_str("the connection goes live after the server was told to shut down")
+            }
+            Self::Panicked { message } => write!(f, "user code panicked: {message}"),
         }
     }
 }

@@ -62,7 +62,7 @@
 //!     .unwrap();
 //!
 //! assert!(report.races().contains(&Race::R13));
-//! // And once the old one has gone, the new one is not to be found: its guard goes by key.
+//! // The guard of the old connection removes the entry of a new one under the same key.
 //! assert!(report.races().contains(&Race::R8));
 //! # }
 //! # #[cfg(not(feature = "tokio"))]
@@ -73,7 +73,7 @@
 //! with the failures:
 //!
 //! ```text
-//! R13 the handler future is dropped in mid set-up: the entry in `writers` is left, of the
+//! - R13 the handler future is dropped in mid set-up: the entry in `writers` is left by the
 //! connection; dropped at point 1, `suspension 1`
 //!   alone: HANGUP_CASE='1:dropped' cargo test worker_stream_is_clean
 //! ```
@@ -181,3 +181,8 @@ pub use race::Race;
 pub use report::{ExploreError, Failure, Report};
 pub use signal::{Fired, ListenerId, Signal};
 pub use trial::{Point, Tick, Timer, Trial};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

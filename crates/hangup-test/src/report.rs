@@ -37,12 +37,12 @@ pub enum ExploreError {
     /// The handler completes in its first poll, so there is no point at which to interrupt
     /// it.
     #[error(
-        "the handler is never suspended, so it was interrupted nowhere: let its environment \
-         wait at a `Trial::point`, and let the client read the response"
+        "the handler is never suspended, so there is no point at which to interrupt it: let its \
+         environment wait at a `Trial::point`, and let the client read the response"
     )]
     NeverSuspends,
     /// A run never becomes idle.
-    #[error("{} never comes to rest", match case {
+    #[error("{} never becomes idle", match case {
         None => "the undisturbed run".to_owned(),
         Some(case) => format!("case {case}"),
     })]
@@ -52,14 +52,14 @@ pub enum ExploreError {
         case: Option<String>,
     },
     /// A second run of the handler differs from the first.
-    #[error("the handler did not come to point {point} again in the same way")]
+    #[error("the handler did not reach point {point} again in the same way")]
     #[non_exhaustive]
     NotDeterministic {
         /// The point that was not reached in the same way.
         point: usize,
     },
     /// The exploration creates a runtime of its own, and it was called inside a runtime.
-    #[error("it runs a runtime of its own, and so not within one: use `#[test]`")]
+    #[error("the exploration creates a runtime and must not run inside one: use `#[test]`")]
     InsideRuntime,
     /// The requested case does not exist.
     #[error("there is no case `{case}`")]

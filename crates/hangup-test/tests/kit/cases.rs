@@ -62,7 +62,7 @@ fn a_failure_names_the_point_the_ending_the_thing_and_how_to_run_it_alone() {
     assert_eq!(failure.point(), (2, "tell the others"));
     assert_eq!(
         failure.to_string(),
-        "R13 the handler future is dropped in mid set-up: `session` is left, of the \
+        "R13 the handler future is dropped in mid set-up: `session` is left by the \
          connection; dropped at point 2, `tell the others`"
     );
     let text = report.to_string();
@@ -145,7 +145,7 @@ fn a_handler_that_never_becomes_idle_is_an_error() {
     let error = abort_everywhere(Trial::clone, handler)
         .max_polls(100)
         .explore();
-    let expected = "the undisturbed run never comes to rest";
+    let expected = "the undisturbed run never becomes idle";
     assert_eq!(error.unwrap_err().to_string(), expected);
 }
 
@@ -182,7 +182,7 @@ fn a_panic_of_the_handler_itself_is_a_fault() {
 }
 
 #[test]
-#[should_panic(expected = "`session` is left, of the connection; dropped at point 2")]
+#[should_panic(expected = "`session` is left by the connection; dropped at point 2")]
 fn check_panics_with_the_report() {
     abort_everywhere(Trial::clone, leaky).check();
 }
@@ -231,7 +231,7 @@ fn a_handler_that_panics_in_its_first_poll_is_a_fault() {
     let handler = |_: Trial, _| async { panic!("no such table") };
     let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
     assert_eq!((report.cases(), report.failing()), (1, 1));
-    let expected = "a panic: no such table; undisturbed";
+    let expected = "user code panicked: no such table; undisturbed";
     assert_eq!(report.failures()[0].to_string(), expected);
 }
 
@@ -330,12 +330,12 @@ fn items_out_of_order_repeated_or_missing_are_faults() {
     for (items, expected) in [
         (&[1, 2, 3][..], None),
         (&[3], None),
-        (&[1, 3], Some("item 3 comes straight after item 1")),
-        (&[2, 3, 3], Some("item 3 comes after item 3")),
-        (&[2, 3, 2, 3], Some("item 2 comes after item 3")),
+        (&[1, 3], Some("item 3 follows item 1 directly")),
+        (&[2, 3, 3], Some("item 3 arrives after item 3")),
+        (&[2, 3, 2, 3], Some("item 2 arrives after item 3")),
         (
             &[1, 2],
-            Some("item 2 was the last to come, and there is item 3"),
+            Some("item 2 was the last to arrive, and item 3 was published"),
         ),
     ] {
         let handler = move |trial: Trial, client: Client| async move {

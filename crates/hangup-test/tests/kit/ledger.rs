@@ -19,7 +19,7 @@ fn held_things_are_left_and_released_things_are_not() {
     ledger.switch_on("router");
     let expected = [
         "`file` is left",
-        "timer `heartbeat` runs on",
+        "timer `heartbeat` is left running",
         "`permit` is left",
         "`router` is left on",
         "a listener is left on `shutdown`",
@@ -41,7 +41,7 @@ fn a_guard_releases_its_own_holding() {
     let first = ledger.acting(Party::First, || ledger.hold("file"));
     let newcomer = ledger.acting(Party::Newcomer, || ledger.hold("file"));
     drop(newcomer);
-    assert_eq!(texts(&ledger.left()), ["`file` is left, of the connection"]);
+    assert_eq!(texts(&ledger.left()), ["`file` is left by the connection"]);
     drop(first);
     assert_eq!(texts(&ledger.left()), [""; 0]);
 }
@@ -56,7 +56,7 @@ fn a_double_release_is_a_fault_and_a_second_removal_is_not() {
     ledger.hide("workers");
     ledger.hide("workers");
     ledger.switch_off("router");
-    let expected = ["`file` is released for the connection when none is held"];
+    let expected = ["`file` is released for the connection while none is held"];
     assert_eq!(texts(&ledger.faults()), expected);
     // The count continues from zero.
     ledger.acquire("file");
@@ -73,7 +73,7 @@ fn acquisitions_after_the_end_are_marked() {
     });
     let expected = [
         "`after` is left, acquired for the connection after its end",
-        "`before` is left, of the connection",
+        "`before` is left by the connection",
     ];
     assert_eq!(texts(&ledger.left()), expected);
 }
@@ -89,7 +89,7 @@ fn acquiring_after_the_undo_is_a_fault() {
         ledger.switch_off("router");
         ledger.switch_on("router");
     });
-    let expected = ["`router` is acquired for the connection, which has ended, after its undo"];
+    let expected = ["`router` is acquired after its undo for the connection, which has ended"];
     assert_eq!(texts(&ledger.faults()), expected);
 }
 
@@ -122,7 +122,7 @@ fn a_taken_thing_has_its_kind() {
         panic!("{faults:?}");
     };
     assert_eq!(*kind, Kind::Switch);
-    let expected = ["the undo of the connection takes `router` away from the newcomer"];
+    let expected = ["the undo of the connection releases `router`, which the newcomer holds"];
     assert_eq!(texts(&faults), expected);
 }
 
@@ -133,7 +133,7 @@ fn a_cap_is_exact() {
     let two = [ledger.hold("streams"), ledger.hold("streams")];
     assert_eq!(texts(&ledger.faults()), [""; 0]);
     let three = ledger.hold("streams");
-    let expected = ["3 of `streams` are held, and 2 may be"];
+    let expected = ["3 of `streams` are held, and the cap is 2"];
     assert_eq!(texts(&ledger.faults()), expected);
     drop((two, three));
 }

@@ -54,12 +54,9 @@ fn the_race_of_a_leftover_depends_on_the_party() {
         ("1:visitor@1", Race::R2, Race::R13),
     ] {
         let expected = [
+            ("`session` is left by the connection".into(), Some(of_first)),
             (
-                "`session` is left, of the connection".into(),
-                Some(of_first),
-            ),
-            (
-                "`session` is left, of the newcomer".into(),
+                "`session` is left by the newcomer".into(),
                 Some(of_newcomer),
             ),
         ];
@@ -133,20 +130,20 @@ fn a_dropped_connection_that_is_visible_is_r13() {
             },
         )
     };
-    let visible = "the connection is to be found in `workers` and is not live";
+    let visible = "the connection is visible in `workers` and is not live";
     for case in ["2:dropped", "2:panic"] {
         let expected = [(visible.into(), Some(Race::R13))];
         assert_eq!(found(tried(true, false), case), expected, "{case}");
     }
     // This holds if something else is left too.
-    let session = "`session` is left, of the connection";
+    let session = "`session` is left by the connection";
     let both = [
         (session.into(), Some(Race::R2)),
         (visible.into(), Some(Race::R13)),
     ];
     assert_eq!(found(tried(true, true), "2:dropped"), both);
     // The leftover implies it.
-    let left = "the entry in `workers` is left, of the connection";
+    let left = "the entry in `workers` is left by the connection";
     assert_eq!(
         found(tried(false, false), "2:dropped"),
         [(left.into(), Some(Race::R2))]
@@ -209,7 +206,7 @@ fn a_leftover_of_a_shutdown_that_drops_a_task_of_the_connection_is_r13() {
         (true, false, Race::R14),
         (false, true, Race::R13),
     ] {
-        let left = "`session` is left, of the connection";
+        let left = "`session` is left by the connection";
         let expected = [(left.into(), Some(race))];
         // This is after the first task has ended.
         assert_eq!(found(tried(of_server, of_first), "2:shutdown"), expected);
@@ -265,7 +262,7 @@ fn a_counted_leftover_belongs_to_the_party_that_left_it() {
     };
     let tried = abort_everywhere(server, handler);
     let tried = tried.resource("open", |open| open.load(SeqCst));
-    let left = "`open` is left, of the newcomer";
+    let left = "`open` is left by the newcomer";
     assert_eq!(
         found(tried, "1:newcomer@2"),
         [(left.into(), Some(Race::R2))]

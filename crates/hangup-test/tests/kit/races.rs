@@ -169,7 +169,7 @@ fn visible_before_it_is_live() {
         .explore();
     let text = report.unwrap().to_string();
     assert!(
-        text.contains("to be found in `workers` and is not live"),
+        text.contains("visible in `workers` and is not live"),
         "{text}"
     );
 }

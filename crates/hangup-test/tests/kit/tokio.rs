@@ -44,7 +44,9 @@ fn a_task_that_is_left_on_the_runtime_is_a_fault() {
         .unwrap();
     assert_eq!(races(&report), [Race::R3], "{report}");
     assert!(
-        report.to_string().contains("a task on the runtime runs on"),
+        report
+            .to_string()
+            .contains("a task on the runtime is left running"),
         "{report}"
     );
 
