@@ -1,10 +1,15 @@
 //! The scopes, the registries and the keys of a case.
 
+use std::sync::Arc;
+
 use hangup::Conflict;
 use hangup_test::schedule::{Place, Shape};
 
 /// For how many keys a registry remembers the last close.
 pub(crate) const REMEMBERED: usize = 2;
+
+/// A registered value: its number, its connection, and a clone that is counted.
+pub(crate) type Value = (u32, usize, Arc<()>);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {

@@ -12,7 +12,7 @@ use hangup_test::schedule::{Manager, Op, Outcome, Place};
 use tokio_test::task;
 
 use crate::action::{Action, Deadline, Returned, Step, Undo};
-use crate::layout::{Layout, REMEMBERED};
+use crate::layout::{Layout, REMEMBERED, Value};
 use crate::seen::{Hook, Seen, SeenConnection, SeenKey, SeenRegistry, SeenScope};
 use crate::waiting::{Ended, Signal, Waiting};
 
@@ -27,8 +27,6 @@ pub(crate) struct Real {
     /// Every value contains a clone.
     value: Arc<()>,
 }
-
-pub(crate) type Value = (u32, usize, Arc<()>);
 
 struct Table {
     registry: Registry<usize, Value>,

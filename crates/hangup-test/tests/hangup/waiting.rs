@@ -10,7 +10,7 @@ use hangup::{JoinError, Registering, Registry};
 use tokio_test::task::{self, Spawn};
 
 use crate::action::{Deadline, Step};
-use crate::real::Value;
+use crate::layout::Value;
 
 /// The future owns the set-up and returns it at the end.
 pub(crate) struct Waiting {

@@ -1,5 +1,6 @@
 //! The race kit: what it tries, what it reports, and what it must not report.
 
+mod on_drop;
 mod adversarial;
 mod axum;
 mod cases;
@@ -7,7 +8,6 @@ mod endings;
 mod ledger;
 mod named;
 mod no_false_alarms;
-mod on_drop;
 mod on_hangup;
 mod races;
 mod tokio;

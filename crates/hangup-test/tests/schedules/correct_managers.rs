@@ -11,7 +11,7 @@ use crate::runner::{count, passes};
 /// Decides everything under one lock, and keeps one entry per connection: this is what a
 /// manager needs without `hangup`.
 #[derive(Clone)]
-struct Careful {
+struct Correct {
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -199,7 +199,7 @@ impl Entry {
     }
 }
 
-impl Manager for Careful {
+impl Manager for Correct {
     fn apply(&mut self, op: Op) -> Outcome {
         let mut inner = self.inner.lock().unwrap();
         match op {
@@ -287,7 +287,7 @@ fn correct_manager_passes(left_out: &[Kind], aborts: bool, cases: usize) {
         true => shape.close_ends_steps(),
         false => shape,
     };
-    passes(&shape, cases, || Careful {
+    passes(&shape, cases, || Correct {
         inner: Arc::new(Mutex::new(Inner {
             caps: caps.to_vec(),
             policies: policies.to_vec(),

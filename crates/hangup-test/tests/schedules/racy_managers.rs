@@ -2,6 +2,7 @@
 
 mod after_close;
 mod asynchronous;
+mod cancel;
 mod cap;
 mod close_all;
 mod counter;

@@ -1,13 +1,13 @@
 //! Handlers as servers ship them, each with one race, and the same handlers on `hangup`.
 
+mod fake;
+mod on_hangup;
 mod add_before_wiring;
 mod body_guard;
 mod cap;
-mod early_heartbeat;
-mod fake;
 mod heartbeat;
+mod early_heartbeat;
 mod late_cleanup;
-mod on_hangup;
 mod permit;
 mod remove_by_key;
 mod replay;

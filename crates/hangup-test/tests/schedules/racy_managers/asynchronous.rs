@@ -17,7 +17,7 @@ use crate::runner::{finds, passes};
 enum Style {
     /// The guard is created before the `await`, and the closer leaves all guards to the
     /// handler.
-    Careful,
+    Correct,
     /// The guard is created after the `await`.
     GuardsLate,
     /// The closer undoes every entry, even during a step.
@@ -164,7 +164,7 @@ fn shape() -> Shape {
 
 #[test]
 fn a_guard_before_the_await_is_enough() {
-    passes(&shape(), 500, || Server::new(Style::Careful));
+    passes(&shape(), 500, || Server::new(Style::Correct));
 }
 
 #[test]
