@@ -13,8 +13,7 @@ use hangup::Conflict;
 /// # Examples
 ///
 /// ```
-/// use hangup::Conflict;
-/// use hangup_test::schedule::{Kind, Shape};
+/// use hangup_test::schedule::{Conflict, Kind, Shape};
 ///
 /// let shape = Shape::new()
 ///     .scopes([Some(2), None])
