@@ -30,7 +30,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
-use hangup::{CloseReason, Closed, Conflict, JoinError, Live, Refused, Registry, Scope};
+use hangup::{CloseReason, Closed, Conflict, KeyError, Live, OpenError, Registry, Scope};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -107,13 +107,13 @@ pub(crate) async fn serve(
     let (drained, has_drained) = oneshot::channel();
     let drain = async move {
         shutdown.await;
-        let report = scope.drain(DRAIN_DEADLINE).await;
+        let report = scope.drain(DRAIN_DEADLINE).await.unwrap();
         println!(
             "{} streams closed, {} by force",
             report.closed, report.forced
         );
-        for overrun in report.overrun {
-            println!("given up: {}", overrun.undo);
+        for abandoned in report.abandoned {
+            println!("abandoned: {}", abandoned.undo);
         }
         // Whoever waits for it has gone only if the server has.
         let _: Result<(), ()> = drained.send(());
@@ -182,7 +182,10 @@ impl Gateway {
             let event = Event::default().event("closed");
             Some(Ok(event.data(closed.reason.to_string())))
         };
-        let events = live.stream(source).heartbeat(self.heartbeat, heartbeat);
+        let events = live
+            .stream(source)
+            .heartbeat(self.heartbeat, heartbeat)
+            .unwrap();
         Sse::new(events.farewell(farewell).boxed())
     }
 }
@@ -246,7 +249,7 @@ async fn worker_stream(
     setup.run(router.register(&name, latency)).await?;
     // This one takes its time. Whoever takes over waits for it, and so does a drain.
     let stopping = Arc::clone(router).undo_resume(name.clone());
-    setup.on_close_async_named(format!("stop {name}"), || stopping);
+    setup.on_close_async(format!("stop {name}"), || stopping);
     setup.run(router.resume(&name, latency)).await?;
 
     let live = setup.go_live()?;
@@ -289,12 +292,16 @@ async fn mcp(
 
     let (head, body) = answer.into_parts();
     let timer = gateway.timers.guard();
-    let body = live.body(body).heartbeat(gateway.heartbeat).wrap(|body| {
-        body.map_frame(move |frame| {
-            let _timer = &timer;
-            frame
-        })
-    });
+    let body = live
+        .body(body)
+        .heartbeat(gateway.heartbeat)
+        .unwrap()
+        .map_inner(|body| {
+            body.map_frame(move |frame| {
+                let _timer = &timer;
+                frame
+            })
+        });
     // It may be cut off anywhere: a blank line first.
     let farewell = |closed: Closed| format!("\n\nevent: closed\ndata: {}\n\n", closed.reason);
     let body = Body::new(body.farewell(move |closed| Some(farewell(closed).into())));
@@ -373,8 +380,8 @@ async fn stats(State(gateway): State<Gateway>) -> Json<Value> {
         "workers": gateway.workers.len(),
         "agents": gateway.agents.len(),
         "router": gateway.router.states(),
-        "undos_run": stats.undone,
-        "undos_given_up": stats.unfinished,
+        "undos_run": stats.undos_run,
+        "undos_abandoned": stats.undos_abandoned,
         "timers": gateway.timers.count(),
         "bridges": gateway.bridges.count(),
     }))
@@ -384,9 +391,9 @@ async fn stats(State(gateway): State<Gateway>) -> Json<Value> {
 #[derive(Debug, thiserror::Error)]
 enum Problem {
     #[error(transparent)]
-    Refused(#[from] Refused),
+    OpenError(#[from] OpenError),
     #[error(transparent)]
-    Join(#[from] JoinError),
+    Join(#[from] KeyError),
     #[error(transparent)]
     Closed(#[from] Closed),
     #[error(transparent)]
@@ -412,14 +419,14 @@ enum Problem {
 impl Problem {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Join(JoinError::KeyFull) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Join(JoinError::Closed(closed)) | Self::Closed(closed)
+            Self::Join(KeyError::Full) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Join(KeyError::Closed(closed)) | Self::Closed(closed)
                 if closed.reason == CloseReason::Superseded =>
             {
                 StatusCode::CONFLICT
             }
             Self::Upstream(NoAnswer::Connect(_) | NoAnswer::Http(_)) => StatusCode::BAD_GATEWAY,
-            Self::Refused(_)
+            Self::OpenError(_)
             | Self::Join(_)
             | Self::Closed(_)
             | Self::Upstream(NoAnswer::Closed(_)) => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,39 +1,55 @@
 //! The errors of admission. Those of the state machine are beside it.
 
+use crate::runtime::NoRuntime;
 use crate::state::Closed;
 
-/// Why a [`Scope`](crate::Scope) did not admit a connection.
+/// Why a [`Scope`](crate::Scope) did not open a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refused {
-    /// A drain has begun: nothing is admitted any more.
+pub enum OpenError {
+    /// A drain has begun: the scope admits nothing any more.
     #[error("the server is draining")]
     Draining,
     /// As many connections as allowed have not settled yet.
     #[error("the server is full")]
     Full,
+    /// The connection needs a runtime, to keep its deadlines or to wait for a signal, and
+    /// there is none: the scope [was given none](crate::ScopeBuilder::runtime), or it has
+    /// shut down, and the caller is in none.
+    #[error("no runtime: the scope has none, and this thread is in none")]
+    NoRuntime,
+    /// The [signal](crate::Pending::abort_on) that the connection was to be bound to had
+    /// fired, or the connection had been closed before.
+    #[error(transparent)]
+    Closed(#[from] Closed),
 }
 
-/// Why a connection could not join a [`Registry`](crate::Registry).
+impl From<NoRuntime> for OpenError {
+    fn from(_: NoRuntime) -> Self {
+        Self::NoRuntime
+    }
+}
+
+/// Why a connection did not get a place under a key of a [`Registry`](crate::Registry).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum JoinError {
+pub enum KeyError {
     /// The connection has ended already; it is in no registry.
     #[error(transparent)]
     Closed(#[from] Closed),
     /// Another open connection holds the key, under
     /// [`Conflict::Reject`](crate::Conflict::Reject).
     #[error("the key is taken")]
-    KeyTaken,
+    Taken,
     /// As many connections as allowed hold the key, under
     /// [`Conflict::Share`](crate::Conflict::Share).
     #[error("the key is full")]
-    KeyFull,
+    Full,
     /// This very connection holds the key already.
     #[error("the connection holds this key already")]
     AlreadyJoined,
     /// The deadline of a take-over passed while a predecessor, which is closed, had not
     /// settled.
     #[error("the predecessor has not settled in time")]
-    Unsettled,
+    TimedOut,
 }

@@ -1,10 +1,10 @@
 //! Race-free lifecycles for long-lived server streams: SSE, WebSocket, gRPC, MCP.
 //!
-//! A server that streams must register each connection, deliver to it, notice its
-//! end, and undo what it did for it, while clients vanish at any instant, also in
-//! the middle of an asynchronous set-up. Written by hand this is a list of races:
-//! a dead writer that is added after the cleanup ran, a timer that runs for ever,
-//! a stale close that removes its successor. Here they cannot be written.
+//! A server that streams must register each connection, deliver to it, notice its end, and
+//! undo what it did for it, while clients vanish at any instant, also in the middle of the
+//! asynchronous set-up. Written by hand, this is a list of races: a dead writer that is
+//! added after the cleanup ran, a timer that runs for ever, a stale close that removes its
+//! successor. This crate makes them unrepresentable.
 //!
 //! # The state machine
 //!
@@ -15,35 +15,35 @@
 //!      └───── close(reason) ───┴───── close(reason) ───┴────▶ Closed { reason, from }
 //! ```
 //!
-//! The states are types: [`Pending`], [`Registering`] and [`Live`] are owned values,
-//! one owner per connection, and each transition consumes one and returns the next,
-//! or [`Closed`]. Only a `Registering` can acquire; only a `Live` can stream.
-//! Dropping the owner closes the connection, wherever it is dropped.
+//! The states are types: [`Pending`], [`Registering`] and [`Live`] are owned values, one
+//! owner per connection, and each transition consumes one and returns the next, or
+//! [`Closed`]. Only a `Registering` can acquire; only a `Live` can stream. To drop the owner
+//! closes the connection, wherever it is dropped.
 //!
 //! | you want to | use |
 //! |---|---|
-//! | admit, cap, count, drain and close a group of connections | [`Scope`] |
-//! | log or measure every transition | [`Observer`] |
+//! | open connections, with a cap | [`Scope::open`], [`ScopeBuilder::max_connections`] |
+//! | shut down within a deadline | [`Scope::drain`] |
 //! | acquire for a connection, with an undo for each thing | [`Registering`] |
-//! | have one connection per key, or a few, for others to find | [`Registry`] |
-//! | share one upstream among all under a key | [`RegistryBuilder::on_first`] |
-//! | stream until either side ends | [`Live::stream`], [`LiveStream`] |
-//! | send a body that somebody else made | `Live::body`, `LiveBody` |
+//! | undo on an `async` path | [`Registering::on_close_async`] |
+//! | have one connection per key, or a few, for lookups to find | [`Registry`] |
+//! | share one upstream among all connections under a key | [`RegistryBuilder::on_first`] |
+//! | stream until either side ends, with heartbeats and a farewell | [`Live::stream`], [`LiveStream`] |
+//! | send a body that another service made | [`Live::body`], [`LiveBody`] |
 //! | run a loop of your own: a WebSocket | [`Live::run`] |
-//! | run work beside it that ends with it | [`Live::scoped`] |
-//! | limit how long what may take | [`Deadlines`], [`Scope::sweep`] |
+//! | run a task that ends with the connection | [`Live::spawn`], [`Live::track`] |
+//! | close what is too slow, too old or silent | [`Deadlines`] |
 //! | observe or close from anywhere | [`Handle`] |
-//! | close when a signal fires | `Pending::abort_on` on tokio, [`Handle::close_when`] elsewhere |
-//! | undo what takes its time | `Registering::on_close_async` on tokio, [`Registering::on_close_spawn`] elsewhere |
-//! | send heartbeats, drain within a deadline | `LiveStream::heartbeat`, `Scope::drain` on tokio |
-//! | keep a connection in a field | [`Connection`] |
-//! | reason about the states themselves | [`State::apply`] |
+//! | close when a signal fires | [`Pending::abort_on`], [`Scope::abort_on`], [`Handle::close_when`] |
+//! | log or measure every transition | [`Observer`] |
+//! | run on another executor than tokio | [`runtime`] |
+//! | reason about the states themselves | [`state`] |
 //! | find these races in handlers, on `hangup` or not | the crate `hangup-test` |
 //!
 //! # Example
 //!
-//! One connection per worker; a reconnect takes over; a job router is told, and
-//! told again when the connection ends, at whatever point that is:
+//! One connection per worker; a reconnect takes over; a job router learns when the worker
+//! comes, and again when its connection ends, at whatever point that is:
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -89,114 +89,84 @@
 //!
 //! # Guarantees
 //!
-//! - **I1 One word.** The state of a connection is one atomic word. Closed is
-//!   terminal, and the first reason wins.
-//! - **I2 Unwound once.** Whatever was acquired is undone exactly once, newest
-//!   first, whichever thread closes and at whatever await the owner stands. The
-//!   closer runs the undo at once; only while a set-up step or a task of the connection
-//!   is in flight, that is stopped first and the undo runs where it stops. An asynchronous
-//!   undo runs elsewhere, and the older ones follow it. A panicking undo stops no
-//!   other and does not reach the closer; [`Handle::settled`] reports it.
-//! - **I3 Visible means live.** A lookup returns a member only if it was live at one
-//!   instant during the call, in all registries alike.
-//! - **I4 Silence after close.** A poll that began after a close returned yields no
-//!   item but one farewell.
-//! - **I5 Successors are safe.** Nothing done for one connection touches another
-//!   under the same key.
-//! - **I6 Admission is atomic.** Caps and the drain gate are decided in the step
-//!   that admits.
-//! - **I7 Nothing outlives.** Once a connection has settled, nothing of it is left
-//!   in a registry, in its scope or on the lists of those who wait, no task of it, and
-//!   nothing that it held. Its signals have let go of it. A timer is a field of
-//!   the stream, and goes with the source of that.
-//! - **I8 No user code under a lock.** Undos, wakers, hooks, observers, the body of a
-//!   loop over a registry and the drop of keys and values may use this crate in any
-//!   way. Only `Eq` and `Borrow` of keys run under one.
-//! - **I9 No unsafe code**, and no runtime, clock or spawn: it runs on any executor.
+//! - **I1 One word.** The state of a connection is one atomic word. Closed is terminal, and
+//!   the first reason wins.
+//! - **I2 Unwound once.** Whatever was acquired is undone exactly once, newest first,
+//!   whichever thread closes and at whatever await the owner stands. The closer runs the
+//!   undos at once; only while a set-up step or a task of the connection is in flight, that
+//!   is stopped first and the undos run where it stops. An asynchronous undo runs on its
+//!   runtime, and the older ones follow it. A panicking undo stops no other and does not
+//!   reach the closer; [`Handle::settled`] reports it.
+//! - **I3 Visible means live.** A lookup returns a member only if it was live at one instant
+//!   during the call, in all registries alike.
+//! - **I4 Silence after close.** A poll that began after a close returned yields no item
+//!   but one farewell.
+//! - **I5 Successors are safe.** Nothing done for one connection touches another under the
+//!   same key.
+//! - **I6 Admission is atomic.** Caps and the drain gate are decided in the step that
+//!   admits.
+//! - **I7 Nothing outlives.** Once a connection has settled, it is in no registry, in no
+//!   scope and on no list of waiters, no task of it is left, and its signals and held values
+//!   are dropped. A timer is a field of the stream, and is dropped with its source.
+//! - **I8 No user code under a lock.** Undos, wakers, hooks, observers, the body of a loop
+//!   over a registry and the drop of keys and values may use this crate in any way. Only
+//!   `Eq` and `Borrow` of keys run under a lock.
+//! - **I9 No unsafe code**, and no runtime, clock or spawn in the core: they come in through
+//!   the trait [`runtime::Runtime`].
+//!
+//! # Closed, then settled
+//!
+//! *Closed* is the atomic transition: from then on the connection is invisible and silent.
+//! *Settled* is later: all its undos have run. [`Handle::closed`] and [`Handle::settled`]
+//! wait for them, and resolve at once if they have passed.
 //!
 //! # Features
 //!
-//! - **`tokio`** (on by default): `hangup::tokio`, which drives real streams: signals,
-//!   heartbeats, asynchronous undos, tasks, drains. Without it the crate is the core
-//!   alone, which needs no runtime.
-//! - **`http-body`** (on by default): `Live::body`, for bodies of HTTP messages; with
-//!   `tokio`, heartbeats in bodies of server-sent events.
-//! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the
-//!   close.
+//! - **`tokio`** (on by default): a tokio runtime is a [`runtime::Runtime`], and the one that
+//!   the caller is in is found without being named.
+//! - **`http-body`** (on by default): [`Live::body`], for bodies of HTTP messages, with
+//!   heartbeats between server-sent events.
+//! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the close.
 //! - **`tracing`**: `TracingObserver`, which emits an event for every transition.
 //!
-//! # What a close is
-//!
-//! *Closed* and *settled* are two moments. Closed is the atomic transition: from then
-//! on the connection is invisible and silent. Settled is later: all its undos have
-//! run. [`Handle::closed`] and [`Handle::settled`] wait for them, and resolve at
-//! once when they have passed.
+#![doc = include_str!("../docs/comparison.md")]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "http-body")]
-mod body;
-mod close_when;
-mod connection;
-mod deadlines;
-mod driven;
-mod error;
-mod group;
-mod handle;
-mod id;
-mod lifecycle;
-mod live;
-#[cfg(doctest)]
-mod misuse;
-mod observer;
-mod owner;
+// The modules, bottom-up: a module imports only from those listed above it (`ci/imports`).
 mod panic;
-mod pending;
-mod pulse;
-mod registering;
-mod registry;
-mod run;
-mod runtime;
-mod scope;
-mod scoped;
-mod settled;
-mod shards;
 mod shrink;
-mod state;
-mod step;
-mod stream;
 mod sync;
-mod take_over;
-#[cfg(feature = "tokio")]
-pub mod tokio;
+mod id;
+pub mod state;
+pub mod runtime;
+mod error;
+mod time;
+mod lifecycle;
+mod registry;
+mod connection;
+mod stream;
+mod scope;
 #[cfg(feature = "tracing")]
 mod tracing;
-mod undoing;
-mod waiters;
-mod word;
+pub mod future;
+#[cfg(doctest)]
+mod misuse;
 
-#[cfg(feature = "http-body")]
-pub use body::LiveBody;
-pub use close_when::CloseWhen;
-pub use connection::Connection;
-pub use deadlines::Deadlines;
-pub use error::{JoinError, Refused};
-pub use group::Stats;
-pub use handle::{Handle, WaitForClosed, WaitForSettled};
+pub use connection::{Live, Pending, Registering};
+pub use error::{KeyError, OpenError};
 pub use id::ConnectionId;
-pub use live::Live;
-pub use observer::{Observer, Transition};
-pub use pending::Pending;
-pub use registering::Registering;
+pub use lifecycle::Handle;
+pub use lifecycle::group::Stats;
+pub use lifecycle::observer::{Observer, Transition};
+pub use lifecycle::settled::Settled;
 pub use registry::{Conflict, Member, Registry, RegistryBuilder};
-pub use run::Run;
-pub use runtime::{BoxFuture, Runtime};
-pub use scope::{Scope, ScopeBuilder, WaitForDrained};
-pub use scoped::Scoped;
-pub use settled::Settled;
-pub use state::{CloseReason, Closed, Event, Phase, State, TransitionError};
-pub use step::Step;
+pub use scope::{AbandonedUndo, DrainReport, Scope, ScopeBuilder};
+#[doc(no_inline)]
+pub use state::{CloseReason, Closed, Phase, State};
+#[cfg(feature = "http-body")]
+pub use stream::LiveBody;
 pub use stream::LiveStream;
-pub use take_over::TakeOver;
+pub use time::Deadlines;
 #[cfg(feature = "tracing")]
 pub use tracing::TracingObserver;
 

@@ -1,25 +1,25 @@
-//! Keeping a panic of user code where it belongs.
+//! Containing the panics of user code.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs user code that must not cost anyone else a turn (I2), and returns the
-/// message if it panicked.
+/// Runs user code that must not stop the code after it (I2), and returns the message of
+/// its panic, if it panics.
 ///
-/// `AssertUnwindSafe`: what `f` captured is consumed by it, and what it shares
-/// with others is theirs to poison.
-pub(crate) fn contain<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+/// `AssertUnwindSafe` is right here: `f` consumes what it captured, and data that it
+/// shares with other code can be poisoned by that code itself.
+pub(crate) fn catch_panic<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(f)).map_err(message)
 }
 
-/// What a payload says.
+/// The text of a panic payload.
 pub(crate) fn message(payload: Box<dyn Any + Send>) -> String {
     let message = match payload.downcast_ref::<&'static str>() {
         Some(text) => Some((*text).to_owned()),
         None => payload.downcast_ref::<String>().cloned(),
     };
-    // A payload's own `Drop` may panic too, and that panic's payload as well:
-    // the second one is leaked, since somewhere it has to end.
+    // The payload's `Drop` may panic too, and so may the `Drop` of that panic's payload:
+    // the second payload is leaked, which ends the chain.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(payload);
     }
@@ -28,10 +28,10 @@ pub(crate) fn message(payload: Box<dyn Any + Send>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::contain;
+    use super::catch_panic;
 
     #[test]
-    fn contains_any_payload() {
+    fn catches_any_payload() {
         struct Bomb;
         impl Drop for Bomb {
             fn drop(&mut self) {
@@ -39,10 +39,16 @@ mod tests {
             }
         }
 
-        assert_eq!(contain(|| 7), Ok(7));
-        assert_eq!(contain(|| panic!("static")), Err::<(), _>("static".into()));
+        assert_eq!(catch_panic(|| 7), Ok(7));
+        assert_eq!(
+            catch_panic(|| panic!("static")),
+            Err::<(), _>("static".into())
+        );
         let text = "owned";
-        assert_eq!(contain(|| panic!("{text}")), Err::<(), _>("owned".into()));
-        assert!(contain(|| std::panic::panic_any(Bomb)).is_err());
+        assert_eq!(
+            catch_panic(|| panic!("{text}")),
+            Err::<(), _>("owned".into())
+        );
+        assert!(catch_panic(|| std::panic::panic_any(Bomb)).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! The state machine itself: pure values, no atomics, no allocation.
 //!
-//! [`State::apply`] is the single source of truth. The atomic word packs its
-//! states, the typed states are its arrows, and the tests check both against it.
+//! [`State::apply`] is the specification. The atomic word packs its states, the typed
+//! states are its arrows, and the tests check both against it.
 
 use core::fmt;
 
@@ -15,14 +15,14 @@ use core::fmt;
 /// ```
 ///
 /// - `Pending`: admitted, nothing acquired yet.
-/// - `Registering`: acquiring what the connection needs; not visible to anyone.
+/// - `Registering`: acquiring what the connection needs; no lookup finds it.
 /// - `Live`: set up, visible in its registries, streaming.
 /// - `Closed`: terminal. The first reason wins and never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// Admitted, nothing acquired yet.
     Pending,
-    /// Acquiring; not visible to anyone.
+    /// Acquiring; no lookup finds it.
     Registering,
     /// Set up, visible and streaming.
     Live,
@@ -48,47 +48,98 @@ pub enum Event {
     Register,
     /// Set-up is complete.
     GoLive,
-    /// The connection ends, whoever ends it.
+    /// The connection ends.
     Close(CloseReason),
 }
 
-/// Why a connection ended.
-///
-/// The first reason wins: a client that vanishes while the server shuts down
-/// is either `Dropped` or `Shutdown`, whichever came first, and stays that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum CloseReason {
+macro_rules! reasons {
+    ($( $(#[doc = $doc:literal])* $name:ident = $code:literal, $text:literal; )*) => {
+        /// Why a connection ended.
+        ///
+        /// The first reason wins: a client that vanishes while the server shuts down is
+        /// either `Dropped` or `Shutdown`, depending on which came first, and stays that.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum CloseReason {
+            $( $(#[doc = $doc])* $name, )*
+            /// The application's own reason, under the application's own code.
+            App(u16),
+        }
+
+        impl CloseReason {
+            /// How many reasons have a code below [`APP`].
+            pub(crate) const NAMED: usize = [$( $text ),*].len();
+
+            /// The number under which the word and the totals keep this reason.
+            pub(crate) const fn code(self) -> u32 {
+                match self {
+                    $( Self::$name => $code, )*
+                    Self::App(_) => APP,
+                }
+            }
+
+            /// The reason with this code; `app` is the code of the application.
+            pub(crate) const fn from_code(code: u32, app: u16) -> Self {
+                match code {
+                    $( $code => Self::$name, )*
+                    APP => Self::App(app),
+                    _ => panic!("no close reason has this code"),
+                }
+            }
+        }
+
+        impl fmt::Display for CloseReason {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $( Self::$name => f.write_str($text), )*
+                    Self::App(code) => write!(f, "app({code})"),
+                }
+            }
+        }
+
+        #[cfg(test)]
+        pub(crate) const EVERY_REASON: [CloseReason; CloseReason::NAMED + 3] = [
+            $( CloseReason::$name, )*
+            CloseReason::App(0),
+            CloseReason::App(1),
+            CloseReason::App(u16::MAX),
+        ];
+    };
+}
+
+/// The [code](CloseReason::code) of [`CloseReason::App`].
+pub(crate) const APP: u32 = 15;
+
+// The one table of reasons: its codes are consecutive from 0 and below `APP`.
+reasons! {
     /// The source ended by itself.
-    Completed,
-    /// The owner was dropped: the transport gave up on the body because the
-    /// client is gone, or the handler's future was dropped in mid set-up, or the
-    /// set-up returned early, with `?` for instance.
-    Dropped,
+    Completed = 0, "completed";
+    /// The owner was dropped: the transport gave up on the body because the client is
+    /// gone, or the handler's future was dropped in mid set-up, or the set-up returned
+    /// early, with `?` for instance.
+    Dropped = 1, "dropped";
     /// A signal that the connection was bound to has fired.
-    Aborted,
-    /// A set-up step, the source or the loop panicked; or the application closed
-    /// it so because something failed.
-    Failed,
+    Aborted = 2, "aborted";
+    /// A set-up step, the source, the loop or a task panicked; or the application closed
+    /// the connection so because something failed.
+    Failed = 3, "failed";
     /// A newer connection took over the key.
-    Superseded,
+    Superseded = 4, "superseded";
     /// The server is shutting down.
-    Shutdown,
+    Shutdown = 5, "shutdown";
     /// Nothing was heard from the peer for too long.
-    Idle,
+    Idle = 6, "idle";
     /// The peer has stopped reading.
-    Stalled,
+    Stalled = 7, "stalled";
     /// A set-up deadline or a maximum age has passed.
-    Expired,
+    Expired = 8, "expired";
     /// The peer reads more slowly than it is sent to.
-    Overflow,
-    /// The application's own reason, under the application's own code.
-    App(u16),
+    Overflow = 9, "overflow";
 }
 
 /// How a connection ended: the reason, and the phase it was in.
 ///
-/// As a value it is the last of the four states. As an error it is what every
+/// As a value, this is the last of the four states. As an error, this is what every
 /// operation on a closed connection returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[error("connection closed while {from}: {reason}")]
@@ -119,8 +170,8 @@ pub enum TransitionError {
 impl State {
     /// The state that `event` leads to from this one.
     ///
-    /// Total and pure: every state takes every event and answers with the next
-    /// state or with the reason why there is none.
+    /// Total and pure: every state takes every event and answers with the next state or
+    /// with an error that says why the event has no arrow from here.
     ///
     /// # Errors
     ///
@@ -131,7 +182,8 @@ impl State {
     /// # Examples
     ///
     /// ```
-    /// use hangup::{CloseReason, Event, Phase, State};
+    /// use hangup::state::Event;
+    /// use hangup::{CloseReason, Phase, State};
     ///
     /// const LIVE: State = match State::Registering.apply(Event::GoLive) {
     ///     Ok(next) => next,
@@ -162,7 +214,7 @@ impl State {
         }
     }
 
-    /// How it ended, or `None` while it has not.
+    /// How the connection ended, or `None` while it is open.
     #[must_use]
     pub const fn closed(self) -> Option<Closed> {
         match self {
@@ -171,7 +223,7 @@ impl State {
         }
     }
 
-    /// The phase it is in, or `None` if it has ended.
+    /// The phase of an open connection, or `None` once it has ended.
     #[must_use]
     pub const fn phase(self) -> Option<Phase> {
         match self {
@@ -210,6 +262,10 @@ impl fmt::Display for State {
     }
 }
 
+impl Phase {
+    pub(crate) const COUNT: usize = 3;
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -230,46 +286,11 @@ impl fmt::Display for Event {
     }
 }
 
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Completed => f.write_str("completed"),
-            Self::Dropped => f.write_str("dropped"),
-            Self::Aborted => f.write_str("aborted"),
-            Self::Failed => f.write_str("failed"),
-            Self::Superseded => f.write_str("superseded"),
-            Self::Shutdown => f.write_str("shutdown"),
-            Self::Idle => f.write_str("idle"),
-            Self::Stalled => f.write_str("stalled"),
-            Self::Expired => f.write_str("expired"),
-            Self::Overflow => f.write_str("overflow"),
-            Self::App(code) => write!(f, "app({code})"),
-        }
-    }
-}
-
-#[cfg(test)]
-pub(crate) const EVERY_REASON: [CloseReason; 13] = [
-    CloseReason::Completed,
-    CloseReason::Dropped,
-    CloseReason::Aborted,
-    CloseReason::Failed,
-    CloseReason::Superseded,
-    CloseReason::Shutdown,
-    CloseReason::Idle,
-    CloseReason::Stalled,
-    CloseReason::Expired,
-    CloseReason::Overflow,
-    CloseReason::App(0),
-    CloseReason::App(1),
-    CloseReason::App(u16::MAX),
-];
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
-    use super::{CloseReason, Closed, EVERY_REASON, Event, Phase, State, TransitionError};
+    use super::{APP, CloseReason, Closed, EVERY_REASON, Event, Phase, State, TransitionError};
 
     const IDLE: Closed = Closed {
         reason: CloseReason::Idle,
@@ -313,7 +334,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reachable_are_three_phases_and_their_ends() {
+    fn the_codes_of_the_reasons_are_consecutive_and_below_that_of_the_application() {
+        for (code, reason) in (0..).zip(&EVERY_REASON[..CloseReason::NAMED]) {
+            assert_eq!(reason.code(), code, "{reason}");
+            assert!(code < APP);
+        }
+        for reason in EVERY_REASON {
+            let app = match reason {
+                CloseReason::App(app) => app,
+                _ => 0,
+            };
+            assert_eq!(CloseReason::from_code(reason.code(), app), reason);
+        }
+    }
+
+    #[test]
+    fn three_phases_and_their_ends_are_all_that_is_reachable() {
         let closes = EVERY_REASON.map(Event::Close);
         let events = [&[Event::Register, Event::GoLive], &closes[..]].concat();
 

@@ -1,21 +1,20 @@
-//! An observer that emits events, for `tracing`.
+//! An observer that emits `tracing` events.
 
 use tracing::{debug, trace, warn};
 
 use crate::id::ConnectionId;
-use crate::observer::{Observer, Transition};
-use crate::settled::Settled;
+use crate::lifecycle::observer::{Observer, Transition};
+use crate::lifecycle::settled::Settled;
 
-/// Emits an event of `tracing` for whatever happens to a connection, under the target
-/// `hangup`.
+/// Emits a `tracing` event for each event of a connection, under the target `hangup`.
 ///
 /// | level | message | fields besides `connection` |
 /// |---|---|---|
 /// | `TRACE` | `opened` | |
 /// | `DEBUG` | `transition` | `from`, `to`, `reason` if closed, `lasted` if there is a clock |
-/// | `TRACE` | `settled` | `undone` |
-/// | `WARN` | `undo panicked` | `panic`; one for each |
-/// | `WARN` | `undo unfinished` | `undo`, the name of an asynchronous one; one for each |
+/// | `TRACE` | `settled` | `undos_run` |
+/// | `WARN` | `undo panicked` | `panic`; one event for each panic |
+/// | `WARN` | `undo abandoned` | `undo`, the name; one event for each abandoned undo |
 ///
 /// # Examples
 ///
@@ -34,7 +33,7 @@ use crate::settled::Settled;
 pub struct TracingObserver;
 
 impl TracingObserver {
-    /// One that emits as the table says.
+    /// An observer that emits the events of the table.
     #[must_use]
     pub fn new() -> Self {
         Self
@@ -63,9 +62,9 @@ impl Observer for TracingObserver {
         for panic in &settled.panics {
             warn!(target: "hangup", connection = %id, panic, "undo panicked");
         }
-        for undo in &settled.unfinished {
-            warn!(target: "hangup", connection = %id, undo, "undo unfinished");
+        for undo in &settled.abandoned {
+            warn!(target: "hangup", connection = %id, undo, "undo abandoned");
         }
-        trace!(target: "hangup", connection = %id, undone = settled.undone, "settled");
+        trace!(target: "hangup", connection = %id, undos_run = settled.undos_run, "settled");
     }
 }

@@ -44,7 +44,7 @@ fn a_set_up_and_its_take_over_run_on_a_thread_pool() {
             let mut setup = scope.open().unwrap().register().unwrap();
             setup.take_over(&workers, "ada", value).await?;
             setup.run(async {}).await?;
-            Ok::<_, hangup::JoinError>(setup.go_live()?)
+            Ok::<_, hangup::KeyError>(setup.go_live()?)
         }
     };
     let old = block_on(pool.spawn_with_handle(open(1)).unwrap()).unwrap();

@@ -44,7 +44,8 @@ fn every_transition_is_an_event_and_every_panic_a_warning() {
     let id = tracing::subscriber::with_default(subscriber, || {
         let mut setup = scope.open().unwrap().register().unwrap();
         setup.on_close(|| panic!("no router"));
-        setup.on_close_spawn("pause ada", drop, || async {});
+        // Without a runtime it is abandoned.
+        setup.on_close_async("pause ada", || async {});
         let live = setup.go_live().unwrap();
         let id = live.id();
         live.close(CloseReason::Idle).unwrap();
@@ -59,8 +60,8 @@ fn every_transition_is_an_event_and_every_panic_a_warning() {
         "DEBUG hangup: transition connection=ID from=registering to=live lasted=1s",
         "DEBUG hangup: transition connection=ID from=live to=closed reason=idle lasted=1s",
         "WARN hangup: undo panicked connection=ID panic=\"no router\"",
-        "WARN hangup: undo unfinished connection=ID undo=\"pause ada\"",
-        "TRACE hangup: settled connection=ID undone=2",
+        "WARN hangup: undo abandoned connection=ID undo=\"pause ada\"",
+        "TRACE hangup: settled connection=ID undos_run=2",
     ];
     assert_eq!(
         lines,

@@ -1,37 +1,28 @@
-//! What is left to say of a connection.
+//! What a connection left behind.
 
-use super::{Lifecycle, Parts};
-use crate::settled::{Settled, Tally};
 use crate::state::Closed;
-use crate::sync::lock;
 
-impl Lifecycle {
-    /// What there is to say once it has settled.
-    pub(crate) fn settlement(&self) -> Option<Settled> {
-        let snapshot = self.word.load();
-        let closed = snapshot.closed().filter(|_| snapshot.settled())?;
-        Some(self.report(closed))
-    }
-
-    pub(super) fn report(&self, closed: Closed) -> Settled {
-        let parts = lock(&self.parts);
-        let slow = parts.slow.as_ref();
-        Settled {
-            closed,
-            undone: parts.undone as usize,
-            panics: slow.map_or_else(Vec::new, |slow| slow.panics.clone()),
-            unfinished: slow.map_or_else(Vec::new, |slow| slow.unfinished.clone()),
-        }
-    }
+/// What a connection left behind: how it closed, and how its undos went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// How the connection closed.
+    pub closed: Closed,
+    /// How many undos there were, including those that panicked or were abandoned.
+    pub undos_run: usize,
+    /// The message of every panic, in the order in which they happened. A panic stops no
+    /// other undo.
+    pub panics: Vec<String>,
+    /// The name of every asynchronous undo that did not run to its end: it overran its
+    /// [deadline](crate::Deadlines::undo) or that of a drain, or no runtime was there to
+    /// run it.
+    pub abandoned: Vec<String>,
 }
 
-impl Parts {
-    pub(super) fn tally(&self) -> Tally {
-        let slow = self.slow.as_ref();
-        Tally {
-            undone: self.undone as usize,
-            panicked: slow.map_or(0, |slow| slow.panics.len()),
-            unfinished: slow.map_or(0, |slow| slow.unfinished.len()),
-        }
-    }
+/// The numbers of a [`Settled`], for the totals of the scope.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct UndoCounts {
+    pub(crate) run: usize,
+    pub(crate) panics: usize,
+    pub(crate) abandoned: usize,
 }

@@ -1,63 +1,69 @@
-//! What the sweeps look at, and who notes it.
+//! What the deadlines of a connection are measured by.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use super::Lifecycle;
-use crate::pulse::{Overdue, Pulse};
 use crate::sync::lock;
+use crate::time::{Overdue, Timers};
 
 impl Lifecycle {
     pub(crate) fn touch(&self) {
-        if let Some(pulse) = &self.pulse {
-            pulse.touch();
+        if let Some(timers) = &self.timers {
+            timers.touch();
         }
     }
 
-    pub(crate) fn pulse(&self) -> Option<&Pulse> {
-        self.pulse.as_deref()
+    pub(crate) fn timers(&self) -> Option<&Timers> {
+        self.timers.as_deref()
     }
 
-    /// If it is looked at whether its reader comes.
-    pub(crate) fn watched_reader(&self) -> Option<&Pulse> {
-        let pulse = self.pulse()?;
-        let deadlines = pulse.deadlines(self.group.deadlines());
-        deadlines.stall.is_some().then_some(pulse)
+    /// `Some` if a stall deadline watches the reader.
+    pub(crate) fn stall_timers(&self) -> Option<&Timers> {
+        let timers = self.timers()?;
+        let deadlines = timers.deadlines(self.group.deadlines());
+        deadlines.stall.is_some().then_some(timers)
     }
 
-    /// Stores whom a source wakes that wakes through this, unless it has closed.
-    pub(crate) fn park_reader(&self, reader: Waker) {
+    /// A stall deadline watches the reader from now on.
+    pub(crate) fn set_stall_watch(&self) {
+        self.word().set_stall_watch();
+    }
+
+    /// Stores the waker that a watched source wakes through this lifecycle, unless the
+    /// connection has closed.
+    pub(crate) fn register_reader(&self, reader: Waker) {
         let reader = Arc::new(reader);
-        let mut parts = self.fill_parts();
+        let mut inner = self.lock_to_store();
         let unneeded = match self.closed() {
-            None => parts.slow().reader.replace(reader),
+            None => inner.cold().reader.replace(reader),
             Some(_) => Some(reader),
         };
-        drop(parts);
+        drop(inner);
         drop(unneeded);
     }
 
-    /// What is overdue at `now`, if anything.
+    /// What a sweep at `now` must do about this connection.
     pub(crate) fn overdue(&self, now: u64) -> Option<Overdue> {
-        let pulse = self.pulse.as_deref()?;
-        let deadlines = pulse.deadlines(self.group.deadlines());
-        pulse.overdue(deadlines, self.id, self.state(), now)
+        let timers = self.timers()?;
+        let deadlines = timers.deadlines(self.group.deadlines());
+        timers.overdue(deadlines, self.id(), self.state(), now)
     }
 }
 
-/// The waker of a source whose reader is watched: notes that there is something to come
-/// for, and passes it on to the reader.
+/// The waker of a source whose reader is watched: records that an item may be ready, and
+/// wakes the reader.
 impl Wake for Lifecycle {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if let Some(pulse) = &self.pulse {
-            pulse.reader_woken();
+        if let Some(timers) = &self.timers {
+            timers.reader_woken();
         }
-        // Left there, for the next time.
-        let reader = lock(&self.parts).slow().reader.clone();
+        // Not taken out: the source may wake again before the next poll.
+        let reader = lock(&self.inner).cold().reader.clone();
         if let Some(reader) = reader {
             reader.wake_by_ref();
         }

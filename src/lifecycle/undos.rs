@@ -1,15 +1,15 @@
-//! What is to be undone, newest on top.
+//! The stack of undos, newest on top.
 //!
-//! Each undo is an allocation that holds those below it, so that a connection without any
-//! has room for nothing but the top.
+//! Each undo is an allocation that owns those below it, so a connection without undos
+//! stores one empty pointer.
 
-/// Who goes on with the older undos when an asynchronous one has ended.
+/// Who continues with the older undos when an asynchronous one has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Whoever ends it.
-    Unwind,
-    /// Nobody: the connection has been unwound.
-    Nothing,
+pub(crate) enum Then {
+    /// The thread that ends it.
+    UnwindOlder,
+    /// No thread: the connection had been unwound when the undo was registered.
+    Stop,
 }
 
 #[derive(Default)]
@@ -21,23 +21,20 @@ pub(super) trait Undo: Send {
 
     fn kind(&self) -> Kind;
 
-    /// Runs it, or begins it. User code.
-    fn run(self: Box<Self>, next: Next);
+    /// Runs the undo, or begins it. User code.
+    fn run(self: Box<Self>, then: Then);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It is over when it returns.
-    Here,
-    /// It begins, wherever it runs. It ends with `end_undo`, or has done so already.
-    Elsewhere,
+    /// `run` returns when the undo is over.
+    Sync,
+    /// `run` begins the undo on a task. `end_undo` is called when it is over, possibly
+    /// before `run` returns.
+    Async,
 }
 
 impl Undos {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-
     pub(super) fn push(&mut self, mut undo: Box<dyn Undo>) {
         *undo.below() = std::mem::take(self);
         self.0 = Some(undo);
@@ -50,54 +47,54 @@ impl Undos {
     }
 }
 
-pub(super) struct Here<F> {
+pub(super) struct SyncUndo<F> {
     undo: F,
     below: Undos,
 }
 
-impl<F: FnOnce() + Send> Here<F> {
+impl<F: FnOnce() + Send> SyncUndo<F> {
     pub(super) fn new(undo: F) -> Box<Self> {
         let below = Undos::default();
         Box::new(Self { undo, below })
     }
 }
 
-impl<F: FnOnce() + Send> Undo for Here<F> {
+impl<F: FnOnce() + Send> Undo for SyncUndo<F> {
     fn below(&mut self) -> &mut Undos {
         &mut self.below
     }
 
     fn kind(&self) -> Kind {
-        Kind::Here
+        Kind::Sync
     }
 
-    fn run(self: Box<Self>, _: Next) {
+    fn run(self: Box<Self>, _: Then) {
         (self.undo)();
     }
 }
 
-pub(super) struct Elsewhere<F> {
+pub(super) struct BeginUndo<F> {
     begin: F,
     below: Undos,
 }
 
-impl<F: FnOnce(Next) + Send> Elsewhere<F> {
+impl<F: FnOnce(Then) + Send> BeginUndo<F> {
     pub(super) fn new(begin: F) -> Box<Self> {
         let below = Undos::default();
         Box::new(Self { begin, below })
     }
 }
 
-impl<F: FnOnce(Next) + Send> Undo for Elsewhere<F> {
+impl<F: FnOnce(Then) + Send> Undo for BeginUndo<F> {
     fn below(&mut self) -> &mut Undos {
         &mut self.below
     }
 
     fn kind(&self) -> Kind {
-        Kind::Elsewhere
+        Kind::Async
     }
 
-    fn run(self: Box<Self>, next: Next) {
-        (self.begin)(next);
+    fn run(self: Box<Self>, then: Then) {
+        (self.begin)(then);
     }
 }

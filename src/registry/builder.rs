@@ -1,16 +1,16 @@
-//! A registry that is not like all others.
+//! Building a registry.
 
 use std::fmt;
 
 use super::hooks::{Hook, Hooks};
 use super::last_close::LastCloses;
-use super::{Conflict, Registry, Shared};
+use super::{Conflict, RandomState, Registry, Shared};
 
 /// Builds a [`Registry`]. Made by [`Registry::builder`].
 ///
 /// # Examples
 ///
-/// One upstream for all that watch a topic:
+/// One upstream subscription for all watchers of a topic:
 ///
 /// ```
 /// # use std::sync::{Arc, Mutex};
@@ -33,36 +33,36 @@ use super::{Conflict, Registry, Shared};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a builder does nothing until `build`"]
-pub struct RegistryBuilder<K, V> {
-    shared: Shared<K, V>,
+pub struct RegistryBuilder<K, V, S = RandomState> {
+    shared: Shared<K, V, S>,
 }
 
 impl<K, V> RegistryBuilder<K, V> {
     pub(super) fn new(conflict: Conflict) -> Self {
         Self {
-            shared: Shared::new(conflict),
+            shared: Shared::new(conflict, RandomState::default()),
         }
     }
+}
 
+impl<K, V, S> RegistryBuilder<K, V, S> {
     /// Calls `hook` when a key comes into use: the first connection takes a place under
-    /// it, which may still be in its set-up.
+    /// it, possibly long before it is live.
     ///
-    /// For one key, this and [`on_last`](Self::on_last) are called in turns, one at a
-    /// time, whatever the interleaving is. A key that goes out of use and comes into
-    /// use again while a hook is running may have stayed in use for all that the hooks
-    /// can tell.
+    /// For one key, the calls of this hook and of [`on_last`](Self::on_last) alternate, one
+    /// at a time, whatever the interleaving is. Hooks coalesce: if a key empties and
+    /// refills while a hook runs, neither `on_last` nor `on_first` is called for that gap.
     ///
-    /// It is called by the thread that joins, before `join` returns, or after the first
-    /// poll of a take-over. But if a hook of the same key is running just then, on another
-    /// thread or further up the stack, this one is called there when it has returned, and
-    /// nobody waits for it; key and value of the connection for which it is called there
-    /// are kept until then. So what a set-up needs of what the hook begins, it should await
-    /// in a step.
+    /// The thread that joins makes the call, before `join` returns, or during the first poll
+    /// of a take-over. There is one exception: if a hook of the same key is running (on
+    /// another thread, or re-entrantly), this call is made there after that hook returns,
+    /// and `join` does not wait for it; the key and the value of the connection are kept
+    /// until then. So a set-up that needs the effect of the hook must await it in a step.
     ///
     /// No lock is held: `hook` may use this crate in any way, but should not block. If it
-    /// panics, [`Handle::settled`](crate::Handle::settled) of the connection reports
-    /// it, and the hook counts as called. If it captures the registry, both live for
-    /// ever.
+    /// panics, [`Handle::settled`](crate::Handle::settled) of the connection reports the
+    /// panic, and the hook counts as called. A hook that captures the registry keeps both
+    /// alive for ever.
     pub fn on_first<F>(mut self, hook: F) -> Self
     where
         F: Fn(&K) + Send + Sync + 'static,
@@ -74,10 +74,9 @@ impl<K, V> RegistryBuilder<K, V> {
     /// Calls `hook` when a key goes out of use: the last connection under it has been
     /// undone, and is about to settle.
     ///
-    /// What [`on_first`](Self::on_first) says holds here as well: it is called by the
-    /// thread that unwinds the connection, before it has settled, unless a hook of the
-    /// key is running already. It is called also if the registry has been
-    /// dropped meanwhile.
+    /// The thread that unwinds the connection makes the call, before the connection has
+    /// settled; otherwise what [`on_first`](Self::on_first) says applies here too. The hook
+    /// is also called after the last handle to the registry has been dropped.
     pub fn on_last<F>(mut self, hook: F) -> Self
     where
         F: Fn(&K) + Send + Sync + 'static,
@@ -86,8 +85,8 @@ impl<K, V> RegistryBuilder<K, V> {
         self
     }
 
-    /// Lets [`Registry::last_close`] answer for the `max_keys` keys under which a
-    /// connection ended last. Their keys are cloned and kept until then.
+    /// Makes [`Registry::last_close`] remember the `max_keys` keys under which a connection
+    /// ended last. A clone of each of these keys is kept.
     pub fn remember_closes(mut self, max_keys: usize) -> Self
     where
         K: Clone,
@@ -96,9 +95,19 @@ impl<K, V> RegistryBuilder<K, V> {
         self
     }
 
+    /// Hashes the keys with `hasher`, as [`Registry::with_hasher`] does.
+    pub fn hasher<T>(self, hasher: T) -> RegistryBuilder<K, V, T> {
+        let shared = Shared {
+            hooks: self.shared.hooks,
+            last_closes: self.shared.last_closes,
+            ..Shared::new(self.shared.conflict, hasher)
+        };
+        RegistryBuilder { shared }
+    }
+
     /// The registry, with no member in it.
     #[must_use]
-    pub fn build(self) -> Registry<K, V> {
+    pub fn build(self) -> Registry<K, V, S> {
         Registry::from_shared(self.shared)
     }
 
@@ -110,7 +119,7 @@ impl<K, V> RegistryBuilder<K, V> {
     }
 }
 
-impl<K, V> fmt::Debug for RegistryBuilder<K, V> {
+impl<K, V, S> fmt::Debug for RegistryBuilder<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RegistryBuilder")
             .field("conflict", &self.shared.conflict)

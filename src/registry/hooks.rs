@@ -1,14 +1,15 @@
-//! Telling someone when a key comes into use and when it goes out of use.
+//! Hooks: calls when a key comes into use and when it goes out of use.
 //!
-//! Whether a call is due is read from the group under its lock: is there a seat, and
-//! which hook was called last? So the calls for one key alternate whatever the
-//! interleaving is. They are made with no lock held (I8), by one thread at a time;
-//! who comes meanwhile leaves them to it.
+//! Whether a call is due is read from the bucket under its lock: has it a slot, and which
+//! hook was called last? So the calls for one key alternate, whatever the interleaving is.
+//! They are made with no lock held (I8), by one thread at a time: the holder of the
+//! bucket's [baton](crate::sync::baton).
 
 use std::sync::Arc;
 
 use super::Shared;
-use super::seat::Seat;
+use super::bucket::Call;
+use super::slot::Slot;
 
 pub(super) struct Hooks<K> {
     pub(super) on_first: Option<Hook<K>>,
@@ -16,12 +17,6 @@ pub(super) struct Hooks<K> {
 }
 
 pub(super) type Hook<K> = Box<dyn Fn(&K) + Send + Sync>;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
-    First,
-    Last,
-}
 
 impl<K> Hooks<K> {
     fn call(&self, call: Call, key: &K) {
@@ -35,19 +30,20 @@ impl<K> Hooks<K> {
     }
 }
 
-impl<K, V> Shared<K, V> {
-    /// Calls what is due, for a seat for which the calls have begun.
-    pub(super) fn call_hooks(&self, hooks: &Hooks<K>, hash: u64, seat: &Arc<Seat<K, V>>) {
+impl<K, V, S> Shared<K, V, S> {
+    /// Makes the calls that are due. The caller has [begun](super::bucket::Bucket::begin_calls)
+    /// them for `slot`.
+    pub(super) fn call_hooks(&self, hooks: &Hooks<K>, hash: u64, slot: &Arc<Slot<K, V>>) {
         loop {
             let mut table = self.table(hash);
-            let Some(mut entry) = table.find(hash, |group| group.calls_for(seat)) else {
+            let Some(mut entry) = table.find(hash, |bucket| bucket.calls_for(slot)) else {
                 return;
             };
             match entry.get_mut().next_call() {
                 Ok(call) => {
                     drop(table);
-                    let lifecycle = seat.handle.lifecycle();
-                    lifecycle.contain(|| hooks.call(call, &seat.key));
+                    let lifecycle = slot.handle.lifecycle();
+                    lifecycle.catch_panic(|| hooks.call(call, &slot.key));
                 }
                 Err(caller) => {
                     if entry.get().is_vacant() {

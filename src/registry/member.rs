@@ -1,27 +1,27 @@
-//! What a lookup finds.
+//! The result of a lookup.
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::seat::Seat;
-use crate::handle::Handle;
+use super::slot::Slot;
+use crate::lifecycle::Handle;
 
 /// A live member of a [`Registry`](super::Registry), as a lookup found it.
 ///
-/// Derefs to the value. Keeping it keeps the value, not the connection, which may
+/// Derefs to the value. A member keeps its value alive, but not its connection, which may
 /// close at any time.
 pub struct Member<V> {
-    seat: Arc<dyn Seated<V>>,
+    slot: Arc<dyn DynSlot<V>>,
 }
 
-/// A seat, seen by those who do not know its key.
-trait Seated<V>: Send + Sync {
+/// A slot whose key type is not known.
+trait DynSlot<V>: Send + Sync {
     fn value(&self) -> &V;
     fn handle(&self) -> &Handle;
 }
 
-impl<K, V> Seated<V> for Seat<K, V>
+impl<K, V> DynSlot<V> for Slot<K, V>
 where
     K: Send + Sync,
     V: Send + Sync,
@@ -36,18 +36,18 @@ where
 }
 
 impl<V> Member<V> {
-    pub(super) fn new<K>(seat: Arc<Seat<K, V>>) -> Self
+    pub(super) fn new<K>(slot: Arc<Slot<K, V>>) -> Self
     where
         K: Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
-        Self { seat }
+        Self { slot }
     }
 
     /// A handle to the connection.
     #[must_use]
     pub fn handle(&self) -> &Handle {
-        self.seat.handle()
+        self.slot.handle()
     }
 }
 
@@ -55,14 +55,14 @@ impl<V> Deref for Member<V> {
     type Target = V;
 
     fn deref(&self) -> &V {
-        self.seat.value()
+        self.slot.value()
     }
 }
 
 impl<V> Clone for Member<V> {
     fn clone(&self) -> Self {
         Self {
-            seat: Arc::clone(&self.seat),
+            slot: Arc::clone(&self.slot),
         }
     }
 }
@@ -70,8 +70,8 @@ impl<V> Clone for Member<V> {
 impl<V: fmt::Debug> fmt::Debug for Member<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Member")
-            .field("value", self.seat.value())
-            .field("handle", self.seat.handle())
+            .field("value", self.slot.value())
+            .field("handle", self.slot.handle())
             .finish()
     }
 }

@@ -1,4 +1,4 @@
-//! A tokio runtime as the tasks and the time of a scope.
+//! A tokio runtime as a [`Runtime`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,13 +7,20 @@ use ::tokio::runtime::Handle;
 
 use super::{BoxFuture, Runtime};
 
+/// # Panics
+///
+/// [`sleep`](Runtime::sleep) panics if the timers of the runtime are not enabled.
 impl Runtime for Handle {
     fn spawn(&self, task: BoxFuture<()>) {
         drop(self.spawn(task));
     }
 
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        drop(self.spawn_blocking(work));
+    }
+
     fn now(&self) -> Instant {
-        // Its time may be paused.
+        // Entered, because a paused clock belongs to its runtime.
         let _entered = self.enter();
         ::tokio::time::Instant::now().into_std()
     }
@@ -24,8 +31,8 @@ impl Runtime for Handle {
     }
 }
 
-/// The runtime of this thread, if it is in one.
-pub(crate) fn current() -> Option<Arc<dyn Runtime>> {
+/// The runtime that this thread is in.
+pub(super) fn current() -> Option<Arc<dyn Runtime>> {
     let handle = Handle::try_current().ok()?;
     Some(Arc::new(handle))
 }

@@ -1,19 +1,19 @@
-//! A scope that is not like all others.
+//! Building a scope.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Scope, sweep};
-use crate::deadlines::Deadlines;
-use crate::group::{Gate, Group};
-use crate::observer::{Clock, Observer, Watch};
+use super::Scope;
+use crate::lifecycle::group::{Gate, Group, Sweeps};
+use crate::lifecycle::observer::{Clock, Observer, Telemetry};
 use crate::runtime::Runtime;
-use crate::shards::Shards;
 use crate::sync::Mutex;
-use crate::waiters::Waiters;
+use crate::sync::shards::Shards;
+use crate::sync::waiters::Waiters;
+use crate::time::Deadlines;
 
-/// Coarse enough to cost nothing beside the connections that it looks at.
+/// Long enough for a sweep to cost little beside the connections themselves.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Builds a [`Scope`]. Made by [`Scope::builder`].
@@ -22,7 +22,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 ///
 /// ```
 /// use std::time::Instant;
-/// use hangup::{Refused, Scope, Transition};
+/// use hangup::{OpenError, Scope, Transition};
 ///
 /// let scope = Scope::builder()
 ///     .max_connections(1)
@@ -30,8 +30,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 ///     .clock(Instant::now)
 ///     .build();
 /// let pending = scope.open()?;
-/// assert_eq!(scope.open().unwrap_err(), Refused::Full);
-/// # Ok::<(), Refused>(())
+/// assert_eq!(scope.open().unwrap_err(), OpenError::Full);
+/// # Ok::<(), OpenError>(())
 /// ```
 #[derive(Default)]
 #[must_use = "a builder does nothing until `build`"]
@@ -40,45 +40,39 @@ pub struct ScopeBuilder {
     deadlines: Deadlines,
     runtime: Option<Arc<dyn Runtime>>,
     sweep_every: Option<Duration>,
+    swept_by_hand: bool,
     observer: Option<Box<dyn Observer>>,
     clock: Option<Clock>,
 }
 
 impl ScopeBuilder {
-    /// At most `max` connections at once; then [`Refused::Full`](crate::Refused::Full).
+    /// Admits at most `max` connections at once; then opening one fails with
+    /// [`OpenError::Full`](crate::OpenError::Full).
     ///
-    /// A connection counts from `open` until it has settled, since until then it may
-    /// hold what it acquired. So the next one is admitted for certain when
+    /// A connection counts from `open` until it has settled, since until then it may hold
+    /// what it acquired. So the next one is admitted for certain once
     /// [`Handle::settled`](crate::Handle::settled) has resolved, and not before.
     ///
-    /// Without it there is no limit.
+    /// Without it there is no cap.
     pub fn max_connections(mut self, max: usize) -> Self {
         self.max_connections = Some(max);
         self
     }
 
     /// The deadlines of every connection that is not [opened with](Scope::open_with)
-    /// its own.
+    /// deadlines of its own.
     ///
-    /// They are kept by [`Scope::sweep`], which a scope that is given a
-    /// [runtime](Self::runtime) runs by itself. With the feature `tokio`, a scope with
-    /// deadlines is given the runtime in which it is built, unless it is given another.
+    /// A task of the scope keeps them: see [`Deadlines`].
     pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
         self.deadlines = deadlines;
         self
     }
 
-    /// Sets the [set-up deadline](Deadlines::setup) alone.
-    pub fn setup_deadline(mut self, deadline: Duration) -> Self {
-        self.deadlines = self.deadlines.setup(deadline);
-        self
-    }
-
-    /// Gives the scope tasks and time, so that it keeps the deadlines by itself, on one
-    /// task that ends when the scope and its connections are gone.
+    /// Gives the scope its [runtime](crate::runtime): for deadlines, drains, heartbeats,
+    /// signals, asynchronous undos and tasks.
     ///
-    /// With the feature `tokio`, that is a `tokio::runtime::Handle`, on which asynchronous
-    /// undos run then, wherever they are registered.
+    /// With the feature `tokio`, a `tokio::runtime::Handle` is one. Without this call, the
+    /// scope uses the runtime of the calling thread each time it needs one.
     pub fn runtime<R>(mut self, runtime: R) -> Self
     where
         R: Runtime + 'static,
@@ -87,9 +81,16 @@ impl ScopeBuilder {
         self
     }
 
-    /// How often deadlines are looked at, every second unless this is called: how coarse
-    /// they are. It takes a moment of the processor for every connection that is open. A
-    /// `period` of less than a millisecond is one of a millisecond.
+    /// Leaves the deadlines to the application, which calls [`Scope::sweep`]: no task sweeps,
+    /// and none is needed.
+    pub fn swept_by_hand(mut self) -> Self {
+        self.swept_by_hand = true;
+        self
+    }
+
+    /// The time between two sweeps, which is how coarse the deadlines are: a second, unless
+    /// this is called. A sweep looks at every open connection. A `period` of less than a
+    /// millisecond is one of a millisecond.
     pub fn sweep_every(mut self, period: Duration) -> Self {
         self.sweep_every = Some(period);
         self
@@ -104,12 +105,12 @@ impl ScopeBuilder {
         self
     }
 
-    /// Lets the observer be told how long each phase lasted, by this clock:
-    /// `Instant::now`, or that of a runtime whose time can be paused.
+    /// The clock by which the observer is told how long each phase lasted: `Instant::now`,
+    /// or the clock of a runtime whose time can be paused.
     ///
-    /// It is asked whenever a transition is tried if there is an observer, else never. It
-    /// runs under no lock, but must not open or move on a connection of this scope, which
-    /// would ask it again. If it panics, the time is unknown.
+    /// It is read for each attempt at a transition if there is an observer, else never. It
+    /// runs under no lock, but must not open or change a connection of this scope, which
+    /// would read it again. If it panics, the time is unknown.
     pub fn clock<C>(mut self, clock: C) -> Self
     where
         C: Fn() -> Instant + Send + Sync + 'static,
@@ -119,45 +120,24 @@ impl ScopeBuilder {
     }
 
     /// The scope, with no connection in it.
-    ///
-    /// # Panics
-    ///
-    /// If the [runtime](Self::runtime) has no timers.
     #[must_use]
     pub fn build(self) -> Scope {
-        let runtime = self.runtime;
-        #[cfg(feature = "tokio")]
-        let runtime = runtime.or_else(|| {
-            let has_deadlines = !self.deadlines.are_none();
-            has_deadlines.then(crate::runtime::current).flatten()
-        });
         let clock = self.clock;
-        let watch = |observer| Arc::new(Watch::new(observer, clock));
-        let shared = Arc::new(Group {
-            gate: Gate::new(self.max_connections),
-            has_deadlines: !self.deadlines.are_none(),
-            deadlines: self.deadlines,
-            runtime,
-            sweeps: Mutex::default(),
-            watch: self.observer.map(watch),
-            members: Shards::default(),
-            drained: Mutex::new(Waiters::default()),
-        });
-        if let Some(runtime) = &shared.runtime {
-            let every = self.sweep_every.map_or(SWEEP_EVERY, |period| {
-                // No timer is finer, and none at all would never let go.
-                period.max(Duration::from_millis(1))
-            });
-            // Here, so that a runtime without timers is found out now.
-            let first = runtime.sleep(every);
-            runtime.spawn(Box::pin(sweep::run(
-                Arc::downgrade(&shared),
-                Arc::clone(runtime),
-                first,
-                every,
-            )));
+        let telemetry = |observer| Arc::new(Telemetry::new(observer, clock));
+        let every = self.sweep_every.unwrap_or(SWEEP_EVERY);
+        // No timer is finer; a period of zero would sweep without a pause.
+        let every = every.max(Duration::from_millis(1));
+        Scope {
+            shared: Arc::new(Group {
+                gate: Gate::new(self.max_connections),
+                deadlines: self.deadlines,
+                runtime: self.runtime,
+                sweeps: Sweeps::new((!self.swept_by_hand).then_some(every)),
+                telemetry: self.observer.map(telemetry),
+                members: Shards::default(),
+                drained: Mutex::new(Waiters::default()),
+            }),
         }
-        Scope { shared }
     }
 }
 

@@ -6,25 +6,41 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::group::Group;
+use super::Scope;
 use crate::lifecycle::Lifecycle;
+use crate::lifecycle::group::Group;
 use crate::sync::lock;
-use crate::waiters::WaiterKey;
+use crate::sync::waiters::WaiterKey;
 
-/// Future of [`Scope::settled`](super::Scope::settled).
+/// Future of [`Scope::drained`].
 #[must_use = "futures do nothing unless polled"]
-pub struct WaitForDrained {
+pub struct Drained {
     shared: Arc<Group<Lifecycle>>,
     key: Option<WaiterKey>,
 }
 
-impl WaitForDrained {
-    pub(super) fn new(shared: Arc<Group<Lifecycle>>) -> Self {
-        Self { shared, key: None }
+impl Scope {
+    /// Resolves once a drain [has begun](Self::begin_drain) and the last connection has
+    /// settled; at once if that is so already. It stays so.
+    ///
+    /// It waits without a limit: a connection whose owner is in a set-up step that is not
+    /// polled settles when that owner is dropped. It never resolves without a drain, nor if
+    /// an undo waits for it.
+    ///
+    /// Equivalent to `async fn drained(&self)`, but the future borrows nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// It only observes, and leaves nothing behind when it is dropped.
+    pub fn drained(&self) -> Drained {
+        Drained {
+            shared: Arc::clone(&self.shared),
+            key: None,
+        }
     }
 }
 
-impl Future for WaitForDrained {
+impl Future for Drained {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -35,7 +51,7 @@ impl Future for WaitForDrained {
         let waker = cx.waker().clone();
         let replaced = lock(&this.shared.drained).insert(&mut this.key, waker);
         drop(replaced);
-        // Again, since the last may have settled before the waker was there.
+        // Checked again: the last connection may have settled before the waker was stored.
         if this.shared.is_drained() {
             Poll::Ready(())
         } else {
@@ -44,7 +60,7 @@ impl Future for WaitForDrained {
     }
 }
 
-impl Drop for WaitForDrained {
+impl Drop for Drained {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             let removed = lock(&self.shared.drained).remove(key);
@@ -53,8 +69,8 @@ impl Drop for WaitForDrained {
     }
 }
 
-impl fmt::Debug for WaitForDrained {
+impl fmt::Debug for Drained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitForDrained").finish_non_exhaustive()
+        f.debug_struct("Drained").finish_non_exhaustive()
     }
 }

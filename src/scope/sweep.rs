@@ -1,26 +1,26 @@
-//! Keeping the deadlines of all connections, now and then.
+//! Keeping the deadlines of all connections.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Scope;
-use crate::group::{Group, Sweeps};
 use crate::lifecycle::Lifecycle;
-use crate::pulse::{self, Overdue};
-use crate::runtime::{BoxFuture, Runtime};
-use crate::sync::{Mutex, lock};
+use crate::lifecycle::group::{Group, SweeperId};
+use crate::runtime::{self, BoxFuture, NoRuntime, Runtime};
+use crate::time::Overdue;
 
 impl Scope {
-    /// Closes what is past its [deadlines](crate::Deadlines), `now` being the time, and
-    /// returns how many connections this call closed.
+    /// Closes every connection that is past its [deadlines](crate::Deadlines) at `now`, and
+    /// returns how many this call closed.
     ///
-    /// A scope with a [`Runtime`] does this by itself. Else it is to be called again and
-    /// again, each time with a `now` that was read after the call before had returned. It
-    /// looks at every connection that has not settled. If it is at it already, on another
-    /// thread or further up the stack, it does nothing.
+    /// A task of the scope does this, unless the scope is
+    /// [swept by hand](crate::ScopeBuilder::swept_by_hand): then call it again and again,
+    /// each time with a `now` that was read after the call before had returned. It looks at
+    /// every connection that has not settled. If another sweep is running, on another thread
+    /// or further up the stack, it does nothing.
     pub fn sweep(&self, now: Instant) -> usize {
         let shared = &self.shared;
-        let Some((_sweeping, now)) = Sweeping::begin(&shared.sweeps, now) else {
+        let Some((_sweeping, now)) = shared.sweeps.begin(now) else {
             return 0;
         };
         let mut closed = 0;
@@ -33,63 +33,83 @@ impl Scope {
                     Some((Arc::clone(lifecycle), overdue))
                 })
                 .collect();
-            // Undos and wakers run when it is released (I8).
+            // Released first: undos and wakers are user code (I8).
             drop(members);
             for (lifecycle, overdue) in overdue {
                 match overdue {
                     Overdue::Close(reason) => {
                         closed += usize::from(lifecycle.close(reason).is_ok());
                     }
-                    Overdue::AbandonUndo => lifecycle.abandon_overdue_undo(now),
+                    Overdue::AbandonedUndo => lifecycle.abandon_overdue_undo(now),
                 }
             }
         }
         closed
     }
-}
 
-/// The one that is under way, until this is dropped.
-struct Sweeping<'a>(&'a Mutex<Sweeps>);
-
-impl<'a> Sweeping<'a> {
-    /// The time of it, which does not go back, in nanoseconds since the first.
-    fn begin(sweeps: &'a Mutex<Sweeps>, now: Instant) -> Option<(Self, u64)> {
-        let mut state = lock(sweeps);
-        if std::mem::replace(&mut state.under_way, true) {
-            return None;
-        }
-        let first = *state.first.get_or_insert(now);
-        let nanos = now.saturating_duration_since(first).as_nanos();
-        let nanos = u64::try_from(nanos).unwrap_or(LAST).min(LAST) + pulse::FIRST;
-        state.latest = state.latest.max(nanos);
-        Some((Self(sweeps), state.latest))
-    }
-}
-
-/// In three hundred years.
-const LAST: u64 = u64::MAX / 2;
-
-impl Drop for Sweeping<'_> {
-    fn drop(&mut self) {
-        lock(self.0).under_way = false;
-    }
-}
-
-/// Sweeps for as long as there is anything to sweep.
-pub(super) async fn run(
-    scope: Weak<Group<Lifecycle>>,
-    runtime: Arc<dyn Runtime>,
-    first: BoxFuture<()>,
-    every: Duration,
-) {
-    let mut next = first;
-    loop {
-        next.await;
-        // A strong one only meanwhile: who is gone is not kept.
-        let Some(shared) = scope.upgrade() else {
-            return;
+    /// Makes sure that deadlines are kept: by the application, by the task that sweeps, or
+    /// by a new task if there is none, or it has ended with its runtime.
+    pub(super) fn ensure_swept(&self) -> Result<(), NoRuntime> {
+        let sweeps = &self.shared.sweeps;
+        let Some(every) = sweeps.every else {
+            return Ok(());
         };
-        Scope { shared }.sweep(runtime.now());
-        next = runtime.sleep(every);
+        if sweeps.has_sweeper() || self.start_sweeper(self.shared.runtime.as_ref(), every) {
+            return Ok(());
+        }
+        if self.start_sweeper(runtime::current().as_ref(), every) {
+            return Ok(());
+        }
+        Err(NoRuntime)
+    }
+
+    /// Whether a task that sweeps runs on `runtime` now. A runtime that has shut down drops
+    /// the task.
+    fn start_sweeper(&self, runtime: Option<&Arc<dyn Runtime>>, every: Duration) -> bool {
+        let Some(runtime) = runtime else {
+            return false;
+        };
+        let id = SweeperId::new();
+        let sweeper = Sweeper {
+            scope: Arc::downgrade(&self.shared),
+            id: id.clone(),
+        };
+        let first = runtime.sleep(every);
+        runtime.spawn(Box::pin(sweeper.run(Arc::clone(runtime), first, every)));
+        self.shared.sweeps.confirm(&id)
+    }
+}
+
+/// The task that sweeps. Threads that open the first connections may start several: the one
+/// that was confirmed last goes on, the others end.
+struct Sweeper {
+    scope: Weak<Group<Lifecycle>>,
+    id: SweeperId,
+}
+
+impl Sweeper {
+    /// Sweeps until the scope and its connections are gone.
+    async fn run(self, runtime: Arc<dyn Runtime>, first: BoxFuture<()>, every: Duration) {
+        let mut next = first;
+        loop {
+            next.await;
+            // Upgraded for the time of the sweep only, so that the task keeps no scope alive.
+            let Some(shared) = self.scope.upgrade() else {
+                return;
+            };
+            if !shared.sweeps.is_current(&self.id) {
+                return;
+            }
+            Scope { shared }.sweep(runtime.now());
+            next = runtime.sleep(every);
+        }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        if let Some(shared) = self.scope.upgrade() {
+            shared.sweeps.end(&self.id);
+        }
     }
 }

@@ -261,7 +261,7 @@ fn a_body_can_be_wrapped_and_stays_on_its_connection() {
     let (handle, body) = on_live(Frames::new([data("a"), data("b")]));
     let mut body = body
         .farewell(|_| Some("bye".into()))
-        .wrap(|inner| inner.map_err(str::len));
+        .map_inner(|inner| inner.map_err(str::len));
     assert_eq!(next(&mut body).unwrap().unwrap(), "a");
     assert!(format!("{body:?}").contains("state: Live"));
     handle.close(CloseReason::Idle).unwrap();

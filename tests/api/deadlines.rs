@@ -170,7 +170,7 @@ fn a_set_up_that_expires_in_a_step_stops_the_step_before_the_undo() {
     let closed = assert_ready!(step.poll()).unwrap_err();
     assert_eq!(closed.reason, CloseReason::Expired);
     assert_eq!(log.entries(), ["step stopped", "undone"]);
-    assert!(handle.settlement().is_some());
+    assert!(handle.try_settled().is_some());
 }
 
 /// What a sweep closes may sweep, open and close itself (I8). The sweep that is under way

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 
-use hangup::{CloseReason, Conflict, JoinError, Registering, Registry, Scope};
+use hangup::{CloseReason, Conflict, KeyError, Registering, Registry, Scope};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::log::Log;
@@ -82,16 +82,13 @@ fn a_key_that_is_taken_over_stays_in_use() {
 #[test]
 fn who_is_refused_brings_no_key_into_use() {
     let (registry, log) = logged(Conflict::Share { max_per_key: 0 });
-    assert_eq!(
-        registering().join(&registry, "a", 0),
-        Err(JoinError::KeyFull)
-    );
+    assert_eq!(registering().join(&registry, "a", 0), Err(KeyError::Full));
     let mut closed = registering();
     closed.handle().close(CloseReason::Idle).unwrap();
     let (registry, log_2) = logged(SHARE_2);
     assert!(matches!(
         closed.join(&registry, "a", 0),
-        Err(JoinError::Closed(_))
+        Err(KeyError::Closed(_))
     ));
     assert_eq!(log.entries().len() + log_2.entries().len(), 0);
 }
@@ -128,7 +125,7 @@ fn a_hook_that_panics_is_reported_and_counts_as_called() {
     drop(setup);
     let settled = assert_ready!(task::spawn(handle.settled()).poll());
     assert_eq!(settled.panics, ["in first", "in last"]);
-    assert_eq!(scope.stats().panicked, 2);
+    assert_eq!(scope.stats().panics, 2);
     assert_eq!(log.entries(), ["first", "last"]);
 }
 

@@ -3,12 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod attached;
 #[cfg(feature = "http-body")]
 mod body;
 mod bomb;
 mod close_when;
-mod connection;
 mod deadlines;
 mod debug;
 mod handle;

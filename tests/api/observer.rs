@@ -28,7 +28,7 @@ impl Observer for Logs {
     }
 
     fn on_settled(&self, _: ConnectionId, settled: &Settled) {
-        self.0.add(format!("settled, {} undone", settled.undone));
+        self.0.add(format!("settled, {} undone", settled.undos_run));
     }
 }
 
@@ -277,7 +277,7 @@ fn an_observer_that_panics_costs_nobody_anything() {
     .unwrap_err();
     assert_eq!(log.entries(), ["registering", "live", "closed", "undone"]);
     let settled = assert_ready!(task::spawn(handle.settled()).poll());
-    assert_eq!((settled.undone, settled.panics.len()), (1, 0));
+    assert_eq!((settled.undos_run, settled.panics.len()), (1, 0));
 }
 
 #[test]
@@ -285,6 +285,6 @@ fn a_phase_is_the_state_that_has_not_ended() {
     assert_eq!(State::Pending.phase(), Some(Phase::Pending));
     assert_eq!(State::Registering.phase(), Some(Phase::Registering));
     assert_eq!(State::Live.phase(), Some(Phase::Live));
-    let closed = State::Live.apply(hangup::Event::Close(CloseReason::Idle));
+    let closed = State::Live.apply(hangup::state::Event::Close(CloseReason::Idle));
     assert_eq!(closed.unwrap().phase(), None);
 }

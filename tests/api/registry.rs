@@ -1,7 +1,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use hangup::{CloseReason, Conflict, JoinError, Live, Registering, Registry, Scope};
+use hangup::{CloseReason, Conflict, KeyError, Live, Registering, Registry, Scope};
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 
 use crate::support::log::Log;
@@ -117,9 +117,9 @@ fn reject_refuses_while_the_key_is_held_even_by_one_in_set_up() {
     let registry = Registry::new(Conflict::Reject);
     let holder = join(&registry, "a", 1);
     let mut newcomer = registering();
-    assert_eq!(newcomer.join(&registry, "a", 2), Err(JoinError::KeyTaken));
+    assert_eq!(newcomer.join(&registry, "a", 2), Err(KeyError::Taken));
     let holder = holder.go_live().unwrap();
-    assert_eq!(newcomer.join(&registry, "a", 2), Err(JoinError::KeyTaken));
+    assert_eq!(newcomer.join(&registry, "a", 2), Err(KeyError::Taken));
     drop(holder);
     assert_eq!(newcomer.join(&registry, "a", 2), Ok(()));
     drop(newcomer.go_live().unwrap());
@@ -131,7 +131,7 @@ fn share_refuses_beyond_the_cap_and_lists_in_the_order_of_joining() {
     let first = join(&registry, "a", 1);
     let second = joined(&registry, "a", 2);
     let mut third = registering();
-    assert_eq!(third.join(&registry, "a", 3), Err(JoinError::KeyFull));
+    assert_eq!(third.join(&registry, "a", 3), Err(KeyError::Full));
     assert_eq!(third.join(&registry, "b", 3), Ok(()));
     let first = first.go_live().unwrap();
     assert_eq!(values(&registry, "a"), [1, 2]);
@@ -149,10 +149,7 @@ fn share_refuses_beyond_the_cap_and_lists_in_the_order_of_joining() {
 #[test]
 fn a_cap_of_zero_admits_nobody() {
     let registry = Registry::new(Conflict::Share { max_per_key: 0 });
-    assert_eq!(
-        registering().join(&registry, "a", 1),
-        Err(JoinError::KeyFull)
-    );
+    assert_eq!(registering().join(&registry, "a", 1), Err(KeyError::Full));
 }
 
 #[test]
@@ -160,9 +157,9 @@ fn a_connection_holds_a_key_once() {
     for conflict in [Conflict::Replace, Conflict::Reject, SHARE_2] {
         let registry = Registry::new(conflict);
         let mut setup = join(&registry, "a", 1);
-        assert_eq!(setup.join(&registry, "a", 2), Err(JoinError::AlreadyJoined));
+        assert_eq!(setup.join(&registry, "a", 2), Err(KeyError::AlreadyJoined));
         let again = assert_ready!(task::spawn(setup.take_over(&registry, "a", 2)).poll());
-        assert_eq!(again, Err(JoinError::AlreadyJoined));
+        assert_eq!(again, Err(KeyError::AlreadyJoined));
         setup.join(&registry, "b", 3).unwrap();
         let _live = setup.go_live().unwrap();
         assert_eq!(values(&registry, "a"), [1]);
@@ -178,7 +175,7 @@ fn a_closed_connection_joins_nothing_and_holds_nothing() {
     setup.handle().close(CloseReason::Aborted).unwrap();
     let refused = setup.join(&registry, "a", log.on_drop("value dropped"));
     assert!(
-        matches!(refused, Err(JoinError::Closed(closed)) if closed.reason == CloseReason::Aborted)
+        matches!(refused, Err(KeyError::Closed(closed)) if closed.reason == CloseReason::Aborted)
     );
     assert_eq!(log.entries(), ["value dropped"]);
     assert!(registry.get("a").is_none());
@@ -264,7 +261,7 @@ fn of_two_take_overs_the_later_wins_and_the_earlier_is_superseded() {
     assert!(earlier_taking.is_woken());
     let refused = assert_ready!(earlier_taking.poll()).unwrap_err();
     assert!(
-        matches!(refused, JoinError::Closed(closed) if closed.reason == CloseReason::Superseded)
+        matches!(refused, KeyError::Closed(closed) if closed.reason == CloseReason::Superseded)
     );
     // The later one waits for both.
     assert_pending!(later_taking.poll());
@@ -364,7 +361,7 @@ fn keys_and_values_whose_drop_panics_are_reported_and_leave_all_the_same() {
         let settled = assert_ready!(task::spawn(handle.settled()).poll());
         // Both are dropped at once, and the second does not panic during the first.
         assert_eq!(settled.panics, ["key"], "{conflict:?}");
-        assert_eq!(scope.stats().panicked, 1, "{conflict:?}");
+        assert_eq!(scope.stats().panics, 1, "{conflict:?}");
         drop(live);
     }
 }
@@ -540,7 +537,7 @@ fn one_connection_may_hold_several_keys_and_none_twice() {
     for key in ["a", "b", "c"] {
         setup.join(&one, key, 1).unwrap();
         setup.join(&two, key, 2).unwrap();
-        assert_eq!(setup.join(&one, key, 3), Err(JoinError::AlreadyJoined));
+        assert_eq!(setup.join(&one, key, 3), Err(KeyError::AlreadyJoined));
     }
     let live = setup.go_live().unwrap();
     assert_eq!((one.len(), two.len()), (3, 3));

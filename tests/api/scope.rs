@@ -2,9 +2,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::thread;
-use std::time::Duration;
 
-use hangup::{CloseReason, Closed, Handle, Phase, Refused, Scope, Stats};
+use hangup::{CloseReason, Closed, Handle, OpenError, Phase, Scope, Stats};
 use tokio_test::{assert_pending, assert_ready, task};
 
 #[test]
@@ -62,11 +61,11 @@ fn undos_and_their_panics_are_counted_late_ones_included() {
     setup.on_close(|| panic!("undo"));
     setup.handle().close(CloseReason::Idle).unwrap();
     let stats = scope.stats();
-    assert_eq!((stats.undone, stats.panicked), (3, 1));
+    assert_eq!((stats.undos_run, stats.panics), (3, 1));
     setup.on_close(|| panic!("late"));
     setup.hold(2);
     let stats = scope.stats();
-    assert_eq!((stats.undone, stats.panicked), (5, 2));
+    assert_eq!((stats.undos_run, stats.panics), (5, 2));
 }
 
 #[test]
@@ -93,7 +92,7 @@ fn a_drain_refuses_and_leaves_the_open_ones_open() {
     let clone = scope.clone();
     let live = scope.open().unwrap().register().unwrap().go_live().unwrap();
     scope.begin_drain();
-    assert_eq!(clone.open().unwrap_err(), Refused::Draining);
+    assert_eq!(clone.open().unwrap_err(), OpenError::Draining);
     assert!(live.handle().state().is_live());
     assert_eq!(clone.stats().live, 1);
 }
@@ -114,34 +113,34 @@ fn the_cap_counts_from_open_until_settled() {
     let scope = Scope::builder().max_connections(2).build();
     let first = scope.open().unwrap();
     let mut second = scope.open().unwrap().register().unwrap();
-    assert_eq!(scope.open().unwrap_err(), Refused::Full);
+    assert_eq!(scope.open().unwrap_err(), OpenError::Full);
     drop(first);
     let third = scope.open().unwrap();
-    assert_eq!(scope.open().unwrap_err(), Refused::Full);
+    assert_eq!(scope.open().unwrap_err(), OpenError::Full);
 
-    // Closed, but not undone: it still holds what it acquired.
+    // Closed, but not undos_run: it still holds what it acquired.
     let handle = second.handle();
     let mut step = task::spawn(second.run(std::future::pending::<()>()));
     assert_pending!(step.poll());
     handle.close(CloseReason::Idle).unwrap();
-    assert_eq!(scope.open().unwrap_err(), Refused::Full);
+    assert_eq!(scope.open().unwrap_err(), OpenError::Full);
     assert_ready!(step.poll()).unwrap_err();
     drop(step);
     let fourth = scope.open().unwrap();
-    assert_eq!(scope.open().unwrap_err(), Refused::Full);
+    assert_eq!(scope.open().unwrap_err(), OpenError::Full);
     // Of the two reasons the one that is final is given.
     scope.begin_drain();
-    assert_eq!(scope.open().unwrap_err(), Refused::Draining);
+    assert_eq!(scope.open().unwrap_err(), OpenError::Draining);
     drop((second, third, fourth));
 
     let nobody = Scope::builder().max_connections(0).build();
-    assert_eq!(nobody.open().unwrap_err(), Refused::Full);
+    assert_eq!(nobody.open().unwrap_err(), OpenError::Full);
 }
 
 #[test]
 fn settled_resolves_when_the_gate_is_shut_and_all_have_settled() {
     let scope = Scope::new();
-    let mut settled = task::spawn(scope.settled());
+    let mut settled = task::spawn(scope.drained());
     assert_pending!(settled.poll());
     let pending = scope.open().unwrap();
     drop(scope.open().unwrap());
@@ -154,12 +153,12 @@ fn settled_resolves_when_the_gate_is_shut_and_all_have_settled() {
     drop(pending);
     assert!(settled.is_woken());
     assert_ready!(settled.poll());
-    assert_ready!(task::spawn(scope.settled()).poll());
+    assert_ready!(task::spawn(scope.drained()).poll());
 
     // Empty already: the gate is the last to shut.
     let scope = Scope::default();
-    let mut settled = task::spawn(scope.settled());
-    let mut gives_up = task::spawn(scope.settled());
+    let mut settled = task::spawn(scope.drained());
+    let mut gives_up = task::spawn(scope.drained());
     assert_pending!(settled.poll());
     assert_pending!(gives_up.poll());
     drop(gives_up);
@@ -184,7 +183,7 @@ fn settled_waits_for_the_last_one_whichever_that_is() {
             opened += 1;
         }
         scope.begin_drain();
-        let mut settled = task::spawn(scope.settled());
+        let mut settled = task::spawn(scope.drained());
         assert_pending!(settled.poll());
         drop(last);
         assert!(settled.is_woken());
@@ -201,7 +200,7 @@ fn settled_says_that_every_connection_has_settled() {
     assert_eq!(handles.len(), 100);
     scope.begin_drain();
     drop(lives);
-    assert_ready!(task::spawn(scope.settled()).poll());
+    assert_ready!(task::spawn(scope.drained()).poll());
     for handle in handles {
         assert_ready!(task::spawn(handle.settled()).poll());
     }
@@ -242,15 +241,7 @@ fn many_come_and_go_in_any_order() {
 }
 
 #[test]
-fn the_builder_keeps_the_set_up_deadline_for_whoever_enforces_it() {
-    assert_eq!(Scope::new().setup_deadline(), None);
-    let deadline = Duration::from_secs(3);
-    let scope = Scope::builder().setup_deadline(deadline).build();
-    assert_eq!(scope.clone().setup_deadline(), Some(deadline));
-}
-
-#[test]
-fn whoever_gives_up_waiting_leaves_no_waker_behind() {
+fn a_waiter_that_is_dropped_leaves_no_waker_behind() {
     struct Nothing;
     impl Wake for Nothing {
         fn wake(self: Arc<Self>) {}
@@ -258,11 +249,11 @@ fn whoever_gives_up_waiting_leaves_no_waker_behind() {
     let scope = Scope::new();
     let nothing = Arc::new(Nothing);
     let waker = Waker::from(Arc::clone(&nothing));
-    let mut settled = Box::pin(scope.settled());
+    let mut drained = Box::pin(scope.drained());
     let mut cx = Context::from_waker(&waker);
-    assert!(settled.as_mut().poll(&mut cx).is_pending());
-    assert!(settled.as_mut().poll(&mut cx).is_pending());
+    assert!(drained.as_mut().poll(&mut cx).is_pending());
+    assert!(drained.as_mut().poll(&mut cx).is_pending());
     assert_eq!(Arc::strong_count(&nothing), 3);
-    drop(settled);
+    drop(drained);
     assert_eq!(Arc::strong_count(&nothing), 2);
 }

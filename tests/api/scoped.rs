@@ -28,8 +28,8 @@ fn a_close_stops_the_work_and_then_the_undo_runs() {
     let log = Log::default();
     let live = live_with_undo(&log);
     let handle = live.handle();
-    let mut first = task::spawn(live.scoped(work(log.clone())));
-    let mut second = task::spawn(live.scoped(work(log.clone())));
+    let mut first = task::spawn(live.track(work(log.clone())));
+    let mut second = task::spawn(live.track(work(log.clone())));
     assert_pending!(first.poll());
     assert_pending!(second.poll());
     handle.close(CloseReason::Idle).unwrap();
@@ -37,11 +37,11 @@ fn a_close_stops_the_work_and_then_the_undo_runs() {
     assert!(log.entries().is_empty());
     assert_eq!(assert_ready_err!(first.poll()).reason, CloseReason::Idle);
     assert_eq!(log.entries(), ["work gone"]);
-    assert!(handle.settlement().is_none());
+    assert!(handle.try_settled().is_none());
     // Polled or dropped: it is gone.
     drop(second);
     assert_eq!(log.entries(), ["work gone", "work gone", "undone"]);
-    assert!(handle.settlement().is_some());
+    assert!(handle.try_settled().is_some());
     drop((live, first));
 }
 
@@ -50,13 +50,13 @@ fn a_connection_with_nothing_to_undo_waits_for_its_work_too() {
     let log = Log::default();
     let live = live();
     let handle = live.handle();
-    let mut scoped = task::spawn(live.scoped(work(log.clone())));
+    let mut scoped = task::spawn(live.track(work(log.clone())));
     assert_pending!(scoped.poll());
     handle.close(CloseReason::Idle).unwrap();
-    assert!(handle.settlement().is_none());
+    assert!(handle.try_settled().is_none());
     drop(scoped);
     assert_eq!(log.entries(), ["work gone"]);
-    assert!(handle.settlement().is_some());
+    assert!(handle.try_settled().is_some());
     drop(live);
 }
 
@@ -64,7 +64,7 @@ fn a_connection_with_nothing_to_undo_waits_for_its_work_too() {
 fn work_that_is_complete_is_no_more_waited_for() {
     let log = Log::default();
     let live = live_with_undo(&log);
-    let mut scoped = task::spawn(live.scoped(async { 7 }));
+    let mut scoped = task::spawn(live.track(async { 7 }));
     assert_eq!(assert_ready!(scoped.poll()), Ok(7));
     drop(live);
     // Though the future is still there.
@@ -76,7 +76,7 @@ fn work_that_is_complete_is_no_more_waited_for() {
 fn work_that_was_never_polled_is_waited_for_and_not_begun() {
     let log = Log::default();
     let live = live_with_undo(&log);
-    let scoped = live.scoped(work(log.clone()));
+    let scoped = live.track(work(log.clone()));
     drop(live);
     assert!(log.entries().is_empty());
     let begun = log.clone();
@@ -89,8 +89,8 @@ fn work_on_a_connection_that_has_closed_is_never_polled() {
     let live = live();
     live.handle().close(CloseReason::Idle).unwrap();
     let handle = live.handle();
-    let scoped = live.scoped(async { panic!("polled") });
-    assert!(handle.settlement().is_some());
+    let scoped = live.track(async { panic!("polled") });
+    assert!(handle.try_settled().is_some());
     assert_eq!(block_on(scoped).unwrap_err().reason, CloseReason::Idle);
 }
 
@@ -99,7 +99,7 @@ fn work_may_close_its_own_connection() {
     let log = Log::default();
     let live = live_with_undo(&log);
     let handle = live.handle();
-    let mut scoped = task::spawn(live.scoped({
+    let mut scoped = task::spawn(live.track({
         let (handle, log) = (handle.clone(), log.clone());
         async move {
             handle.close(CloseReason::App(3)).unwrap();
@@ -117,7 +117,7 @@ fn work_that_panics_fails_the_connection() {
     let log = Log::default();
     let live = live_with_undo(&log);
     let (handle, gone) = (live.handle(), log.on_drop("work gone"));
-    let mut scoped = task::spawn(live.scoped(async move {
+    let mut scoped = task::spawn(live.track(async move {
         let _gone = gone;
         panic!("at work");
     }));
@@ -132,7 +132,7 @@ fn work_that_panics_fails_the_connection() {
 #[test]
 fn work_that_is_dropped_leaves_the_connection_open() {
     let (log, live) = (Log::default(), live());
-    let mut scoped = task::spawn(live.scoped(work(log.clone())));
+    let mut scoped = task::spawn(live.track(work(log.clone())));
     assert_pending!(scoped.poll());
     drop(scoped);
     assert_eq!(log.entries(), ["work gone"]);
@@ -144,7 +144,7 @@ fn work_that_is_dropped_leaves_the_connection_open() {
 fn work_is_woken_by_a_close_however_quiet_it_is() {
     let (_sender, quiet) = oneshot::channel::<()>();
     let live = live();
-    let mut scoped = task::spawn(live.scoped(quiet));
+    let mut scoped = task::spawn(live.track(quiet));
     assert_pending!(scoped.poll());
     drop(live.stream(futures::stream::pending::<u8>()));
     assert!(scoped.is_woken());
@@ -159,7 +159,7 @@ fn work_during_the_set_up_ends_before_the_undo_too() {
         let mut setup = registering();
         setup.on_close(log.adds("undone"));
         let handle = setup.handle();
-        let mut scoped = task::spawn(setup.scoped(work(log.clone())));
+        let mut scoped = task::spawn(setup.track(work(log.clone())));
         assert_pending!(scoped.poll());
         let guard = log.on_drop("step stopped");
         let mut step = task::spawn(setup.run(async move {
@@ -179,6 +179,6 @@ fn work_during_the_set_up_ends_before_the_undo_too() {
             assert_ready_err!(step.poll());
         }
         assert_eq!(log.entries()[2..], ["undone"]);
-        assert!(handle.settlement().is_some());
+        assert!(handle.try_settled().is_some());
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use hangup::{CloseReason, Conflict, JoinError, Registering, Registry};
+use hangup::{CloseReason, Conflict, KeyError, Registering, Registry};
 use tokio_test::{
     assert_pending, assert_ready, assert_ready_eq, assert_ready_err, assert_ready_ok, task,
 };
@@ -32,7 +32,7 @@ fn when_the_deadline_passes_the_newcomer_has_no_place_and_the_old_one_is_closed(
     assert!(old.is_woken());
     pass.send(()).unwrap();
     assert!(taking.is_woken());
-    assert_ready_eq!(taking.poll(), Err(JoinError::Unsettled));
+    assert_ready_eq!(taking.poll(), Err(KeyError::TimedOut));
     drop(taking);
     assert_eq!(workers.close("a", CloseReason::Idle), 0);
 
@@ -50,7 +50,7 @@ fn a_take_over_can_be_tried_again_after_its_deadline_or_its_drop() {
     let mut new = registering();
     let passed = std::future::ready(());
     let mut taking = task::spawn(new.take_over(&workers, "a", 2).deadline(passed));
-    assert_ready_eq!(taking.poll(), Err(JoinError::Unsettled));
+    assert_ready_eq!(taking.poll(), Err(KeyError::TimedOut));
     drop(taking);
     let mut taking = task::spawn(new.take_over(&workers, "a", 3));
     assert_pending!(taking.poll());
@@ -98,7 +98,7 @@ fn a_newcomer_that_closes_while_it_waits_is_told() {
     handle.close(CloseReason::Aborted).unwrap();
     assert!(taking.is_woken());
     let error = assert_ready_err!(taking.poll());
-    assert_eq!(error, JoinError::Closed(handle.state().closed().unwrap()));
+    assert_eq!(error, KeyError::Closed(handle.state().closed().unwrap()));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn undos_run_newest_first_and_values_are_dropped_in_their_turn() {
     assert_eq!(log.entries(), ["third", "second", "first"]);
     drop(live);
     assert_eq!(log.entries().len(), 3);
-    assert_eq!(settled(&handle).undone, 3);
+    assert_eq!(settled(&handle).undos_run, 3);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn what_comes_while_undos_run_is_undone_before_the_older_ones() {
     });
     handle.close(CloseReason::Aborted).unwrap();
     assert_eq!(log.entries(), ["newest", "handed over", "late", "oldest"]);
-    assert_eq!(settled(&handle).undone, 3);
+    assert_eq!(settled(&handle).undos_run, 3);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_panicking_undo_stops_no_other_and_is_reported() {
     handle.close(CloseReason::Idle).unwrap();
     assert_eq!(log.entries(), ["second", "first"]);
     let settled = settled(&handle);
-    assert_eq!(settled.undone, 4);
+    assert_eq!(settled.undos_run, 4);
     assert_eq!(settled.panics, ["with text", "static"]);
 }
 

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::executor::block_on;
-use hangup::{BoxFuture, CloseReason, Deadlines, Handle, Registering};
+use hangup::runtime::BoxFuture;
+use hangup::{CloseReason, Deadlines, Handle, Registering};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::log::Log;
 use crate::support::registering;
+use crate::support::spawn_with::OnCloseSpawn;
 use crate::support::tasks::Tasks;
 use crate::support::timed::Timed;
 
@@ -36,7 +38,7 @@ fn layered(log: &Log, tasks: &Tasks) -> (Registering, oneshot::Sender<()>) {
 }
 
 fn unfinished(handle: &Handle) -> Vec<String> {
-    handle.settlement().unwrap().unfinished
+    handle.try_settled().unwrap().abandoned
 }
 
 #[test]
@@ -61,7 +63,7 @@ fn an_asynchronous_undo_has_its_turn_and_nobody_waits_on_the_thread() {
     );
     assert!(settled.is_woken());
     let settled = assert_ready!(settled.poll());
-    assert_eq!((settled.undone, settled.unfinished.len()), (3, 0));
+    assert_eq!((settled.undos_run, settled.abandoned.len()), (3, 0));
     drop(setup);
 }
 
@@ -78,8 +80,8 @@ fn an_undo_whose_task_is_dropped_is_reported_by_name_and_the_older_ones_follow()
         }
         drop(undo);
         assert_eq!(unfinished(&handle), ["pause ada"]);
-        assert_eq!(handle.settlement().unwrap().undone, 3);
-        assert_eq!(scope.stats().unfinished, 1);
+        assert_eq!(handle.try_settled().unwrap().undos_run, 3);
+        assert_eq!(scope.stats().undos_abandoned, 1);
         let expected: &[_] = if polled {
             &["new", "begun", "dropped", "old"]
         } else {
@@ -115,7 +117,7 @@ fn undos_may_run_where_they_are_spawned() {
     }
     let handle = setup.handle();
     drop(setup);
-    assert_eq!(handle.settlement().unwrap().undone, UNDOS + 1);
+    assert_eq!(handle.try_settled().unwrap().undos_run, UNDOS + 1);
     assert!(unfinished(&handle).is_empty());
     assert_eq!(log.entries(), ["old"]);
 }
@@ -199,9 +201,9 @@ fn a_panic_anywhere_in_an_asynchronous_undo_costs_no_other_its_turn() {
                 assert_eq!(lost, 1, "{message}");
             }
         }
-        let settled = handle.settlement().unwrap();
+        let settled = handle.try_settled().unwrap();
         assert_eq!(settled.panics, [message]);
-        assert_eq!(settled.unfinished.len(), lost, "{message}");
+        assert_eq!(settled.abandoned.len(), lost, "{message}");
         assert_eq!(log.entries(), ["old"]);
     }
 }
@@ -212,7 +214,7 @@ fn one_that_comes_too_late_begins_without_delay() {
     let mut setup = registering();
     let (handle, scope) = (setup.handle(), setup.scope());
     handle.close(CloseReason::Idle).unwrap();
-    assert!(handle.settlement().is_some());
+    assert!(handle.try_settled().is_some());
     let late = log.adds("late");
     setup.on_close_spawn("late", tasks.spawn(), || async { late() });
     assert_ready!(next(&tasks).poll());
@@ -220,7 +222,7 @@ fn one_that_comes_too_late_begins_without_delay() {
     setup.on_close_spawn("too late", drop, || async {});
     assert_eq!(unfinished(&handle), ["too late"]);
     let stats = scope.stats();
-    assert_eq!((stats.undone, stats.unfinished), (2, 1));
+    assert_eq!((stats.undos_run, stats.undos_abandoned), (2, 1));
 }
 
 #[test]
@@ -243,7 +245,7 @@ fn an_undo_that_overruns_its_deadline_is_given_up_by_name() {
         timed.date();
         timed.after(LIMIT - Duration::from_millis(1));
         assert!(!undo.is_woken());
-        assert!(handle.settlement().is_none());
+        assert!(handle.try_settled().is_none());
         // None is closed by it: it was closed before.
         assert_eq!(timed.after(Duration::from_millis(1)), 0);
         assert!(undo.is_woken());
@@ -265,7 +267,7 @@ fn undos_that_are_forsaken_are_given_up_and_those_after_them_never_begun() {
     drop(setup);
     let mut undo = next(&tasks);
     assert_pending!(undo.poll());
-    handle.forsake_undos();
+    handle.abandon_undos();
     assert!(undo.is_woken());
     assert_ready!(undo.poll());
     assert_ready!(next(&tasks).poll());
@@ -278,7 +280,7 @@ fn to_forsake_the_undos_closes_nothing_and_holds_for_those_that_come() {
     let (log, tasks) = (Log::default(), Tasks::default());
     let (mut setup, _go_on) = layered(&log, &tasks);
     let handle = setup.handle();
-    handle.forsake_undos();
+    handle.abandon_undos();
     assert!(!handle.state().is_closed());
     setup.on_close_spawn("newest", tasks.spawn(), || async {});
     drop(setup);

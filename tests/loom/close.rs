@@ -101,7 +101,7 @@ fn i2_r2_r5_close_vs_on_close() {
         closer.join().unwrap();
 
         assert_eq!((first.get(), second.get()), (1, 1));
-        assert_eq!(settled(&handle).undone, 2);
+        assert_eq!(settled(&handle).undos_run, 2);
         assert!(setup.go_live().is_err());
         assert_eq!((first.get(), second.get()), (1, 1));
     });
@@ -267,8 +267,7 @@ fn i8_undo_re_enters_vs_close() {
             let handle = handle.clone();
             move || {
                 assert!(handle.close(CloseReason::Failed).is_err());
-                handle.forsake_undos();
-                drop(handle.attach(|| ()));
+                handle.abandon_undos();
             }
         });
         let closer = spawn({
@@ -277,7 +276,7 @@ fn i8_undo_re_enters_vs_close() {
         });
         drop(setup);
         closer.join().unwrap();
-        assert_eq!(settled(&handle).undone, 2);
+        assert_eq!(settled(&handle).undos_run, 2);
         assert_eq!(undone.get(), 1);
     });
 }

@@ -18,8 +18,6 @@
 //! wake-up is a deadlock of `block_on`, which loom reports.
 
 #[cfg(hangup_loom)]
-mod attach;
-#[cfg(hangup_loom)]
 mod close;
 #[cfg(hangup_loom)]
 mod hooks;
@@ -40,7 +38,10 @@ mod registry;
 #[cfg(hangup_loom)]
 mod scope;
 #[cfg(hangup_loom)]
-mod scoped;
+mod track;
+#[cfg(hangup_loom)]
+#[path = "../support/spawn_with.rs"]
+mod spawn_with;
 #[cfg(hangup_loom)]
 mod step;
 #[cfg(hangup_loom)]

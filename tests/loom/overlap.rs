@@ -11,7 +11,7 @@ use crate::model::{Count, settled};
 /// A step that waits for ever, and an undo that fails if it overlaps it.
 pub(crate) struct Overlap {
     in_flight: Arc<AtomicBool>,
-    pub(crate) undone: Count,
+    pub(crate) undos_run: Count,
 }
 
 /// A step that is in flight, until it is dropped.
@@ -34,14 +34,14 @@ impl Overlap {
     pub(crate) fn new(setup: &mut Registering) -> (Self, impl Future<Output = ()> + use<>) {
         let overlap = Self {
             in_flight: Arc::default(),
-            undone: Count::default(),
+            undos_run: Count::default(),
         };
-        let (in_flight, undone) = (Arc::clone(&overlap.in_flight), overlap.undone.clone());
+        let (in_flight, undone) = (Arc::clone(&overlap.in_flight), overlap.undos_run.clone());
         setup.on_close(move || {
             undone.add();
             assert!(!in_flight.load(SeqCst), "the undo overlaps the step");
         });
-        let (in_flight, undone) = (Arc::clone(&overlap.in_flight), overlap.undone.clone());
+        let (in_flight, undone) = (Arc::clone(&overlap.in_flight), overlap.undos_run.clone());
         let step = async move {
             assert_eq!(undone.get(), 0, "the step begins after its undo");
             let _in_flight = InFlight::begin(in_flight);
@@ -52,7 +52,7 @@ impl Overlap {
 
     pub(crate) fn check(&self, handle: &Handle) {
         let settled = settled(handle);
-        assert_eq!(self.undone.get(), 1);
+        assert_eq!(self.undos_run.get(), 1);
         assert_eq!(settled.panics, Vec::<String>::new());
         assert!(!self.in_flight.load(SeqCst));
     }

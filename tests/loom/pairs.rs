@@ -177,10 +177,10 @@ mod owners {
             join take_over on_close run run_polled_again finish
             drop_step drop_in_step forget_step
             go_live switch_over close_setup drop_setup drop_with_async_undo
-            poll_stream poll_ready_stream end_stream drop_stream run_live scoped_work
+            poll_stream poll_ready_stream end_stream drop_stream run_live tracked_task
             touch close_live drop_live
         ] x [
-            close look give_up_waiting attach touch forsake_undos
+            close look give_up_waiting touch abandon_undos
             get members iter look_into_both last_close
             close_by_key close_where close_all sweep begin_drain stats open
             join leave replace give_up_taking_over
@@ -192,7 +192,7 @@ mod owners {
 mod others {
     each_with_the_rest! {
         anyone_vs_anyone: [
-            close look give_up_waiting attach touch forsake_undos
+            close look give_up_waiting touch abandon_undos
             get members iter look_into_both last_close
             close_by_key close_where close_all sweep begin_drain stats open
             join leave replace give_up_taking_over
@@ -203,7 +203,7 @@ mod others {
 mod waiting {
     each_with_each! {
         anyone_vs_anyone: anyone [
-            close look give_up_waiting attach touch forsake_undos
+            close look give_up_waiting touch abandon_undos
             get members iter look_into_both last_close
             close_by_key close_where close_all sweep begin_drain stats open
             join leave replace give_up_taking_over

@@ -57,6 +57,7 @@ async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
 fn watched() -> (Scope, Live, Count) {
     let scope = Scope::builder()
         .deadlines(Deadlines::new().stall(LIMIT))
+        .swept_by_hand()
         .build();
     let undone = Count::default();
     let mut setup = scope.open().unwrap().register().unwrap();
@@ -370,7 +371,7 @@ fn stalled_source_wakes_the_reader_of_what_wraps_it() {
         let channel = Channel::new();
         let mut stream = live.stream(channel.clone());
         assert!(poll_once(pin!(next(&mut stream)), Waker::noop()).is_pending());
-        let mut stream = stream.wrap(Wraps);
+        let mut stream = stream.map_inner(Wraps);
         let sender = spawn(move || channel.send());
         _ = poll_once(pin!(next(&mut stream)), Waker::noop());
         sender.join().unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hangup::{CloseReason, Conflict, JoinError, Registry};
+use hangup::{CloseReason, Conflict, KeyError, Registry};
 use loom::thread::{spawn, yield_now};
 
 use crate::model::{Fact, Signal, counted, model, model_3, settled, setup};
@@ -82,7 +82,7 @@ fn r2_r5_join_vs_close() {
         settled(&handle);
 
         if let Err(error) = joined {
-            assert!(matches!(error, JoinError::Closed(_)), "{error}");
+            assert!(matches!(error, KeyError::Closed(_)), "{error}");
         }
         assert_eq!(Arc::strong_count(&value), 1, "a seat is left behind");
         assert_eq!(registry.len(), 0);
@@ -157,7 +157,7 @@ fn i6_r20_join_vs_close_of_the_holder() {
         closing.join().unwrap();
         match joined {
             Ok(()) => assert_eq!(registry.get(&1).as_deref(), Some(&2)),
-            Err(error) => assert_eq!(error, JoinError::KeyTaken),
+            Err(error) => assert_eq!(error, KeyError::Taken),
         }
         drop(live);
     });

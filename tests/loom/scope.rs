@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Waker;
 
-use hangup::{CloseReason, Closed, Live, Pending, Refused, Registering, Scope};
+use hangup::{CloseReason, Closed, Live, OpenError, Pending, Registering, Scope};
 use loom::future::block_on;
 use loom::thread::spawn;
 
@@ -18,7 +18,7 @@ fn open_unless_draining(scope: &Scope) -> Option<Result<Live, Closed>> {
     match scope.open() {
         Ok(pending) => Some(pending.register().and_then(Registering::go_live)),
         Err(refused) => {
-            assert_eq!(refused, Refused::Draining);
+            assert_eq!(refused, OpenError::Draining);
             None
         }
     }
@@ -88,7 +88,7 @@ fn i6_is_draining_vs_open() {
             move || scope.begin_drain()
         });
         if scope.is_draining() {
-            assert_eq!(scope.open().unwrap_err(), Refused::Draining);
+            assert_eq!(scope.open().unwrap_err(), OpenError::Draining);
         }
         drain.join().unwrap();
     });
@@ -136,7 +136,7 @@ fn i6_r20_open_vs_open() {
             .into_iter()
             .filter_map(|opened| opened.as_ref().err())
             .collect();
-        assert_eq!(refused, [&Refused::Full]);
+        assert_eq!(refused, [&OpenError::Full]);
         assert_eq!(scope.stats().open(), 2);
         drop((holder, mine, others));
         assert!(scope.handles().is_empty());
@@ -183,7 +183,7 @@ fn i6_r25_open_vs_settle_of_the_holder() {
                 let unsettled: Vec<_> = scope.handles().iter().map(|h| h.id()).collect();
                 assert_eq!(unsettled, [pending.id()]);
             }
-            Err(refused) => assert_eq!(refused, Refused::Full),
+            Err(refused) => assert_eq!(refused, OpenError::Full),
         }
         closing.join().unwrap();
         assert!(scope.open().is_ok());
@@ -287,7 +287,7 @@ fn r14_drained_vs_last_settle() {
         let handle = pending.handle();
         scope.begin_drain();
         let closing = spawn(move || drop(pending));
-        block_on(scope.settled());
+        block_on(scope.drained());
         check_drained(&scope, &[handle]);
         closing.join().unwrap();
     });
@@ -313,7 +313,7 @@ fn r14_drained_at_first_sight() {
             let handle = setup.handle();
             scope.begin_drain();
             let closing = spawn(move || drop(setup));
-            if poll_once(pin!(scope.settled()), Waker::noop()).is_ready() {
+            if poll_once(pin!(scope.drained()), Waker::noop()).is_ready() {
                 assert!(undone.is_seen());
                 settled(&handle);
                 assert_eq!(scope.stats().settling, 0);
@@ -336,7 +336,7 @@ fn r14_drained_vs_begin_drain() {
                 scope.begin_drain();
             }
         });
-        block_on(scope.settled());
+        block_on(scope.drained());
         assert!(scope.is_draining());
         drain.join().unwrap();
     });
@@ -354,7 +354,7 @@ fn r14_drained_vs_begin_drain_vs_last_settle_3() {
             let scope = scope.clone();
             move || scope.begin_drain()
         });
-        block_on(scope.settled());
+        block_on(scope.drained());
         check_drained(&scope, &[handle]);
         closing.join().unwrap();
         drain.join().unwrap();
@@ -370,7 +370,7 @@ fn r14_drained_vs_two_settling_3() {
         let handles = [pending[0].handle(), pending[1].handle()];
         scope.begin_drain();
         let closing = pending.map(|pending| spawn(move || drop(pending)));
-        block_on(scope.settled());
+        block_on(scope.drained());
         check_drained(&scope, &handles);
         for closing in closing {
             closing.join().unwrap();
@@ -388,7 +388,7 @@ fn r14_drained_vs_open() {
             move || scope.open().map(|pending| pending.handle())
         });
         scope.begin_drain();
-        block_on(scope.settled());
+        block_on(scope.drained());
         let before = scope.stats();
         let opened = opener.join().unwrap();
         if let Ok(handle) = &opened {
@@ -411,10 +411,10 @@ fn r14_two_waiters_vs_last_settle_3() {
         scope.begin_drain();
         let waiter = spawn({
             let scope = scope.clone();
-            move || block_on(scope.settled())
+            move || block_on(scope.drained())
         });
         let closing = spawn(move || drop(pending));
-        block_on(scope.settled());
+        block_on(scope.drained());
         waiter.join().unwrap();
         closing.join().unwrap();
     });
@@ -431,7 +431,7 @@ fn i7_r14_waiter_gives_up_vs_last_settle() {
         let closing = spawn(move || drop(pending));
         {
             let waker = Waker::from(Arc::clone(&woken));
-            let mut drained = Box::pin(scope.settled());
+            let mut drained = Box::pin(scope.drained());
             _ = poll_once(drained.as_mut(), &waker);
         }
         closing.join().unwrap();
@@ -453,7 +453,7 @@ fn r7_stats_vs_close() {
         let stats = scope.stats();
         let settled: u64 = stats.closed.values().sum();
         assert_eq!(stats.open() + stats.settling + settled as usize, 1);
-        assert_eq!(stats.undone, settled, "counted with its undo");
+        assert_eq!(stats.undos_run, settled, "counted with its undo");
         if settled == 1 {
             assert_eq!(undone.get(), 1);
         }
@@ -475,8 +475,8 @@ fn r7_stats_vs_late_undo() {
         });
         setup.on_close(|| {});
         closer.join().unwrap();
-        assert_eq!(settled(&handle).undone, 1);
-        assert_eq!(scope.stats().undone, 1);
+        assert_eq!(settled(&handle).undos_run, 1);
+        assert_eq!(scope.stats().undos_run, 1);
     });
 }
 

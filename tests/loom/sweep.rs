@@ -10,7 +10,10 @@ use crate::model::{Count, Signal, date, model, model_3, settled};
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn registering(deadlines: Deadlines) -> (Scope, Registering) {
-    let scope = Scope::builder().deadlines(deadlines).build();
+    let scope = Scope::builder()
+        .deadlines(deadlines)
+        .swept_by_hand()
+        .build();
     let setup = scope.open().unwrap().register().unwrap();
     (scope, setup)
 }
@@ -176,6 +179,7 @@ fn sweep_vs_open() {
     model(|| {
         let scope = Scope::builder()
             .deadlines(Deadlines::new().max_age(LIMIT))
+            .swept_by_hand()
             .build();
         let now = Instant::now();
         date(&scope, now);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Poll, Waker};
 
-use hangup::{CloseReason, Closed, Conflict, Handle, JoinError, Registry, State};
+use hangup::{CloseReason, Closed, Conflict, Handle, KeyError, Registry, State};
 use loom::future::block_on;
 use loom::thread::spawn;
 
@@ -77,7 +77,7 @@ fn i5_r9_r24_take_over_vs_step_of_the_predecessor() {
         });
         let mut new = setup();
         block_on(new.take_over(&registry, 1, 2)).unwrap();
-        assert_eq!(overlap.undone.get(), 1, "not undone yet");
+        assert_eq!(overlap.undos_run.get(), 1, "not undone yet");
         let live = new.go_live().unwrap();
         assert_eq!(registry.get(&1).as_deref(), Some(&2));
         predecessor.join().unwrap();
@@ -98,7 +98,7 @@ fn r23_take_over_vs_take_over() {
                 let mut setup = setup();
                 match block_on(setup.take_over(&registry, 1, n)) {
                     Ok(()) => {}
-                    Err(JoinError::Closed(closed)) => return Err(closed),
+                    Err(KeyError::Closed(closed)) => return Err(closed),
                     Err(error) => panic!("{error}"),
                 }
                 setup.on_close(sole.undo());
@@ -177,7 +177,7 @@ fn r23_take_over_vs_close_of_the_newcomer() {
         let handle = new.handle();
         let closer = spawn(move || handle.close(CloseReason::Aborted).unwrap());
         let result = block_on(new.take_over(&registry, 1, 2));
-        assert!(matches!(result, Err(JoinError::Closed(_))), "{result:?}");
+        assert!(matches!(result, Err(KeyError::Closed(_))), "{result:?}");
         closer.join().unwrap();
         assert_eq!(undone.get(), 1);
         drop(stuck);
@@ -233,7 +233,7 @@ fn r23_waiting_in_a_take_over_vs_close() {
         let polled = poll_once(taking.as_mut(), Waker::noop());
         closer.join().unwrap();
         if let Poll::Ready(result) = polled {
-            assert!(matches!(result, Err(JoinError::Closed(_))), "{result:?}");
+            assert!(matches!(result, Err(KeyError::Closed(_))), "{result:?}");
         }
         drop(taking);
         assert_eq!(Arc::strong_count(&value), 1, "its place is left behind");
@@ -272,7 +272,7 @@ fn i7_withdraw_vs_close_of_the_newcomer() {
         });
         drop(taking);
         closer.join().unwrap();
-        assert_eq!(settled(&handle).undone, 1);
+        assert_eq!(settled(&handle).undos_run, 1);
         assert_eq!(undone.get(), 1);
         assert_eq!(Arc::strong_count(&value), 1, "its place is left behind");
 
@@ -339,7 +339,7 @@ fn r23_withdraw_vs_take_over() {
             State::Closed(closed) => assert_eq!(closed.reason, CloseReason::Superseded),
             _ => {
                 let joined = one.join(&registry, 1, Arc::clone(&value));
-                assert_eq!(joined, Err(JoinError::KeyTaken));
+                assert_eq!(joined, Err(KeyError::Taken));
             }
         }
         assert_eq!(registry.len(), 1);
@@ -383,7 +383,7 @@ fn i5_deadline_vs_settle_of_the_predecessor() {
             match block_on(first.deadline(deadline)) {
                 Ok(()) => assert!(undone.is_seen(), "the undo overlaps the successor"),
                 Err(error) => {
-                    assert_eq!(error, JoinError::Unsettled);
+                    assert_eq!(error, KeyError::TimedOut);
                     assert_eq!(Arc::strong_count(&value), 1, "its place is left behind");
                     let again = new.take_over(&registry, 1, Arc::clone(&value));
                     block_on(again).unwrap();

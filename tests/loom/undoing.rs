@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use hangup::{BoxFuture, CloseReason, Conflict, Deadlines, Registering, Registry, Scope, Settled};
+use hangup::runtime::BoxFuture;
+use hangup::{CloseReason, Conflict, Deadlines, Registering, Registry, Scope, Settled};
 use loom::future::block_on;
 use loom::thread::spawn;
 
 use crate::model::{Count, Fact, date, model, model_3, poll_once, settled, setup};
+use crate::spawn_with::OnCloseSpawn;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -104,7 +106,8 @@ fn on_a_thread(task: BoxFuture<()>) {
 }
 
 fn with_undo_deadline() -> Registering {
-    let pending = Scope::new().open_with(Deadlines::new().undo(LIMIT));
+    let scope = Scope::builder().swept_by_hand().build();
+    let pending = scope.open_with(Deadlines::new().undo(LIMIT));
     pending.unwrap().register().unwrap()
 }
 
@@ -141,14 +144,14 @@ fn i2_async_undo_ends_elsewhere_vs_begin() {
             setup.on_close(order.undo(3));
             drop(setup);
             let Settled {
-                undone,
+                undos_run,
                 panics,
-                unfinished,
+                abandoned,
                 ..
             } = block_on(handle.settled());
-            assert_eq!(undone, 3);
+            assert_eq!(undos_run, 3);
             assert_eq!(panics.len(), usize::from(case == 2));
-            assert_eq!(unfinished.len(), usize::from(case == 1));
+            assert_eq!(abandoned.len(), usize::from(case == 1));
             // The one that is dropped before it was polled has not begun.
             order.check(if case == 1 { &[&[3, 1]] } else { &[&[3, 2, 1]] });
         });
@@ -166,7 +169,7 @@ fn i2_two_async_undos_end_elsewhere_3() {
         setup.on_close_spawn("older", on_a_thread, order.slow(2));
         setup.on_close_spawn("newer", on_a_thread, order.slow(3));
         drop(setup);
-        assert_eq!(block_on(handle.settled()).undone, 3);
+        assert_eq!(block_on(handle.settled()).undos_run, 3);
         order.check(&[&[3, 2, 1]]);
     });
 }
@@ -192,7 +195,7 @@ fn i2_settled_vs_async_undo() {
         if poll_once(pin!(handle.settled()), Waker::noop()).is_ready() {
             assert!(undone.is_seen());
         }
-        assert_eq!(block_on(handle.settled()).undone, 2);
+        assert_eq!(block_on(handle.settled()).undos_run, 2);
         assert!(undone.is_seen());
         assert_eq!(seen.get(), 1, "the older undo overlaps the newer one");
     });
@@ -218,8 +221,8 @@ fn i2_async_undo_ends_vs_on_close() {
             }
             running.join().unwrap();
             order.check(&[&[2, 9, 1], &[2, 1, 9]]);
-            assert_eq!(settled(&handle).undone, 3);
-            assert_eq!(setup.scope().stats().undone, 3);
+            assert_eq!(settled(&handle).undos_run, 3);
+            assert_eq!(setup.scope().stats().undos_run, 3);
         });
     }
 }
@@ -239,7 +242,7 @@ fn i2_close_vs_on_close_spawn() {
         setup.on_close_spawn("slow", block_on, order.slow(2));
         closer.join().unwrap();
         order.check(&[&[2, 1], &[1, 2]]);
-        assert_eq!(settled(&handle).undone, 2);
+        assert_eq!(settled(&handle).undos_run, 2);
     });
 }
 
@@ -256,11 +259,11 @@ fn forsake_vs_async_undos_that_hang() {
         setup.on_close_spawn("newer", block_on, pending::<()>);
         let forsaking = spawn({
             let handle = handle.clone();
-            move || handle.forsake_undos()
+            move || handle.abandon_undos()
         });
         drop(setup);
         forsaking.join().unwrap();
-        assert_eq!(settled(&handle).unfinished, ["newer", "older"]);
+        assert_eq!(settled(&handle).abandoned, ["newer", "older"]);
         order.check(&[&[1]]);
     });
 }
@@ -275,10 +278,10 @@ fn forsake_vs_async_undo_ends() {
         setup.on_close(order.undo(1));
         setup.on_close_spawn("slow", on_a_thread, order.slow(2));
         drop(setup);
-        handle.forsake_undos();
+        handle.abandon_undos();
         let settled = block_on(handle.settled());
-        assert_eq!(settled.undone, 2);
-        match &*settled.unfinished {
+        assert_eq!(settled.undos_run, 2);
+        match &*settled.abandoned {
             [] => order.check(&[&[2, 1]]),
             // Given up before it began.
             _ => order.check(&[&[1]]),
@@ -298,7 +301,7 @@ fn abandon_vs_async_undo_that_hangs() {
         setup.on_close_spawn("slow", on_a_thread, pending::<()>);
         drop(setup);
         sweep_until_overdue(&scope);
-        assert_eq!(block_on(handle.settled()).unfinished, ["slow"]);
+        assert_eq!(block_on(handle.settled()).abandoned, ["slow"]);
         order.check(&[&[1]]);
     });
 }
@@ -314,7 +317,7 @@ fn abandon_vs_async_undo_ends() {
         setup.on_close_spawn("slow", on_a_thread, order.slow(2));
         drop(setup);
         sweep_until_overdue(&scope);
-        assert_eq!(block_on(handle.settled()).undone, 2);
+        assert_eq!(block_on(handle.settled()).undos_run, 2);
         order.check(&[&[2, 1], &[1]]);
     });
 }
@@ -343,7 +346,7 @@ fn abandon_vs_the_next_async_undo_begins() {
         date(&scope, now + LIMIT);
         scope.sweep(now + 2 * LIMIT);
         assert!(poll_once(older.as_mut(), Waker::noop()).is_ready());
-        assert!(settled(&handle).unfinished.contains(&"older".to_owned()));
+        assert!(settled(&handle).abandoned.contains(&"older".to_owned()));
     });
 }
 
@@ -369,7 +372,7 @@ fn the_deadline_of_the_next_async_undo_vs_the_end_of_the_last() {
             poll_once(older.as_mut(), Waker::noop()).is_ready(),
             "it has no deadline"
         );
-        assert_eq!(settled(&handle).unfinished, ["older"]);
+        assert_eq!(settled(&handle).abandoned, ["older"]);
     });
 }
 
@@ -423,9 +426,9 @@ fn r14_drained_vs_async_undo() {
         setup.on_close_spawn("slow", on_a_thread, move || async move { fact.state() });
         scope.begin_drain();
         drop(setup);
-        block_on(scope.settled());
+        block_on(scope.drained());
         assert!(undone.is_seen());
-        assert_eq!(scope.stats().undone, 1);
+        assert_eq!(scope.stats().undos_run, 1);
     });
 }
 
@@ -438,7 +441,6 @@ fn i7_async_undo_ends_vs_handles() {
         let handle = setup.handle();
         let held = Arc::clone(&witness);
         setup.on_close_spawn("slow", on_a_thread, move || async move { drop(held) });
-        handle.attach(|| (handle.clone(), Arc::clone(&witness)));
         drop(setup);
         block_on(handle.settled());
         assert_eq!(Arc::strong_count(&witness), 1, "something is left behind");

@@ -43,7 +43,7 @@ fn i2_settled_vs_close() {
         });
         let settled = block_on(handle.settled());
         assert!(undone.is_seen());
-        assert_eq!(settled.undone, 1);
+        assert_eq!(settled.undos_run, 1);
         closer.join().unwrap();
         drop(setup);
     });
@@ -66,7 +66,7 @@ fn i2_settled_at_first_sight() {
         });
         if let Poll::Ready(settled) = poll_once(pin!(handle.settled()), Waker::noop()) {
             assert!(undone.is_seen());
-            assert_eq!(settled.undone, 1);
+            assert_eq!(settled.undos_run, 1);
         }
         closer.join().unwrap();
     });
@@ -153,7 +153,7 @@ fn r22_two_waiters_vs_close_3() {
             let handle = handle.clone();
             move || handle.close(CloseReason::Idle).unwrap()
         });
-        assert_eq!(block_on(handle.settled()).undone, 1);
+        assert_eq!(block_on(handle.settled()).undos_run, 1);
         assert_eq!(waiter.join().unwrap().reason, CloseReason::Idle);
         closer.join().unwrap();
         assert_eq!(undone.get(), 1);

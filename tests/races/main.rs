@@ -7,7 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod hostile;
+mod adversarial;
 #[cfg(feature = "tokio")]
 mod on_tokio;
 mod reader;

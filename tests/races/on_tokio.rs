@@ -32,10 +32,13 @@ async fn r3_heartbeat_without_an_abort_signal() {
     ] {
         let (log, live) = (Log::default(), live());
         let (handle, timer) = (live.handle(), log.on_drop("timer gone"));
-        let body = live.stream(stream::pending()).heartbeat(PERIOD, move || {
-            let _timer = &timer;
-            1
-        });
+        let body = live
+            .stream(stream::pending())
+            .heartbeat(PERIOD, move || {
+                let _timer = &timer;
+                1
+            })
+            .unwrap();
         let mut body = task::spawn(body);
         assert_pending!(body.poll_next());
         advance(PERIOD).await;
@@ -68,7 +71,11 @@ async fn r3_heartbeat_without_an_abort_signal() {
 async fn r3_a_heartbeat_that_is_due_at_the_close() {
     let live = live();
     let handle = live.handle();
-    let mut body = task::spawn(live.stream(stream::pending()).heartbeat(PERIOD, || 1));
+    let mut body = task::spawn(
+        live.stream(stream::pending())
+            .heartbeat(PERIOD, || 1)
+            .unwrap(),
+    );
     assert_pending!(body.poll_next());
     advance(PERIOD).await;
     handle.close(CloseReason::Shutdown).unwrap();
@@ -83,7 +90,7 @@ async fn r9_async_undo_overlapping_the_successor() {
     let mut old = registering();
     old.join(&workers, "ada", "old").unwrap();
     let router = log.clone();
-    old.on_close_async(move || async move {
+    old.on_close_async("undo", move || async move {
         router.add("old pausing");
         paused.await.unwrap();
         router.add("old paused");
@@ -118,7 +125,7 @@ async fn r9_a_successor_of_one_whose_undo_hangs() {
     old.join(&workers, "ada", ()).unwrap();
     old.on_close(log.adds("older undone"));
     let guard = log.on_drop("hanging undo dropped");
-    old.on_close_async_named("pause ada", || async move {
+    old.on_close_async("pause ada", || async move {
         let _guard = guard;
         std::future::pending::<()>().await;
     });
@@ -129,7 +136,7 @@ async fn r9_a_successor_of_one_whose_undo_hangs() {
         .unwrap()
         .unwrap();
     assert_eq!(log.entries(), ["hanging undo dropped", "older undone"]);
-    assert_eq!(handle.settlement().unwrap().unfinished, ["pause ada"]);
+    assert_eq!(handle.try_settled().unwrap().abandoned, ["pause ada"]);
     drop((old, new));
 }
 
@@ -144,7 +151,10 @@ async fn r14_shutdown_with_open_streams() {
         .map(|_| {
             let live = open().go_live().unwrap();
             live.spawn(std::future::pending::<()>());
-            let body = live.stream(stream::pending()).heartbeat(PERIOD, || "ping");
+            let body = live
+                .stream(stream::pending())
+                .heartbeat(PERIOD, || "ping")
+                .unwrap();
             tokio::spawn(
                 body.farewell(|closed| (closed.reason == CloseReason::Shutdown).then_some("bye"))
                     .collect::<Vec<_>>(),
@@ -153,22 +163,22 @@ async fn r14_shutdown_with_open_streams() {
         .collect();
     let mut slow = open();
     let done = log.adds("slow undo done");
-    slow.on_close_async(|| async {
+    slow.on_close_async("undo", || async {
         sleep(PERIOD / 4).await;
         done();
     });
     let mut hanging = open();
     hanging.on_close(log.adds("older undone"));
-    hanging.on_close_async_named("hang", std::future::pending);
+    hanging.on_close_async("hang", std::future::pending);
     let (slow, hanging) = (slow.go_live().unwrap(), hanging.go_live().unwrap());
     // Time for a heartbeat, and no second one.
     sleep(PERIOD * 3 / 2).await;
 
     let begun = tokio::time::Instant::now();
-    let report = scope.drain(PERIOD / 3).await;
+    let report = scope.drain(PERIOD / 3).await.unwrap();
     assert_eq!(begun.elapsed(), PERIOD / 3);
     assert_eq!((report.closed, report.forced), (QUIET + 1, 1));
-    let [overrun] = &report.overrun[..] else {
+    let [overrun] = &report.abandoned[..] else {
         panic!("{report:?}");
     };
     assert_eq!((overrun.id, &overrun.undo[..]), (hanging.id(), "hang"));
@@ -190,7 +200,7 @@ async fn r16_a_reader_that_stops_reading() {
     let live = || scope.open().unwrap().register().unwrap().go_live().unwrap();
     let heartbeats = |live: hangup::Live| {
         let body = live.stream(stream::pending());
-        Box::pin(body.heartbeat(PERIOD, || 1))
+        Box::pin(body.heartbeat(PERIOD, || 1).unwrap())
     };
     let (mut stuck, reading) = (heartbeats(live()), heartbeats(live()));
     let reading = tokio::spawn(reading.for_each(async |_| ()));
@@ -204,7 +214,7 @@ async fn r16_a_reader_that_stops_reading() {
     reading.abort();
     assert!(reading.await.unwrap_err().is_cancelled());
     scope.begin_drain();
-    scope.settled().await;
+    scope.drained().await;
 }
 
 /// The signal is let go of by the close itself: no task has to be polled for it.
@@ -258,7 +268,7 @@ async fn r22_quiet_producer_on_a_task() {
     assert_eq!(settled.closed.reason, CloseReason::Dropped);
     // The undo of what it works with does not overlap it.
     assert_eq!(log.entries(), ["producer gone", "undone"]);
-    assert_eq!(producer.await.unwrap().unwrap_err(), settled.closed);
+    assert_eq!(producer.await.unwrap_err(), settled.closed);
     assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
 }
 
@@ -272,7 +282,7 @@ async fn r25_permit_given_back_at_the_response_head() {
         let mut setup = registering();
         let permit = Arc::clone(&streams).acquire_owned().await.unwrap();
         setup.hold(permit);
-        setup.on_close_async(|| async { finished.await.unwrap() });
+        setup.on_close_async("undo", || async { finished.await.unwrap() });
         setup.go_live().unwrap().stream(stream::repeat(1))
     };
     let mut response = task::spawn(respond().await);
@@ -298,10 +308,10 @@ async fn r14_shutdown_of_what_cannot_be_stopped_is_reported() {
     let mut step = task::spawn(forgotten.run(std::future::pending::<()>()));
     assert_pending!(step.poll());
     // Nobody polls the step any more.
-    let report = scope.drain(PERIOD).await;
+    let report = scope.drain(PERIOD).await.unwrap();
     assert_eq!((report.closed, report.forced), (0, 0));
     assert_eq!(report.unsettled, [id]);
     let closed = assert_ready!(step.poll()).unwrap_err();
     assert_eq!(closed.reason, CloseReason::Shutdown);
-    scope.settled().await;
+    scope.drained().await;
 }

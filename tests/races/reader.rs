@@ -50,7 +50,7 @@ fn r16_a_reader_that_stops_reading() {
     assert_eq!(reason(&handle), Some(CloseReason::Stalled));
     // The body is still held, and all is undone.
     assert_eq!(log.entries(), ["undone"]);
-    assert!(handle.settlement().is_some());
+    assert!(handle.try_settled().is_some());
     // It has come back after all.
     assert_ready_eq!(body.poll_next(), Some(0));
     assert_ready_eq!(body.poll_next(), None);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
-use hangup::{CloseReason, Conflict, Handle, JoinError, Registry, Scope, Stats, Transition};
+use hangup::{CloseReason, Conflict, Handle, KeyError, Registry, Scope, Stats, Transition};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::log::Log;
@@ -246,7 +246,7 @@ fn r20_cap_checked_first_added_later() {
     let (mut first, mut second, mut third) = (registering(), registering(), registering());
     first.join(&agents, "a", 1).unwrap();
     second.join(&agents, "a", 2).unwrap();
-    assert_eq!(third.join(&agents, "a", 3), Err(JoinError::KeyFull));
+    assert_eq!(third.join(&agents, "a", 3), Err(KeyError::Full));
     drop(second);
     third.join(&agents, "a", 3).unwrap();
     drop((first, third));
@@ -427,7 +427,7 @@ fn r17_an_observer_re_enters_scope_and_registry() {
     setup.join(&registry, "ada", 1).unwrap();
     let live = setup.go_live().unwrap();
     assert!(live.handle().state().is_closed());
-    assert_ready!(task::spawn(scope.settled()).poll());
+    assert_ready!(task::spawn(scope.drained()).poll());
     // Told of one thing at a time: of the close after the observer has returned.
     assert_eq!(
         log.entries(),

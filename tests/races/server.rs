@@ -79,7 +79,7 @@ impl Server {
     pub(crate) fn assert_nothing_left(&self) {
         let stats = self.scope.stats();
         assert_eq!((stats.open(), stats.settling), (0, 0), "{stats:?}");
-        assert_eq!(stats.panicked, 0, "{stats:?}");
+        assert_eq!(stats.panics, 0, "{stats:?}");
         assert_eq!(self.workers.len(), 0);
         assert_eq!(*self.router.held.lock().unwrap(), [] as [&str; 0]);
         let log = self.router.log.entries();

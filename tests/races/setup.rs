@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
 use futures::stream;
-use hangup::{CloseReason, JoinError, Phase, State};
+use hangup::{CloseReason, KeyError, Phase, State};
 use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
 
 use crate::server::{InFlight, Server, points};
@@ -92,7 +92,7 @@ fn r5_abort_between_the_last_check_and_the_add() {
     // ...and the add does not go by it.
     assert!(matches!(
         setup.join(&server.workers, "ada", 1),
-        Err(JoinError::Closed(_))
+        Err(KeyError::Closed(_))
     ));
     server.assert_nothing_left();
 
@@ -169,7 +169,7 @@ fn r12_panic_in_set_up() {
     );
     let stats = server.scope.stats();
     assert_eq!(stats.closed_as(CloseReason::Failed), 1);
-    assert_eq!((stats.undone, stats.panicked), (3, 1));
+    assert_eq!((stats.undos_run, stats.panics), (3, 1));
     assert_eq!((stats.open(), stats.settling), (0, 0));
     assert!(server.workers.is_empty());
 

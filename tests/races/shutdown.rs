@@ -6,7 +6,7 @@ use std::thread;
 
 use futures::executor::block_on;
 use futures::{StreamExt, stream};
-use hangup::{CloseReason, Refused, Registering, Scope};
+use hangup::{CloseReason, OpenError, Registering, Scope};
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, task};
 
 use crate::support::log::Log;
@@ -29,7 +29,7 @@ fn r14_shutdown_with_open_streams() {
     let mut body = task::spawn(body);
     assert_pending!(body.poll_next());
 
-    let mut settled = task::spawn(scope.settled());
+    let mut settled = task::spawn(scope.drained());
     assert_pending!(settled.poll());
     scope.begin_drain();
     assert_pending!(settled.poll());
@@ -63,7 +63,7 @@ fn r14_shutdown_does_not_wait_for_who_is_not_polled() {
         .collect();
     scope.begin_drain();
     assert_eq!(scope.close_all(CloseReason::Shutdown), 100);
-    block_on(scope.settled());
+    block_on(scope.drained());
     drop(bodies);
 }
 
@@ -90,7 +90,7 @@ fn r15_open_racing_shutdown() {
                                     opened.push((handle, live));
                                 }
                                 Err(refused) => {
-                                    assert_eq!(refused, Refused::Draining);
+                                    assert_eq!(refused, OpenError::Draining);
                                     return opened;
                                 }
                             }
@@ -103,7 +103,7 @@ fn r15_open_racing_shutdown() {
                 std::hint::spin_loop();
             }
             scope.begin_drain();
-            assert_eq!(scope.open().unwrap_err(), Refused::Draining);
+            assert_eq!(scope.open().unwrap_err(), OpenError::Draining);
             scope.close_all(CloseReason::Shutdown);
             // All that were admitted before are closed, and nobody comes after.
             assert_eq!(scope.stats().open(), 0);
@@ -117,7 +117,7 @@ fn r15_open_racing_shutdown() {
             let closed = handle.state().closed().expect("slipped through");
             assert_eq!(closed.reason, CloseReason::Shutdown);
         }
-        block_on(scope.settled());
+        block_on(scope.drained());
         let stats = scope.stats();
         assert_eq!(stats.closed_as(CloseReason::Shutdown), opened.len() as u64);
     }
@@ -149,7 +149,7 @@ fn r20_cap_checked_first_added_later_by_the_scope() {
                 .collect()
         });
         let refused = admitted.iter().filter_map(|opened| opened.as_ref().err());
-        assert!(refused.clone().all(|refused| *refused == Refused::Full));
+        assert!(refused.clone().all(|refused| *refused == OpenError::Full));
         assert_eq!(refused.count(), THREADS - CAP);
         drop(admitted);
         assert_eq!(scope.stats().open(), 0);

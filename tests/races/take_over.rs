@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::thread;
 
-use hangup::{CloseReason, Conflict, JoinError, Registry};
+use hangup::{CloseReason, Conflict, KeyError, Registry};
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 
 use crate::support::log::Log;
@@ -96,7 +96,7 @@ fn r9_a_successor_that_gives_up_leaves_the_next_one_waiting() {
             .take_over(&workers, "ada", "hasty")
             .deadline(std::future::ready(())),
     );
-    assert_eq!(assert_ready!(taking.poll()), Err(JoinError::Unsettled));
+    assert_eq!(assert_ready!(taking.poll()), Err(KeyError::TimedOut));
     drop(taking);
 
     let mut patient = registering();
@@ -170,7 +170,7 @@ fn r23_two_take_overs_of_one_that_is_itself_being_set_up() {
     assert!(first.is_woken());
     let refused = assert_ready_err!(first.poll());
     assert!(
-        matches!(refused, JoinError::Closed(closed) if closed.reason == CloseReason::Superseded)
+        matches!(refused, KeyError::Closed(closed) if closed.reason == CloseReason::Superseded)
     );
 
     assert_ready_err!(old_step.poll());

@@ -101,10 +101,12 @@ fn r14_drain_vs_everything() {
             match n % 5 {
                 0 => {
                     hanging += 1;
-                    setup.on_close_async_named("hangs", std::future::pending::<()>);
+                    setup.on_close_async("hangs", std::future::pending::<()>);
                 }
-                1 => setup.on_close_async(tokio::task::yield_now),
-                2 => setup.on_close_async(|| async { std::panic::resume_unwind(Box::new("undo")) }),
+                1 => setup.on_close_async("undo", tokio::task::yield_now),
+                2 => setup.on_close_async("undo", || async {
+                    std::panic::resume_unwind(Box::new("undo"))
+                }),
                 _ => {}
             }
             setup.on_close(counts());
@@ -150,19 +152,19 @@ fn r14_drain_vs_everything() {
         let there = scope.handles().len();
         let drain = scope
             .drain(Duration::from_millis(if round % 2 == 0 { 100 } else { 0 }))
-            .batches_of(10);
-        let report = runtime.block_on(async { drain.await });
+            .batch_size(10);
+        let report = runtime.block_on(async { drain.await.unwrap() });
         assert_eq!(report.unsettled, [], "{report:?}");
         let counted = report.closed + report.forced;
         assert!(
             counted >= hanging && counted <= 200 && there <= 200,
             "{report:?}"
         );
-        assert!(report.overrun.len() >= hanging, "{report:?}");
+        assert!(report.abandoned.len() >= hanging, "{report:?}");
         assert!(scope.handles().is_empty());
         let stats = scope.stats();
         assert_eq!(stats.closed.values().sum::<u64>(), 200);
         assert_eq!(undone.load(SeqCst), 400, "each sync undo once");
-        assert_eq!(stats.unfinished as usize, report.overrun.len());
+        assert_eq!(stats.undos_abandoned as usize, report.abandoned.len());
     }
 }

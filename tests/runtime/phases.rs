@@ -54,7 +54,8 @@ pub(crate) fn open(runtime: &Runtime, world: &World) -> Phases {
         };
         let events = live
             .stream(source)
-            .heartbeat(Duration::from_millis(1), beat);
+            .heartbeat(Duration::from_millis(1), beat)
+            .unwrap();
         let beating = events.for_each(|()| async {});
         tokio::join!(beating, world.in_place());
         Ok(())
@@ -80,13 +81,13 @@ pub(crate) fn open(runtime: &Runtime, world: &World) -> Phases {
     let mut setup = world.register("undoing").unwrap();
     phases.push(("undoing", setup.handle(), None));
     let undo = world.clone();
-    setup.on_close_async_named("hanging", || async move { undo.in_place().await });
+    setup.on_close_async("hanging", || async move { undo.in_place().await });
     drop(setup);
 
     let mut setup = world.register("sleeping").unwrap();
     phases.push(("sleeping", setup.handle(), None));
     let undo = world.clone();
-    setup.on_close_async_named("asleep", || async move {
+    setup.on_close_async("asleep", || async move {
         let hour = sleep(Duration::from_secs(3600));
         tokio::join!(hour, undo.in_place());
     });
@@ -130,10 +131,10 @@ pub(crate) fn drain_and_bind(runtime: &Runtime, world: &World) -> Vec<Scope> {
         ..world.clone()
     };
     let mut setup = draining.register("draining").unwrap();
-    setup.on_close_async(pending);
+    setup.on_close_async("undo", pending);
     drop(tokio::spawn({
         let scope = draining.scope.clone();
-        async move { scope.drain(Duration::from_secs(3600)).await }
+        async move { scope.drain(Duration::from_secs(3600)).await.unwrap() }
     }));
     drop(tokio::spawn(async move {
         let _setup = setup;
@@ -145,7 +146,10 @@ pub(crate) fn drain_and_bind(runtime: &Runtime, world: &World) -> Vec<Scope> {
         scope: Scope::new(),
         ..world.clone()
     };
-    bound.scope.abort_on(world.token.clone().cancelled_owned());
+    bound
+        .scope
+        .abort_on(world.token.clone().cancelled_owned())
+        .unwrap();
     let live = bound.register("bound").unwrap().go_live().unwrap();
     drop(tokio::spawn(live.run(pending::<()>())));
     vec![draining.scope, bound.scope]

@@ -33,11 +33,11 @@ impl End {
 /// Settled, all of them, with nothing left of any.
 fn until_all_have_settled(world: &World, handles: &[&Handle]) {
     until("settled", || {
-        handles.iter().all(|handle| handle.settlement().is_some())
+        handles.iter().all(|handle| handle.try_settled().is_some())
     });
     until("empty", || world.is_empty());
     let stats = world.scope.stats();
-    assert_eq!((stats.open(), stats.settling, stats.panicked), (0, 0, 0));
+    assert_eq!((stats.open(), stats.settling, stats.panics), (0, 0, 0));
     assert!(world.registry.is_empty());
 }
 
@@ -48,16 +48,16 @@ fn all_settle(runtime: Runtime, world: &World, end: End) {
     let handles: Vec<_> = phases.iter().map(|(_, handle, _)| handle).collect();
     until_all_have_settled(world, &handles);
     for (phase, handle, unfinished) in &phases {
-        let settled = handle.settlement().unwrap();
+        let settled = handle.try_settled().unwrap();
         match (*phase, unfinished) {
             (_, Some(unfinished)) => assert_settled(handle, unfinished),
-            ("pending" | "taking over", _) => assert_eq!(settled.undone, 0),
-            ("undoing", _) => assert_eq!(settled.unfinished, ["hanging", "undo"]),
-            ("sleeping", _) => assert_eq!(settled.unfinished, ["asleep", "undo"]),
+            ("pending" | "taking over", _) => assert_eq!(settled.undos_run, 0),
+            ("undoing", _) => assert_eq!(settled.abandoned, ["hanging", "undo"]),
+            ("sleeping", _) => assert_eq!(settled.abandoned, ["asleep", "undo"]),
             _ => unreachable!("{phase}"),
         }
     }
-    let undone = world.scope.stats().undone;
+    let undone = world.scope.stats().undos_run;
     assert_eq!(undone as usize, 7 * UNDOS + 2);
     until("drained and bound", || {
         let left = |scope: &Scope| scope.stats().open() + scope.stats().settling;
@@ -97,7 +97,7 @@ fn an_undo_that_holds_up_the_end_of_its_runtime_is_run_to_its_end() {
         let (blocking, blocked) = channel();
         let stuck = runtime.block_on(async {
             let mut setup = world.register("stuck").unwrap();
-            setup.on_close_async_named("stuck", || async move {
+            setup.on_close_async("stuck", || async move {
                 blocking.send(()).unwrap();
                 wait.recv().unwrap();
             });
@@ -109,16 +109,16 @@ fn an_undo_that_holds_up_the_end_of_its_runtime_is_run_to_its_end() {
         until("settled but one", || {
             phases
                 .iter()
-                .all(|(_, handle, _)| handle.settlement().is_some())
+                .all(|(_, handle, _)| handle.try_settled().is_some())
         });
-        assert_eq!(stuck.settlement(), None);
+        assert_eq!(stuck.try_settled(), None);
 
         go_on.send(()).unwrap();
         until_all_have_settled(&world, &[&stuck]);
         // The next one finds no runtime.
-        let settled = stuck.settlement().unwrap();
-        assert_eq!(settled.unfinished, ["undo"]);
-        assert_eq!(settled.undone, UNDOS + 1);
+        let settled = stuck.try_settled().unwrap();
+        assert_eq!(settled.abandoned, ["undo"]);
+        assert_eq!(settled.undos_run, UNDOS + 1);
     });
 }
 
@@ -151,7 +151,7 @@ fn an_undo_on_a_runtime_that_nobody_drives_waits_for_its_end() {
         let setup = runtime.block_on(async { world.register("ada").unwrap() });
         let handle = setup.handle();
         drop(setup);
-        assert_eq!(handle.settlement(), None);
+        assert_eq!(handle.try_settled(), None);
         drop(runtime);
         assert_settled(&handle, &["undo"]);
         assert!(world.is_empty(), "{:?}", world.census);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
-use hangup::{CloseReason, Deadlines, Refused, Registering, Scope};
+use hangup::{CloseReason, Deadlines, OpenError, Registering, Scope};
 
 use crate::bounded::{bounded, until};
 use crate::world::{World, assert_settled, runtime};
@@ -22,7 +22,7 @@ fn without_a_runtime_an_asynchronous_undo_is_reported_and_the_others_run() {
         let handle = setup.handle();
         drop(setup);
         assert_settled(&handle, &["undo"]);
-        assert_eq!(world.scope.stats().unfinished, 1);
+        assert_eq!(world.scope.stats().undos_abandoned, 1);
         assert!(world.is_empty());
     });
 }
@@ -62,17 +62,15 @@ fn a_scope_with_a_runtime_that_is_gone_does_all_that_needs_none() {
         let runtime = runtime();
         let gone = runtime.handle().clone();
         drop(runtime);
-        let scope = Scope::builder()
+        let builder = Scope::builder()
             .runtime(gone)
-            .deadlines(Deadlines::new().setup(Duration::ZERO))
-            .build();
-        let world = World::new(scope);
+            .deadlines(Deadlines::new().setup(Duration::ZERO));
+        let world = World::new(builder.swept_by_hand().build());
         let one = setup(&world);
         let handle = one.handle();
         drop(one);
         assert_settled(&handle, &["undo"]);
 
-        // Nobody sweeps, but whoever does it by hand.
         let other = setup(&world);
         let now = Instant::now();
         let sweeps = (0..3).map(|second| world.scope.sweep(now + Duration::from_secs(second)));
@@ -80,8 +78,8 @@ fn a_scope_with_a_runtime_that_is_gone_does_all_that_needs_none() {
         assert_settled(&other.handle(), &["undo"]);
         world.scope.begin_drain();
         assert_eq!(world.scope.close_all(CloseReason::Shutdown), 0);
-        block_on(world.scope.settled());
-        assert_eq!(world.scope.open().unwrap_err(), Refused::Draining);
+        block_on(world.scope.drained());
+        assert_eq!(world.scope.open().unwrap_err(), OpenError::Draining);
         assert!(world.is_empty());
     });
 }
@@ -94,8 +92,8 @@ fn an_undo_that_comes_after_the_end_is_reported_as_well() {
         let handle = setup.handle();
         handle.close(CloseReason::App(1)).unwrap();
         assert_settled(&handle, &["undo"]);
-        setup.on_close_async_named("late", || async {});
-        assert_eq!(handle.settlement().unwrap().unfinished, ["undo", "late"]);
-        assert_eq!(world.scope.stats().unfinished, 2);
+        setup.on_close_async("late", || async {});
+        assert_eq!(handle.try_settled().unwrap().abandoned, ["undo", "late"]);
+        assert_eq!(world.scope.stats().undos_abandoned, 2);
     });
 }

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use hangup::{Closed, Conflict, Handle, Registering, Registry, Scope};
+use hangup::{Conflict, Handle, OpenError, Registering, Registry, Scope};
 use tokio::runtime::{self, Runtime};
 use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
@@ -42,13 +42,13 @@ impl World {
     }
 
     /// A connection that has acquired something, within a runtime.
-    pub(crate) fn register(&self, key: &str) -> Result<Registering, Closed> {
+    pub(crate) fn register(&self, key: &str) -> Result<Registering, OpenError> {
         let (alive, cancelled) = (self.census.count("signal"), self.token.clone());
         let signal = async move {
             let _alive = alive;
             cancelled.cancelled_owned().await;
         };
-        let mut setup = self.scope.open().unwrap().abort_on(signal)?.register()?;
+        let mut setup = self.scope.open()?.abort_on(signal)?.register()?;
         self.acquire(&mut setup, key);
         Ok(setup)
     }
@@ -60,7 +60,7 @@ impl World {
             .unwrap();
         setup.hold(self.census.count("held"));
         let alive = self.census.count("undo");
-        setup.on_close_async_named("undo", || async move {
+        setup.on_close_async("undo", || async move {
             let _alive = alive;
             yield_now().await;
         });
@@ -92,8 +92,8 @@ pub(crate) fn runtime() -> Runtime {
 }
 
 /// That it has settled, and its asynchronous undo was or was not run to its end.
-pub(crate) fn assert_settled(handle: &Handle, unfinished: &[&str]) {
-    let settled = handle.settlement().expect("it has settled");
-    assert_eq!(settled.unfinished, unfinished);
-    assert_eq!((settled.undone, settled.panics), (UNDOS, vec![]));
+pub(crate) fn assert_settled(handle: &Handle, abandoned: &[&str]) {
+    let settled = handle.try_settled().expect("it has settled");
+    assert_eq!(settled.abandoned, abandoned);
+    assert_eq!((settled.undos_run, settled.panics), (UNDOS, vec![]));
 }

@@ -73,6 +73,11 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// The tasks of a scope that has had connections: one sweeps if there are deadlines.
+    pub(crate) fn sweeping_tasks(&self) -> usize {
+        usize::from(self.plan.deadlines != Deadlines::new())
+    }
+
     pub(crate) fn new(plan: Plan) -> Arc<Self> {
         let scope = Scope::builder()
             .deadlines(plan.deadlines)
@@ -117,7 +122,7 @@ impl App {
         let permit = Arc::clone(&self.permits).try_acquire_owned()?;
         setup.hold((log.on_drop("permit"), permit));
         setup.on_close(log.adds("first"));
-        setup.on_close_async_named("second", self.async_undo(ask, &log));
+        setup.on_close_async("second", self.async_undo(ask, &log));
         setup.on_close(log.adds("third"));
         drop(setup.spawn(self.task(&log)));
         setup.run(self.step(ask)).await?;
@@ -209,6 +214,7 @@ impl App {
                         beats.fetch_add(1, Ordering::Relaxed);
                         beat.clone()
                     })
+                    .unwrap()
                     .farewell(|closed| Some(format!("bye: {}\n", closed.reason).into()));
                 StreamBody::new(events.map(frame)).boxed_unsync()
             }
@@ -223,6 +229,7 @@ impl App {
                 _ => live
                     .body(StreamBody::new(source.map(frame)))
                     .heartbeat(self.plan.heartbeat)
+                    .unwrap()
                     .farewell(|closed| Some(format!("bye: {}\n", closed.reason).into()))
                     .boxed_unsync(),
             },

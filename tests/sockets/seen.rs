@@ -80,7 +80,7 @@ impl App {
         let total: u64 = expected.values().sum();
         let stats = &seen.stats;
         assert_eq!(stats.closed, expected);
-        let undone = (stats.undone, stats.panicked, stats.unfinished);
+        let undone = (stats.undos_run, stats.panics, stats.undos_abandoned);
         assert_eq!(undone, (total * UNDOS, 0, 0));
         let ends = [CloseReason::Dropped, CloseReason::Completed];
         let ended = closed.iter().all(|(_, reason, _)| ends.contains(reason));

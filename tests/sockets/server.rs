@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hangup::tokio::DrainReport;
+use hangup::DrainReport;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -103,8 +103,8 @@ impl Server {
             stop,
             served,
         };
-        let idle = server.idle_tasks();
-        server.until("up", |seen| seen.tasks == idle).await;
+        let serving = server.serving_tasks();
+        server.until("up", |seen| seen.tasks == serving).await;
         server
     }
 
@@ -112,12 +112,12 @@ impl Server {
         self.addr
     }
 
-    /// The tasks of a server without connections: the server and the sweeps of the scope;
-    /// axum has one more for the signal of the shutdown.
-    fn idle_tasks(&self) -> usize {
+    /// The tasks of a server without connections: axum has one for the signal of the
+    /// shutdown.
+    fn serving_tasks(&self) -> usize {
         match self.http {
-            Http::Axum => 3,
-            Http::One | Http::Two => 2,
+            Http::Axum => 2,
+            Http::One | Http::Two => 1,
         }
     }
 
@@ -140,7 +140,7 @@ impl Server {
     /// Waits until all that came have gone without a trace, and looks whether they are
     /// `closed`.
     pub(crate) async fn until_nothing_is_left(self, closed: &[Ended]) {
-        let idle = self.idle_tasks();
+        let idle = self.serving_tasks() + self.app.sweeping_tasks();
         self.app.until_nothing_is_left(idle, closed).await;
         drop(self.stop);
         self.served.await.unwrap();
@@ -202,7 +202,7 @@ async fn serve_axum(listener: TcpListener, app: Arc<App>, stopped: Stopped) -> O
         // The end of the test stops it as well.
         let Ok(stop) = stopped.await else { return };
         let drain = app.scope.drain(stop.deadline).into_future();
-        let draining = async { drop(report.send(drain.await)) };
+        let draining = async { drop(report.send(drain.await.unwrap())) };
         match stop.how {
             Shutdown::DrainFirst => draining.await,
             Shutdown::Together => drop(tokio::spawn(draining)),
@@ -247,10 +247,10 @@ async fn serve_hyper(
     let drain = app.scope.drain(stop.deadline).into_future();
     Some(match stop.how {
         Shutdown::DrainFirst => {
-            let report = drain.await;
+            let report = drain.await.unwrap();
             graceful.shutdown().await;
             report
         }
-        Shutdown::Together => tokio::join!(drain, graceful.shutdown()).0,
+        Shutdown::Together => tokio::join!(drain, graceful.shutdown()).0.unwrap(),
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hangup::{CloseReason, Phase, Refused};
+use hangup::{CloseReason, OpenError, Phase};
 
 use crate::SOON;
 use crate::app::Plan;
@@ -14,8 +14,9 @@ use crate::seen::Seen;
 use crate::server::{Buffers, Http, Server, Shutdown, until_forgotten};
 
 const ORDERS: [Shutdown; 2] = [Shutdown::DrainFirst, Shutdown::Together];
-/// The sweeps of the scope.
-const IDLE: usize = 1;
+/// No task is left once the server has ended: these scopes have no deadlines, so none
+/// sweeps.
+const IDLE: usize = 0;
 
 on_every_server! {
     async fn every_stream_says_farewell_and_the_server_ends_within_a_second(http: Http) {
@@ -41,9 +42,9 @@ on_every_server! {
             let down = server.shut_down(how, SOON).await;
             assert!(down.took < Duration::from_secs(1), "{:?}", down.took);
             assert_eq!((down.report.closed, down.report.forced), (5, 0));
-            assert_eq!((down.report.overrun, down.report.unsettled), (vec![], vec![]));
+            assert_eq!((down.report.abandoned, down.report.unsettled), (vec![], vec![]));
             assert!(Seen::of(&down.app).is_settled());
-            assert_eq!(down.app.scope.open().unwrap_err(), Refused::Draining);
+            assert_eq!(down.app.scope.open().unwrap_err(), OpenError::Draining);
 
             reading.await.unwrap();
             let closed = |from, count| (from, CloseReason::Shutdown, count);
@@ -76,7 +77,7 @@ on_every_server! {
             let report = down.report;
             assert_eq!((report.closed, report.forced), (1, 1));
             assert_eq!(report.unsettled, []);
-            let overrun: Vec<_> = report.overrun.iter().map(|it| (it.id, &*it.undo)).collect();
+            let overrun: Vec<_> = report.abandoned.iter().map(|it| (it.id, &*it.undo)).collect();
             assert_eq!(overrun, [(handles[0].id(), "second")]);
 
             reading.await.unwrap();
@@ -86,7 +87,7 @@ on_every_server! {
                 .await;
             // The older ones ran all the same.
             assert!(seen.is_settled(), "{seen:#?}");
-            assert_eq!((seen.stats.undone, seen.stats.unfinished), (8, 1));
+            assert_eq!((seen.stats.undos_run, seen.stats.undos_abandoned), (8, 1));
             drop((others, handles));
             until_forgotten(down.app).await;
         }

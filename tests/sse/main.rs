@@ -9,7 +9,7 @@ mod timing;
 
 use std::time::Duration;
 
-use hangup::tokio::SseHeartbeat;
+use hangup::future::SseHeartbeat;
 use hangup::{LiveBody, Scope};
 
 const PERIOD: Duration = Duration::from_secs(15);
@@ -20,5 +20,5 @@ where
     B::Data: AsRef<[u8]> + From<&'static [u8]>,
 {
     let live = Scope::new().open().unwrap().register().unwrap().go_live();
-    live.unwrap().body(body).heartbeat(period)
+    live.unwrap().body(body).heartbeat(period).unwrap()
 }

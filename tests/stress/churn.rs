@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use futures::executor::block_on;
-use hangup::{CloseReason, Closed, Conflict, Handle, Live, Pending, Refused, Registry, Scope};
+use hangup::{CloseReason, Closed, Conflict, Handle, Live, OpenError, Pending, Registry, Scope};
 
 use crate::clock::Clock;
 use crate::ledger::{Gauge, Turns, Undos, assert_nothing_is_left};
@@ -39,7 +39,7 @@ fn whoever_comes_and_goes_is_found_while_live_and_leaves_nothing() {
                     match churn.scope.open() {
                         Ok(pending) => kept.extend(churn.one_connection(pending, random)),
                         Err(refused) => {
-                            assert_eq!(refused, Refused::Full);
+                            assert_eq!(refused, OpenError::Full);
                             kept.clear();
                         }
                     }
@@ -88,9 +88,9 @@ fn drain(conflict: Conflict, threads: usize) {
                 assert_eq!(scope.stats().open(), 0, "one was missed");
             }
         };
-        assert_eq!(refused, Refused::Draining);
+        assert_eq!(refused, OpenError::Draining);
         // It waits for nobody's owner: some are kept here until later.
-        block_on(scope.settled());
+        block_on(scope.drained());
         assert!(scope.handles().is_empty());
         assert!(churn.workers.is_empty());
     });

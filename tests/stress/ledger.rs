@@ -111,5 +111,9 @@ pub(crate) fn assert_nothing_is_left<V>(
         opened as u64,
         "{stats:?}"
     );
-    assert_eq!((stats.undone, stats.panicked), (ran as u64, 0), "{stats:?}");
+    assert_eq!(
+        (stats.undos_run, stats.panics),
+        (ran as u64, 0),
+        "{stats:?}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use hangup::{CloseReason, Conflict, JoinError, Live, Registering, Registry, Scope};
+use hangup::{CloseReason, Conflict, KeyError, Live, Registering, Registry, Scope};
 
 use crate::{THREADS, alone, while_running};
 
@@ -30,7 +30,7 @@ fn one_is_found_at_every_instant_while_all_replace_each_other() {
                 match connect(&scope, &workers) {
                     // It has closed the one before, which is older.
                     Ok(live) => last = Some(live),
-                    Err(JoinError::Closed(by)) => assert_eq!(by.reason, CloseReason::Superseded),
+                    Err(KeyError::Closed(by)) => assert_eq!(by.reason, CloseReason::Superseded),
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -80,13 +80,13 @@ fn assert_one_is_found(workers: &Workers) {
     assert_eq!((workers.iter().count(), workers.keys().count()), (1, 1));
 }
 
-fn join(scope: &Scope, workers: &Workers) -> Result<Registering, JoinError> {
+fn join(scope: &Scope, workers: &Workers) -> Result<Registering, KeyError> {
     let mut setup = scope.open().unwrap().register().unwrap();
     setup.join(workers, 0, ())?;
     Ok(setup)
 }
 
 /// Or fails, if a later one was live earlier.
-fn connect(scope: &Scope, workers: &Workers) -> Result<Live, JoinError> {
+fn connect(scope: &Scope, workers: &Workers) -> Result<Live, KeyError> {
     Ok(join(scope, workers)?.go_live()?)
 }

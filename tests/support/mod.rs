@@ -1,6 +1,7 @@
 //! What the tests of several binaries share.
 
 pub(crate) mod log;
+pub(crate) mod spawn_with;
 pub(crate) mod tasks;
 pub(crate) mod timed;
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use hangup::BoxFuture;
+use hangup::runtime::BoxFuture;
 
 /// What was spawned: the test polls it, or drops it.
 #[derive(Clone, Default)]

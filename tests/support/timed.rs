@@ -11,7 +11,10 @@ pub(crate) struct Timed {
 
 impl Timed {
     pub(crate) fn new(deadlines: Deadlines) -> Self {
-        let scope = Scope::builder().deadlines(deadlines).build();
+        let scope = Scope::builder()
+            .deadlines(deadlines)
+            .swept_by_hand()
+            .build();
         let mut timed = Self {
             scope,
             now: Instant::now(),

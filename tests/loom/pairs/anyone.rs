@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::Poll;
 
-use hangup::{CloseReason, Member, Pending, Refused, State};
+use hangup::{CloseReason, Member, OpenError, Pending, State};
 
 use super::witness::Witness;
 use super::world::{KEY, MAX, World};
@@ -32,7 +32,7 @@ pub(super) fn close(world: &Arc<World>) -> Act {
 pub(super) fn look(world: &Arc<World>) -> Act {
     on_subject(world, |_, subject| {
         let before = subject.handle.state();
-        let settlement = subject.handle.settlement();
+        let settlement = subject.handle.try_settled();
         let after = subject.handle.state();
         let rank = |state| match state {
             State::Pending => 0,
@@ -79,20 +79,13 @@ pub(super) fn give_up_waiting(world: &Arc<World>) -> Act {
     })
 }
 
-pub(super) fn attach(world: &Arc<World>) -> Act {
-    on_subject(world, |_, subject| {
-        let value = subject.handle.attach(|| Arc::clone(subject));
-        assert!(Arc::ptr_eq(&*value, subject));
-    })
-}
-
 pub(super) fn touch(world: &Arc<World>) -> Act {
     on_subject(world, |_, subject| subject.handle.touch())
 }
 
-pub(super) fn forsake_undos(world: &Arc<World>) -> Act {
-    world.forsake();
-    on_subject(world, |_, subject| subject.handle.forsake_undos())
+pub(super) fn abandon_undos(world: &Arc<World>) -> Act {
+    world.abandon();
+    on_subject(world, |_, subject| subject.handle.abandon_undos())
 }
 
 /// I3: live all the time is visible, or replaced; not live at any time is not.
@@ -200,7 +193,7 @@ pub(super) fn sweep(world: &Arc<World>) -> Act {
 pub(super) fn begin_drain(world: &Arc<World>) -> Act {
     on_subject(world, |world, _| {
         world.scope.begin_drain();
-        assert_eq!(world.scope.open().unwrap_err(), Refused::Draining);
+        assert_eq!(world.scope.open().unwrap_err(), OpenError::Draining);
     })
 }
 
@@ -210,11 +203,11 @@ pub(super) fn drain(world: &Arc<World>) -> Act {
         world.scope.begin_drain();
         let closed = world.scope.close_all(CloseReason::Shutdown);
         world.claim_all(CloseReason::Shutdown, closed);
-        world.block_on(world.scope.settled());
+        world.block_on(world.scope.drained());
         for witness in world.witnesses() {
             let settled = witness
                 .handle
-                .settlement()
+                .try_settled()
                 .expect("drained, and not settled");
             witness.check_settled(&settled);
         }

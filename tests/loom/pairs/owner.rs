@@ -12,6 +12,7 @@ use hangup::CloseReason;
 use super::world::{KEY, World};
 use super::{Act, act};
 use crate::model::poll_once;
+use crate::spawn_with::OnCloseSpawn;
 
 const REASON: CloseReason = CloseReason::App(1);
 
@@ -226,10 +227,10 @@ pub(super) fn run_live(world: &Arc<World>) -> Act {
     act(move || _ = world.block_on(live.run(body)))
 }
 
-pub(super) fn scoped_work(world: &Arc<World>) -> Act {
+pub(super) fn tracked_task(world: &Arc<World>) -> Act {
     let ((live, witness), world) = (world.live(), Arc::clone(world));
     act(move || {
-        _ = world.block_on(live.scoped(witness.work(2)));
+        _ = world.block_on(live.track(witness.work(2)));
         live
     })
 }

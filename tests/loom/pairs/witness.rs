@@ -21,7 +21,7 @@ pub(super) struct Witness {
     /// All that its undos do.
     pub(super) undo: Fact,
     acquired: AtomicUsize,
-    undone: AtomicUsize,
+    undos_run: AtomicUsize,
     working: AtomicBool,
     /// Where loom can switch to the other thread.
     busy: Fact,
@@ -35,7 +35,7 @@ impl Witness {
             set_up: Fact::new(),
             undo: Fact::new(),
             acquired: AtomicUsize::new(0),
-            undone: AtomicUsize::new(0),
+            undos_run: AtomicUsize::new(0),
             working: AtomicBool::new(false),
             busy: Fact::new(),
         }
@@ -55,7 +55,7 @@ impl Witness {
             witness.busy.state();
             witness.check_no_work();
             witness.undo.state();
-            witness.undone.fetch_add(1, SeqCst);
+            witness.undos_run.fetch_add(1, SeqCst);
         }
     }
 
@@ -75,7 +75,7 @@ impl Witness {
     }
 
     pub(super) fn undone(&self) -> usize {
-        self.undone.load(SeqCst)
+        self.undos_run.load(SeqCst)
     }
 
     pub(super) fn closed(&self) -> Closed {
@@ -84,7 +84,7 @@ impl Witness {
 
     /// I2: who sees that it has settled sees all that was undone.
     pub(super) fn check_settled(&self, settled: &Settled) {
-        assert!(settled.undone == 0 || self.undo.is_seen());
+        assert!(settled.undos_run == 0 || self.undo.is_seen());
         assert_eq!(settled.panics, Vec::<String>::new());
     }
 
@@ -102,8 +102,8 @@ impl Witness {
     pub(super) fn check(&self) {
         let settled = settled(&self.handle);
         assert_eq!(settled.panics, Vec::<String>::new());
-        let undone = self.undone() + settled.unfinished.len();
-        assert_eq!((undone, settled.undone), (self.acquired(), undone));
+        let undone = self.undone() + settled.abandoned.len();
+        assert_eq!((undone, settled.undos_run), (self.acquired(), undone));
     }
 }
 

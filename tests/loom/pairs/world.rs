@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use hangup::runtime::BoxFuture;
 use hangup::{
-    BoxFuture, CloseReason, Closed, Conflict, Deadlines, Live, Pending, Phase, Refused,
-    Registering, Registry, Scope, State,
+    CloseReason, Closed, Conflict, Deadlines, Live, OpenError, Pending, Phase, Registering,
+    Registry, Scope, State,
 };
 use loom::future::block_on;
 
@@ -46,7 +47,7 @@ pub(super) struct World {
     /// How many there are before the threads begin.
     before: AtomicUsize,
     /// Undos that take their time may not be run to their end.
-    forsaken: AtomicBool,
+    abandoned: AtomicBool,
     /// Somebody waits for the end.
     waits: AtomicBool,
     /// The owner is left in a step, to which a close leaves the undo.
@@ -76,6 +77,7 @@ impl World {
             scope: Scope::builder()
                 .max_connections(MAX)
                 .deadlines(Deadlines::new().max_age(LIMIT).idle(LIMIT))
+                .swept_by_hand()
                 .build(),
             registries: [
                 Registry::builder(Conflict::Replace)
@@ -98,7 +100,7 @@ impl World {
             opened: Count::default(),
             crowded: AtomicBool::new(false),
             before: AtomicUsize::new(0),
-            forsaken: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             waits: AtomicBool::new(false),
             in_step: AtomicBool::new(false),
             sleeps: AtomicBool::new(false),
@@ -121,7 +123,7 @@ impl World {
         self.witnesses.lock().unwrap()[..self.before.load(SeqCst)].to_vec()
     }
 
-    pub(super) fn try_open(&self) -> Result<(Pending, Arc<Witness>), Refused> {
+    pub(super) fn try_open(&self) -> Result<(Pending, Arc<Witness>), OpenError> {
         self.opening.add();
         let pending = self.scope.open()?;
         self.opened.add();
@@ -173,8 +175,8 @@ impl World {
         self.crowded.store(true, SeqCst);
     }
 
-    pub(super) fn forsake(&self) {
-        self.forsaken.store(true, SeqCst);
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, SeqCst);
     }
 
     pub(super) fn ready(&self) {
@@ -289,7 +291,7 @@ impl World {
         for witness in self.witnesses() {
             if witness.handle.state().is_closed() {
                 // I2: who stands still delays nothing.
-                let settled = witness.handle.settlement().is_some();
+                let settled = witness.handle.try_settled().is_some();
                 assert!(settled || in_step, "closed, and not undone");
             } else {
                 assert_eq!(witness.undone(), 0, "undone while open");
@@ -352,22 +354,22 @@ impl World {
         let stats = self.scope.stats();
         assert_eq!((stats.open(), stats.settling), (0, 0));
         assert_eq!(stats.closed.values().sum::<u64>(), witnesses.len() as u64);
-        assert_eq!(stats.panicked, 0);
-        let forsaken = self.forsaken.load(SeqCst);
-        assert!(forsaken || stats.unfinished == 0, "{stats:?}");
+        assert_eq!(stats.panics, 0);
+        let abandoned = self.abandoned.load(SeqCst);
+        assert!(abandoned || stats.undos_abandoned == 0, "{stats:?}");
     }
 
     /// I6: all places are free, and no more than there are.
     fn check_admission(&self) {
         if self.scope.is_draining() {
             let refused = self.scope.open().unwrap_err();
-            assert_eq!(refused, Refused::Draining);
-            let drained = poll_once(pin!(self.scope.settled()), Waker::noop());
+            assert_eq!(refused, OpenError::Draining);
+            let drained = poll_once(pin!(self.scope.drained()), Waker::noop());
             assert!(drained.is_ready(), "drained, and nobody knows");
             return;
         }
         let places = [(); MAX].map(|()| self.scope.open().expect("a place is lost"));
-        assert_eq!(self.scope.open().unwrap_err(), Refused::Full);
+        assert_eq!(self.scope.open().unwrap_err(), OpenError::Full);
         drop(places);
     }
 }

@@ -6,7 +6,8 @@ use super::manager::Manager;
 use super::op::{Kind, Op, Outcome, Place};
 use super::shape::Shape;
 use hangup::Conflict;
-use hangup::{CloseReason, Event, State};
+use hangup::state::Event;
+use hangup::{CloseReason, State};
 
 /// A [`Manager`] that implements the documentation of [`Op`].
 ///

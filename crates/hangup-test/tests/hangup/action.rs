@@ -1,7 +1,7 @@
 //! What a test does to `hangup`: the operations of a schedule, and actions that only
 //! `hangup` has.
 
-use hangup::{CloseReason, JoinError};
+use hangup::{CloseReason, KeyError};
 use hangup_test::schedule::{Op, Outcome, Place};
 
 /// `BeginStep` and `TakeOver` have variants of their own, since `hangup` has several
@@ -59,7 +59,7 @@ pub(crate) enum Condition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Returned {
     Plain(Outcome),
-    Failed(JoinError),
+    Failed(KeyError),
 }
 
 impl Condition {

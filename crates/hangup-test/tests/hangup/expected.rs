@@ -6,7 +6,7 @@ mod last_close;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hangup::{CloseReason, JoinError, State};
+use hangup::{CloseReason, KeyError, State};
 use hangup_test::schedule::{Manager, Op, Outcome, Place, Reference};
 
 use crate::action::{Action, Deadline, Returned, Step, Undo};
@@ -32,7 +32,7 @@ pub(crate) struct Expected {
 struct Connection {
     scope: usize,
     undos: Vec<Undo>,
-    undone: Vec<usize>,
+    undos_run: Vec<usize>,
     settled_at: Option<usize>,
     waits_in: Option<Waits>,
 }
@@ -120,7 +120,7 @@ impl Expected {
                 let connection = self.at(who);
                 connection.undos.push(undo);
                 if connection.settled_at.is_some() {
-                    connection.undone.push(connection.undos.len() - 1);
+                    connection.undos_run.push(connection.undos.len() - 1);
                 }
                 Returned::Plain(Outcome::Done)
             }
@@ -142,7 +142,7 @@ impl Expected {
             }
             Action::JoinAgain(..) | Action::TakeOverAgain(..) => {
                 self.values += 1;
-                Returned::Failed(JoinError::AlreadyJoined)
+                Returned::Failed(KeyError::AlreadyJoined)
             }
         };
         self.settle();
@@ -204,7 +204,7 @@ impl Expected {
             return Returned::Plain(outcome);
         }
         self.plain(Op::Cancel(who));
-        Returned::Failed(JoinError::Unsettled)
+        Returned::Failed(KeyError::TimedOut)
     }
 
     fn claim(&mut self, who: usize, at: Place, is_taken: bool) {
@@ -228,7 +228,7 @@ impl Expected {
             let has_settled = self.reference.has_settled(*who) == Some(true);
             if has_settled && connection.settled_at.is_none() {
                 connection.settled_at = Some(self.now);
-                connection.undone = (0..connection.undos.len()).rev().collect();
+                connection.undos_run = (0..connection.undos.len()).rev().collect();
                 let held = self.claims.iter().filter(|claim| claim.who == *who);
                 self.ended.extend(held.map(|claim| (claim.at, *who)));
                 self.claims.retain(|claim| claim.who != *who);
@@ -277,7 +277,7 @@ impl Expected {
     fn seen_connection(&self, who: usize, connection: &Connection) -> SeenConnection {
         let state = self.state(who);
         let steps = connection.undos_of(Undo::Step);
-        let undone = connection.undone.iter();
+        let undone = connection.undos_run.iter();
         let undone_steps = undone.filter_map(|undo| steps.iter().position(|step| step == undo));
         assert_eq!(self.reference.undone(who), Some(undone_steps.collect()));
         let settled = connection.settled_at.and_then(|_| state.closed());
@@ -285,10 +285,10 @@ impl Expected {
             state,
             settled: settled.map(|closed| Settlement {
                 closed,
-                undone: connection.undone.len(),
+                undos_run: connection.undos_run.len(),
                 panics: connection.panics(),
             }),
-            undone: connection.undone.clone(),
+            undos_run: connection.undos_run.clone(),
         }
     }
 
@@ -306,7 +306,7 @@ impl Expected {
                 (State::Closed(_), None) => seen.settling += 1,
                 (State::Closed(closed), Some(_)) => *seen.closed.entry(closed).or_default() += 1,
             }
-            seen.undone += connection.undone.len() as u64;
+            seen.undos_run += connection.undos_run.len() as u64;
             seen.panicked += connection.panics() as u64;
             seen.handles
                 .extend(connection.settled_at.is_none().then_some(*who));
@@ -371,7 +371,7 @@ impl Connection {
         Self {
             scope,
             undos: Vec::new(),
-            undone: Vec::new(),
+            undos_run: Vec::new(),
             settled_at: None,
             waits_in: None,
         }
@@ -385,7 +385,7 @@ impl Connection {
 
     fn panics(&self) -> usize {
         let panicking = self.undos_of(Undo::Panicking);
-        let undone = self.undone.iter();
+        let undone = self.undos_run.iter();
         undone.filter(|undo| panicking.contains(undo)).count()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use hangup::{
-    CloseReason, Closed, Conflict, Handle, JoinError, Live, Pending, Refused, Registering,
+    CloseReason, Closed, Conflict, Handle, KeyError, Live, OpenError, Pending, Registering,
     Registry, Scope, State,
 };
 use hangup_test::schedule::{Manager, Op, Outcome, Place};
@@ -41,7 +41,7 @@ struct Connection {
     undos: usize,
     /// The undos that belong to steps.
     steps: Vec<usize>,
-    undone: Arc<Mutex<Vec<usize>>>,
+    undos_run: Arc<Mutex<Vec<usize>>>,
 }
 
 #[derive(Default)]
@@ -119,12 +119,12 @@ impl Real {
                 self.connections.insert(who, Connection::new(pending));
                 Outcome::Done
             }
-            Err(Refused::Draining) => {
+            Err(OpenError::Draining) => {
                 assert!(scope.is_draining());
                 Outcome::Refused
             }
             Err(refused) => {
-                assert_eq!(refused, Refused::Full);
+                assert_eq!(refused, OpenError::Full);
                 assert!(!scope.is_draining());
                 assert_eq!(Some(scope.handles().len()), self.layout.caps[number]);
                 Outcome::Refused
@@ -227,13 +227,13 @@ impl Real {
     }
 
     /// A refusal must match the policy of the registry.
-    fn joined(&self, joined: Result<(), JoinError>, registry: usize, handle: &Handle) -> Returned {
+    fn joined(&self, joined: Result<(), KeyError>, registry: usize, handle: &Handle) -> Returned {
         match (joined, self.layout.policies[registry]) {
             (Ok(()), _) => plain(Outcome::Done),
-            (Err(JoinError::Closed(closed)), _) => plain(done(Err(closed), handle)),
-            (Err(JoinError::KeyTaken), Conflict::Reject)
-            | (Err(JoinError::KeyFull), Conflict::Share { .. }) => plain(Outcome::Refused),
-            (Err(error @ (JoinError::AlreadyJoined | JoinError::Unsettled)), _) => {
+            (Err(KeyError::Closed(closed)), _) => plain(done(Err(closed), handle)),
+            (Err(KeyError::Taken), Conflict::Reject)
+            | (Err(KeyError::Full), Conflict::Share { .. }) => plain(Outcome::Refused),
+            (Err(error @ (KeyError::AlreadyJoined | KeyError::TimedOut)), _) => {
                 Returned::Failed(error)
             }
             (Err(error), policy) => panic!("{error} under {policy:?}"),
@@ -296,11 +296,11 @@ impl Real {
             live: stats.live,
             settling: stats.settling,
             closed: stats.closed,
-            undone: stats.undone,
-            panicked: stats.panicked,
+            undos_run: stats.undos_run,
+            panicked: stats.panics,
             handles: scope.handles().into_iter().map(number).collect(),
             is_draining: scope.is_draining(),
-            is_settled: task::spawn(scope.settled()).poll().is_ready(),
+            is_settled: task::spawn(scope.drained()).poll().is_ready(),
         }
     }
 }
@@ -329,7 +329,7 @@ impl Manager for Real {
 
     fn undone(&self, connection: usize) -> Option<Vec<usize>> {
         let connection = &self.connections[&connection];
-        let undone = connection.undone.lock().unwrap();
+        let undone = connection.undos_run.lock().unwrap();
         let step = |undo| connection.steps.iter().position(|step| step == undo);
         Some(undone.iter().filter_map(step).collect())
     }
@@ -390,14 +390,14 @@ impl Connection {
             takes_over: None,
             undos: 0,
             steps: Vec::new(),
-            undone: Arc::default(),
+            undos_run: Arc::default(),
         }
     }
 
     fn on_close(&mut self, setup: &mut Registering, undo: Undo) {
         let number = self.undos;
         self.undos += 1;
-        let undone = Arc::clone(&self.undone);
+        let undone = Arc::clone(&self.undos_run);
         match undo {
             Undo::OnClose | Undo::Step => {
                 setup.on_close(move || undone.lock().unwrap().push(number));
@@ -412,7 +412,7 @@ impl Connection {
     }
 
     fn seen(&self, who: usize) -> SeenConnection {
-        let settled = self.handle.settlement();
+        let settled = self.handle.try_settled();
         // An open connection that has had waiters closes on another path than one that has
         // not, so half of them have none.
         if who % 2 == 0 || self.handle.state().is_closed() {
@@ -425,7 +425,7 @@ impl Connection {
         SeenConnection {
             state: self.handle.state(),
             settled: settled.map(Into::into),
-            undone: self.undone.lock().unwrap().clone(),
+            undos_run: self.undos_run.lock().unwrap().clone(),
         }
     }
 }

@@ -19,13 +19,13 @@ pub(crate) struct SeenConnection {
     pub(crate) state: State,
     pub(crate) settled: Option<Settlement>,
     /// The numbers of the undos that have run, in the order in which they ran.
-    pub(crate) undone: Vec<usize>,
+    pub(crate) undos_run: Vec<usize>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Settlement {
     pub(crate) closed: Closed,
-    pub(crate) undone: usize,
+    pub(crate) undos_run: usize,
     pub(crate) panics: usize,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct SeenScope {
     pub(crate) live: usize,
     pub(crate) settling: usize,
     pub(crate) closed: BTreeMap<Closed, u64>,
-    pub(crate) undone: u64,
+    pub(crate) undos_run: u64,
     pub(crate) panicked: u64,
     /// The unsettled connections, in the order of opening.
     pub(crate) handles: Vec<usize>,
@@ -72,10 +72,10 @@ pub(crate) enum Hook {
 
 impl From<Settled> for Settlement {
     fn from(settled: Settled) -> Self {
-        assert!(settled.unfinished.is_empty());
+        assert!(settled.abandoned.is_empty());
         Self {
             closed: settled.closed,
-            undone: settled.undone,
+            undos_run: settled.undos_run,
             panics: settled.panics.len(),
         }
     }

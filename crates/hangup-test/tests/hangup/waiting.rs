@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
-use hangup::{JoinError, Registering, Registry};
+use hangup::{KeyError, Registering, Registry};
 use tokio_test::task::{self, Spawn};
 
 use crate::action::{Deadline, Step};
@@ -24,7 +24,7 @@ type Boxed = Pin<Box<dyn Future<Output = (Registering, Ended)>>>;
 pub(crate) enum Ended {
     Cancelled,
     Step(Result<(), hangup::Closed>),
-    TakeOver(Result<(), JoinError>),
+    TakeOver(Result<(), KeyError>),
 }
 
 /// What happens while the future is polled.

@@ -8,6 +8,8 @@ mod endings;
 mod ledger;
 mod named;
 mod no_false_alarms;
+#[path = "../support/on_trial.rs"]
+mod on_trial;
 mod on_hangup;
 mod races;
 mod tokio;

@@ -8,6 +8,8 @@ use futures::stream;
 use hangup::{CloseReason, Conflict, Pending, Registry, Scope};
 use hangup_test::{Client, Trial, abort_everywhere};
 
+use crate::on_trial::OnTrial;
+
 type Outcome = Result<(), Box<dyn Error>>;
 
 #[derive(Clone)]
@@ -44,7 +46,7 @@ where
             .build();
         App {
             trial: trial.clone(),
-            scope: Scope::new(),
+            scope: Scope::builder().runtime(OnTrial(trial.clone())).build(),
             workers: Registry::new(conflict),
             rooms,
             upstream,
@@ -59,7 +61,7 @@ where
         .shutdown(|app| async move {
             app.scope.begin_drain();
             app.scope.close_all(CloseReason::Shutdown);
-            app.scope.settled().await;
+            app.scope.drained().await;
         })
         .check();
     assert!(report.points().len() >= 3, "{report}");
@@ -164,7 +166,7 @@ fn tasks_may_belong_to_a_connection() {
                 trial.point("ask").await;
             }
         };
-        app.trial.spawn(setup.scoped(poller));
+        drop(setup.spawn(poller));
         setup.run(app.wait("authenticate")).await?;
         let live = setup.go_live()?;
         client.respond(live.stream(stream::pending::<()>())).await;
@@ -178,12 +180,12 @@ fn undos_may_be_asynchronous() {
         let mut setup = app.open()?.register()?;
         setup.take_over(&app.workers, "ada", ()).await?;
         for name in ["lease", "subscription", "session"] {
-            let (spawner, trial) = (app.trial.clone(), app.trial.clone());
+            let trial = app.trial.clone();
             let undo = move || async move {
                 trial.point(format!("give back the {name}")).await;
                 trial.ledger().switch_off(name);
             };
-            setup.on_close_spawn(name, move |undo| spawner.spawn(undo), undo);
+            setup.on_close_async(name, undo);
             let trial = app.trial.clone();
             let step = async move {
                 trial.point(name).await;

@@ -122,7 +122,10 @@ async fn worker_stream(app: App, client: Client) -> Outcome<Response> {
     setup.hold(Arc::clone(&app.permits).acquire_owned().await?);
     setup.take_over(&app.workers, "ada", tx).await?;
     let paused = app.clone();
-    setup.on_close_async(move || async move { paused.tell_router("pause").await });
+    setup.on_close_async(
+        "undo",
+        move || async move { paused.tell_router("pause").await },
+    );
     setup.run(app.tell_router("resume")).await?;
     let live = setup.go_live()?;
     client.live();
@@ -132,6 +135,7 @@ async fn worker_stream(app: App, client: Client) -> Outcome<Response> {
     let events = live
         .stream(events)
         .heartbeat(Duration::from_secs(30), || Ok(Event::default().comment("")))
+        .unwrap()
         .farewell(|closed| Some(Ok(Event::default().data(closed.reason.to_string()))));
     Ok(Sse::new(events).into_response())
 }
@@ -158,7 +162,7 @@ fn a_worker_route_on_hangup_is_clean_on_tokio() {
         .resource("connections", |app| app.scope.handles().len())
         .close(|app| async move { app.scope.close_all(CloseReason::Idle) > 0 })
         .shutdown(|app| async move {
-            app.scope.drain(Duration::from_secs(5)).await;
+            app.scope.drain(Duration::from_secs(5)).await.unwrap();
             app.log.lock().unwrap().push("gone");
         })
         .event("a message", |app| async move {

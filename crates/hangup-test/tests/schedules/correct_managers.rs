@@ -35,7 +35,7 @@ struct Entry {
     in_step: bool,
     waits_for: Option<Vec<usize>>,
     steps: usize,
-    undone: Vec<usize>,
+    undos_run: Vec<usize>,
     settled: bool,
 }
 
@@ -95,7 +95,7 @@ impl Inner {
             in_step: false,
             waits_for: None,
             steps: 0,
-            undone: Vec::new(),
+            undos_run: Vec::new(),
             settled: false,
         };
         self.entries.insert(who, entry);
@@ -193,7 +193,7 @@ impl Inner {
 impl Entry {
     fn settle(&mut self) {
         if !self.settled {
-            self.undone = (0..self.steps).rev().collect();
+            self.undos_run = (0..self.steps).rev().collect();
             self.settled = true;
         }
     }
@@ -257,7 +257,7 @@ impl Manager for Correct {
     fn undone(&self, connection: usize) -> Option<Vec<usize>> {
         Some(
             self.inner.lock().unwrap().entries[&connection]
-                .undone
+                .undos_run
                 .clone(),
         )
     }

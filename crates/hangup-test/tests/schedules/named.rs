@@ -1,6 +1,7 @@
 //! Each difference suggests the right race.
 
-use hangup::{CloseReason, Conflict, Event, State};
+use hangup::state::Event;
+use hangup::{CloseReason, Conflict, State};
 use hangup_test::Race;
 use hangup_test::schedule::{Manager, Op, Outcome, Place, Reference, Schedule, Shape, check};
 

@@ -51,7 +51,7 @@ pub(super) async fn stream_with_heartbeat(
 ) -> Outcome {
     let live = setup.go_live()?;
     let heartbeat = beats(server.trial.timer("heartbeat"), || ());
-    server.trial.spawn(live.scoped(heartbeat));
+    server.trial.spawn(live.track(heartbeat));
     client.respond(live.stream(pending::<()>())).await;
     Ok(())
 }

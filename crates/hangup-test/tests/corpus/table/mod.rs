@@ -1,6 +1,8 @@
 //! Handlers as servers ship them, each with one race, and the same handlers on `hangup`.
 
 mod fake;
+#[path = "../../support/on_trial.rs"]
+mod on_trial;
 mod on_hangup;
 mod add_before_wiring;
 mod body_guard;

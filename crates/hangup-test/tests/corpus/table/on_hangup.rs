@@ -8,6 +8,7 @@ use hangup::{CloseReason, Conflict, Registering, Registry, Scope};
 use hangup_test::{Client, Report, Trial, abort_everywhere};
 
 use super::fake::{Log, Router};
+use super::on_trial::OnTrial;
 
 pub(super) type Outcome = Result<(), Box<dyn Error>>;
 
@@ -29,7 +30,10 @@ where
 {
     let server = move |trial: &Trial| Server {
         trial: trial.clone(),
-        scope: Scope::builder().max_connections(max_connections).build(),
+        scope: Scope::builder()
+            .max_connections(max_connections)
+            .runtime(OnTrial(trial.clone()))
+            .build(),
         workers: Registry::new(Conflict::Replace),
         sessions: Registry::new(Conflict::Replace),
         router: Router(trial.clone()),
@@ -44,7 +48,7 @@ where
         .shutdown(|server| async move {
             server.scope.begin_drain();
             server.scope.close_all(CloseReason::Shutdown);
-            server.scope.settled().await;
+            server.scope.drained().await;
         })
         .event("publish", |server| async move { server.log.publish() })
         .explore()
@@ -61,14 +65,10 @@ pub(super) async fn stream(setup: Registering, client: &Client) -> Outcome {
 
 /// Opens a connection that closes when the signal of its request fires.
 pub(super) fn register(server: &Server, client: &Client) -> Result<Registering, Box<dyn Error>> {
+    let signal = client.signal();
     let opened = server.scope.open()?;
-    let (signal, connection) = (client.signal(), opened.handle());
-    server.trial.spawn(async move {
-        connection
-            .close_when(signal.fired(), CloseReason::Aborted)
-            .await;
-    });
-    Ok(opened.register()?)
+    let bound = opened.abort_on(async move { signal.fired().await })?;
+    Ok(bound.register()?)
 }
 
 /// One worker per name, visible while it is live.

@@ -30,9 +30,9 @@ pub(super) fn by_hand() -> Report {
 async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     let mut setup = server.scope.open()?.register()?;
     setup.join(&server.workers, "ada", ())?;
-    let (spawner, trial) = (server.trial.clone(), server.trial.clone());
+    let trial = server.trial.clone();
     let tell = move || async move { trial.point("tell the others").await };
-    setup.on_close_spawn("tell", move |undo| spawner.spawn(undo), tell);
+    setup.on_close_async("tell", tell);
     setup.run(server.trial.point("authenticate")).await?;
     stream(setup, &client).await
 }

@@ -33,7 +33,7 @@ struct Handler {
     guards: Vec<Guard>,
     steps: usize,
     complete: Rc<Cell<bool>>,
-    undone: Rc<RefCell<Vec<usize>>>,
+    undos_run: Rc<RefCell<Vec<usize>>>,
 }
 
 /// Undoes its step when it is dropped.
@@ -48,7 +48,7 @@ impl Drop for Guard {
 impl Handler {
     fn begin(&mut self, style: Style) {
         let guard = {
-            let (undone, number) = (Rc::clone(&self.undone), self.steps);
+            let (undone, number) = (Rc::clone(&self.undos_run), self.steps);
             move || Guard(undone, number)
         };
         self.steps += 1;
@@ -151,7 +151,7 @@ impl Manager for Server {
     }
 
     fn undone(&self, connection: usize) -> Option<Vec<usize>> {
-        Some(self.handlers[&connection].undone.borrow().clone())
+        Some(self.handlers[&connection].undos_run.borrow().clone())
     }
 }
 

@@ -14,7 +14,7 @@ struct TimesOut {
     registers_first: bool,
     steps: HashMap<usize, usize>,
     undos: HashMap<usize, Vec<usize>>,
-    undone: HashMap<usize, Vec<usize>>,
+    undos_run: HashMap<usize, Vec<usize>>,
 }
 
 impl TimesOut {
@@ -44,7 +44,7 @@ impl Manager for TimesOut {
             Op::Drop(who) => {
                 let mut undos = self.undos.remove(&who).unwrap_or_default();
                 undos.reverse();
-                self.undone.insert(who, undos);
+                self.undos_run.insert(who, undos);
             }
             op => unreachable!("{op}"),
         }
@@ -56,7 +56,7 @@ impl Manager for TimesOut {
     }
 
     fn undone(&self, connection: usize) -> Option<Vec<usize>> {
-        Some(self.undone.get(&connection).cloned().unwrap_or_default())
+        Some(self.undos_run.get(&connection).cloned().unwrap_or_default())
     }
 }
 

@@ -1,0 +1,33 @@
+//! The third typed state: the only one that streams.
+
+use std::sync::Arc;
+
+use super::owner::{Owner, owner_methods};
+use crate::lifecycle::Lifecycle;
+
+/// A connection that is set up: visible in its registries, ready to stream.
+///
+/// To drop it closes the connection as [`Dropped`](crate::CloseReason::Dropped).
+#[must_use = "dropping it closes the connection"]
+#[derive(Debug)]
+pub struct Live {
+    owner: Owner,
+}
+
+owner_methods!(Live);
+
+impl Live {
+    pub(crate) fn new(owner: Owner) -> Self {
+        Self { owner }
+    }
+
+    pub(crate) fn share(&self) -> Arc<Lifecycle> {
+        self.owner.share()
+    }
+
+    /// Records that the peer is there, which restarts the
+    /// [idle deadline](crate::Deadlines::idle).
+    pub fn touch(&self) {
+        self.owner.touch();
+    }
+}

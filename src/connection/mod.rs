@@ -1,0 +1,25 @@
+//! The typed states of a connection, and what its owner can do in each.
+
+mod owner;
+mod live;
+mod registering;
+mod pending;
+mod step;
+mod take_over;
+mod on_close_async;
+mod abort_on;
+mod track;
+mod spawn;
+mod abortable;
+mod run;
+
+pub(crate) use abortable::Abortable;
+pub use live::Live;
+pub(crate) use owner::Owner;
+pub use pending::Pending;
+pub use registering::Registering;
+pub use run::Run;
+pub use spawn::Spawned;
+pub use step::Step;
+pub use take_over::TakeOver;
+pub use track::Tracked;

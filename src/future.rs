@@ -1,0 +1,10 @@
+//! The futures and streams that the methods of this crate return.
+//!
+//! Their names are rarely written out: they are `.await`ed, polled or returned.
+
+pub use crate::connection::{Run, Spawned, Step, TakeOver, Tracked};
+pub use crate::lifecycle::{CloseWhen, WaitForClosed, WaitForSettled};
+pub use crate::scope::{Drain, Drained};
+pub use crate::stream::Heartbeat;
+#[cfg(feature = "http-body")]
+pub use crate::stream::SseHeartbeat;

@@ -1,0 +1,110 @@
+//! Ordered delivery of one connection's events to the observer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::observer::{Telemetry, Transition};
+use super::settled::Settled;
+use super::word::Word;
+use crate::id::ConnectionId;
+use crate::panic::catch_panic;
+use crate::sync::baton::Baton;
+use crate::sync::{Mutex, lock};
+
+/// The events of one connection that the observer has not been told yet.
+///
+/// They are in the order of the transitions, because the transitions of an observed
+/// connection are made under this lock; the calls of the observer are not (I8).
+pub(crate) struct EventQueue {
+    telemetry: Arc<Telemetry>,
+    id: ConnectionId,
+    pending: Mutex<PendingNotices>,
+}
+
+struct PendingNotices {
+    queue: VecDeque<Notice>,
+    baton: Baton,
+    /// When the current phase began.
+    since: Option<Instant>,
+}
+
+enum Notice {
+    Opened,
+    Moved(Transition),
+    Settled(Settled),
+}
+
+impl EventQueue {
+    pub(super) fn new(telemetry: Arc<Telemetry>, id: ConnectionId) -> Self {
+        let since = telemetry.now();
+        Self {
+            telemetry,
+            id,
+            pending: Mutex::new(PendingNotices {
+                queue: VecDeque::from([Notice::Opened]),
+                baton: Baton::default(),
+                since,
+            }),
+        }
+    }
+
+    /// Makes a move on the word, and delivers it if it was a transition.
+    pub(super) fn record<T>(&self, word: &Word, make: impl FnOnce(&Word) -> T) -> T {
+        let now = self.telemetry.now();
+        let mut pending = lock(&self.pending);
+        let from = word.load().state();
+        let made = make(word);
+        let to = word.load().state();
+        if let (Some(from), true) = (from.phase(), from != to) {
+            let lasted = now
+                .zip(pending.since)
+                .map(|(now, since)| now.saturating_duration_since(since));
+            // `max`, because two threads may have read the clock in the other order. If
+            // `now` is unknown, the length of the phase that begins here is unknown too.
+            pending.since = now.map(|now| pending.since.map_or(now, |since| now.max(since)));
+            pending.queue.push_back(Notice::Moved(Transition {
+                id: self.id,
+                from,
+                to,
+                lasted,
+            }));
+        }
+        drop(pending);
+        self.deliver();
+        made
+    }
+
+    pub(super) fn settled(&self, settled: Settled) {
+        lock(&self.pending)
+            .queue
+            .push_back(Notice::Settled(settled));
+        self.deliver();
+    }
+
+    /// Delivers all that is queued, unless another call does.
+    pub(super) fn deliver(&self) {
+        if !lock(&self.pending).baton.take(|| ()) {
+            return;
+        }
+        while let Some(notice) = self.next() {
+            // A panic has been reported by the panic hook.
+            let _: Result<(), String> = catch_panic(|| self.tell(&notice));
+        }
+    }
+
+    fn next(&self) -> Option<Notice> {
+        let mut pending = lock(&self.pending);
+        let due = pending.queue.pop_front();
+        pending.baton.next(due).ok()
+    }
+
+    fn tell(&self, notice: &Notice) {
+        let observer = &self.telemetry.observer;
+        match notice {
+            Notice::Opened => observer.on_open(self.id),
+            Notice::Moved(transition) => observer.on_transition(transition),
+            Notice::Settled(settled) => observer.on_settled(self.id, settled),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Admission: the drain gate and the cap, decided in one step (I6).
+//!
+//! ```text
+//!   bits   what
+//!   0      CLOSED: a drain has begun; never cleared
+//!   1-     with a cap, how many connections are admitted and not settled
+//! ```
+//!
+//! Without a cap the gate counts nothing, so that threads do not contend for it. The
+//! connections inside are then known under the locks of the shards alone, under which each
+//! of them enters and leaves.
+//!
+//! ORDERING: `leave` and `close` are `Release`, `admit` and `is_closed` are `Acquire`, and
+//! every move is one read-modify-write, so a release is passed on by the moves after it. A
+//! connection admitted into a freed place sees its predecessor's undos; a caller refused
+//! as `Draining` sees all that preceded `begin_drain`. Without the former, this could fail:
+//!
+//! ```text
+//!   thread 1                               thread 2
+//!   setup.on_close(|| port.free())         let next = scope.open()?;  // cap of one
+//!   drop(setup)                            assert!(port.is_free());
+//! ```
+
+use crate::error::OpenError;
+use crate::sync::{AtomicUsize, Ordering};
+
+const CLOSED: usize = 1;
+const ONE: usize = 2;
+
+/// More connections than memory has room for.
+const UNLIMITED: usize = usize::MAX / ONE;
+
+pub(crate) struct Gate {
+    word: AtomicUsize,
+    max: usize,
+}
+
+impl Gate {
+    pub(crate) fn new(max: Option<usize>) -> Self {
+        Self {
+            word: AtomicUsize::new(0),
+            max: max.unwrap_or(UNLIMITED).min(UNLIMITED),
+        }
+    }
+
+    /// Called under the lock of the shard that the connection enters.
+    pub(crate) fn admit(&self) -> Result<(), OpenError> {
+        let mut current = self.word.load(Ordering::Acquire);
+        loop {
+            if current & CLOSED != 0 {
+                return Err(OpenError::Draining);
+            }
+            if self.is_unlimited() {
+                return Ok(());
+            }
+            if current / ONE >= self.max {
+                return Err(OpenError::Full);
+            }
+            match self.word.compare_exchange_weak(
+                current,
+                current + ONE,
+                Ordering::Acquire,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Ok(()),
+                Err(seen) => current = seen,
+            }
+        }
+    }
+
+    /// A connection inside has settled.
+    pub(crate) fn leave(&self) {
+        if !self.is_unlimited() {
+            let before = self.word.fetch_sub(ONE, Ordering::Release);
+            debug_assert!(before >= ONE, "only an admitted connection leaves");
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.word.fetch_or(CLOSED, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.word.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    fn is_unlimited(&self) -> bool {
+        self.max == UNLIMITED
+    }
+}

@@ -1,0 +1,44 @@
+//! How the owner sleeps until a close wakes it.
+
+use std::task::{Context, Poll, Waker};
+
+use super::Lifecycle;
+use crate::state::Closed;
+
+/// The waker that the owner has stored in its lifecycle, for a close to wake.
+///
+/// Keeping a copy here lets a poll from the same task skip the lock.
+#[derive(Debug, Default)]
+pub(crate) struct WakerSlot(Option<Waker>);
+
+impl WakerSlot {
+    /// `Ready` if the connection has closed; else a close will wake the task.
+    pub(crate) fn poll_closed(&mut self, lifecycle: &Lifecycle, cx: &Context<'_>) -> Poll<Closed> {
+        self.register(lifecycle, cx, |_| ());
+        // Read after the waker is stored, also if an earlier poll stored it: a close sets
+        // the word first and takes the waker then.
+        lifecycle.closed().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// [`poll_closed`](Self::poll_closed), which also stores the waker for the source of a
+    /// reader that a stall deadline watches.
+    pub(crate) fn poll_closed_watched(
+        &mut self,
+        lifecycle: &Lifecycle,
+        cx: &Context<'_>,
+    ) -> Poll<Closed> {
+        self.register(lifecycle, cx, |waker| {
+            lifecycle.register_reader(waker.clone());
+        });
+        lifecycle.closed().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn register(&mut self, lifecycle: &Lifecycle, cx: &Context<'_>, also: impl FnOnce(&Waker)) {
+        let waker = cx.waker();
+        if !self.0.as_ref().is_some_and(|left| left.will_wake(waker)) {
+            lifecycle.register_owner(waker.clone());
+            also(waker);
+            self.0 = Some(waker.clone());
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The bits of a connection's word.
+//!
+//! ```text
+//!   bits   what
+//!   0-1    the phase: 0 pending, 1 registering, 2 live; a close keeps it
+//!   2      CLOSED
+//!   3      IN_STEP: the owner is in a set-up step
+//!   4-7    the code of the close reason; 0 while open
+//!   8-23   the application's code of `App`; else 0
+//!   24     SETTLED: closed, and everything is undone
+//!   25     HAS_PARTS: something was stored under the mutex, or is about to be
+//!   26     SETTLE_WAITER: a waker waits under the mutex for SETTLED
+//!   27     STALL_WATCH: a stall deadline watches the reader, so a poll must say so
+//! ```
+//!
+//! Which bits go together:
+//!
+//! ```text
+//!   state          IN_STEP   SETTLED
+//!   pending, live  never     never
+//!   registering    maybe     never
+//!   closed         maybe     only without IN_STEP
+//! ```
+//!
+//! HAS_PARTS, SETTLE_WAITER and STALL_WATCH go with every state and are never cleared.
+
+use crate::state::{APP, CloseReason, Closed, Phase, State};
+
+pub(super) const PENDING: u32 = 0;
+pub(super) const REGISTERING: u32 = 1;
+pub(super) const LIVE: u32 = 2;
+
+const PHASE_MASK: u32 = 0b11;
+const CLOSED: u32 = 1 << 2;
+pub(super) const IN_STEP: u32 = 1 << 3;
+const REASON_SHIFT: u32 = 4;
+const REASON_MASK: u32 = 0b1111;
+const CODE_SHIFT: u32 = 8;
+const CODE_MASK: u32 = 0xffff;
+pub(super) const SETTLED: u32 = 1 << 24;
+pub(super) const HAS_PARTS: u32 = 1 << 25;
+pub(super) const SETTLE_WAITER: u32 = 1 << 26;
+pub(super) const STALL_WATCH: u32 = 1 << 27;
+
+/// A loaded word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Snapshot(pub(super) u32);
+
+impl Snapshot {
+    pub(crate) fn state(self) -> State {
+        match (self.phase(), self.is_closed()) {
+            (_, true) => State::Closed(self.how_it_closed()),
+            (Phase::Pending, false) => State::Pending,
+            (Phase::Registering, false) => State::Registering,
+            (Phase::Live, false) => State::Live,
+        }
+    }
+
+    fn phase(self) -> Phase {
+        match self.0 & PHASE_MASK {
+            PENDING => Phase::Pending,
+            REGISTERING => Phase::Registering,
+            _ => Phase::Live,
+        }
+    }
+
+    pub(crate) fn is_live(self) -> bool {
+        self.0 & (PHASE_MASK | CLOSED) == LIVE
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(self) -> bool {
+        self.0 & CLOSED != 0
+    }
+
+    /// Whether the connection is open and no stall deadline watches its reader: the fast
+    /// path of a poll.
+    #[inline]
+    pub(crate) fn is_plainly_open(self) -> bool {
+        self.0 & (CLOSED | STALL_WATCH) == 0
+    }
+
+    #[inline]
+    pub(crate) fn closed(self) -> Option<Closed> {
+        self.is_closed().then(|| self.how_it_closed())
+    }
+
+    /// How the connection closed; meaningless while it is open.
+    fn how_it_closed(self) -> Closed {
+        Closed {
+            reason: decode_reason(self.0),
+            from: self.phase(),
+        }
+    }
+
+    #[cold]
+    pub(super) fn expect_closed(self) -> Closed {
+        self.closed().expect("only a close prevents this move")
+    }
+
+    pub(crate) fn settled(self) -> bool {
+        self.0 & SETTLED != 0
+    }
+
+    pub(crate) fn has_parts(self) -> bool {
+        self.0 & HAS_PARTS != 0
+    }
+
+    pub(super) fn has_settle_waiter(self) -> bool {
+        self.0 & SETTLE_WAITER != 0
+    }
+
+    pub(super) fn in_step(self) -> bool {
+        self.0 & IN_STEP != 0
+    }
+
+    pub(super) fn without_step(self) -> Self {
+        Self(self.0 & !IN_STEP)
+    }
+
+    // `State::apply` on the packed form; the flags stay. The typed states allow only events
+    // that are in order, so a closed connection is the only one that refuses.
+
+    #[inline]
+    pub(super) fn entered(self, phase: u32) -> Option<Self> {
+        (!self.is_closed()).then_some(Self(self.0 & !PHASE_MASK | phase))
+    }
+
+    #[inline]
+    pub(super) fn closed_as(self, reason: u32) -> Option<Self> {
+        (!self.is_closed()).then_some(Self(self.0 | CLOSED | reason))
+    }
+}
+
+pub(super) fn encode_reason(reason: CloseReason) -> u32 {
+    let app = match reason {
+        CloseReason::App(app) => app,
+        _ => 0,
+    };
+    reason.code() << REASON_SHIFT | u32::from(app) << CODE_SHIFT
+}
+
+fn decode_reason(bits: u32) -> CloseReason {
+    let app = u16::try_from((bits >> CODE_SHIFT) & CODE_MASK).expect("masked to 16 bits");
+    CloseReason::from_code((bits >> REASON_SHIFT) & REASON_MASK, app)
+}
+
+const _: () = assert!(APP <= REASON_MASK, "every code fits into its bits");

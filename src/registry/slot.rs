@@ -1,0 +1,30 @@
+//! The entry of one connection under one key.
+
+use crate::lifecycle::Handle;
+use crate::state::Closed;
+
+/// It holds the only copy of the key.
+pub(super) struct Slot<K, V> {
+    /// A number that no other slot of the shard ever has. It ascends.
+    pub(super) order: u64,
+    /// Generation of the key: the order of the bucket's first slot. A key that empties and
+    /// fills again gets a new one (ABA guard).
+    pub(super) generation: u64,
+    pub(super) key: K,
+    pub(super) value: V,
+    pub(super) handle: Handle,
+}
+
+impl<K, V> Slot<K, V> {
+    pub(super) fn is_live(&self) -> bool {
+        self.handle.lifecycle().is_live()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.closed().is_none()
+    }
+
+    pub(super) fn closed(&self) -> Option<Closed> {
+        self.handle.lifecycle().closed()
+    }
+}

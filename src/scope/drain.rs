@@ -1,0 +1,234 @@
+//! Draining a scope within a deadline.
+
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::Scope;
+use crate::id::ConnectionId;
+use crate::lifecycle::Handle;
+use crate::runtime::{self, BoxFuture, NoRuntime, Runtime};
+use crate::state::{CloseReason, Closed};
+
+/// The number of connections that a server closes at once without a noticeable delay.
+const BATCH: usize = 1000;
+/// The pause between two batches, unless all pauses together take too long.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The time for the tasks of abandoned undos to be polled once more.
+const GRACE: Duration = Duration::from_millis(250);
+
+impl Scope {
+    /// Ends every connection, within `deadline` if possible:
+    ///
+    /// 1. From now on nothing is [admitted](Self::begin_drain), for good.
+    /// 2. Every connection is closed as [`Shutdown`](CloseReason::Shutdown), the oldest
+    ///    first, and its stream yields its farewell and ends. They are closed in
+    ///    [batches](Drain::batch_size) that are [spread](Drain::spread) over some time, so
+    ///    that not all clients reconnect at once.
+    /// 3. The drain waits until all connections have settled, asynchronous undos included.
+    /// 4. When the deadline passes, the connections that are still open are closed, and the
+    ///    asynchronous undos that have not ended are [abandoned](Handle::abandon_undos).
+    ///
+    /// It does nothing until it is awaited. It does not wait until the transport has sent
+    /// the farewells: that is up to the server. A graceful shutdown of axum or of
+    /// hyper-util, begun after the drain or beside it, waits for that. It ends soon then,
+    /// except for clients that do not read: give it a limit of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRuntime`] if there is no [`Runtime`](crate::runtime) to take the time from. Nothing
+    /// has changed then, and the scope still admits.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop the future leaves the scope draining, and the connections open that were not
+    /// closed yet.
+    ///
+    /// # Examples
+    ///
+    /// With axum: first the streams, then the server.
+    ///
+    /// ```
+    /// # use std::future::ready as ctrl_c;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use hangup::Scope;
+    ///
+    /// let scope = Scope::new();
+    /// let app = axum::Router::new(); // ...with the scope in its state
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// axum::serve(listener, app)
+    ///     .with_graceful_shutdown(async move {
+    ///         ctrl_c(()).await;
+    ///         let report = scope.drain(Duration::from_secs(10)).await;
+    ///         println!("{report:?}");
+    ///     })
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain(&self, deadline: Duration) -> Drain {
+        Drain {
+            scope: self.clone(),
+            deadline,
+            batch: BATCH,
+            spread: None,
+        }
+    }
+}
+
+/// A drain that has not begun. Made by [`Scope::drain`]; `.await` it.
+#[derive(Debug)]
+#[must_use = "a drain does nothing unless it is awaited"]
+pub struct Drain {
+    scope: Scope,
+    deadline: Duration,
+    batch: usize,
+    spread: Option<Duration>,
+}
+
+/// How a drain went. Each connection that had not settled when the drain began is counted
+/// once: in `closed`, `forced` or `unsettled`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// How many connections settled before the deadline.
+    pub closed: usize,
+    /// How many connections settled after the deadline, because they were forced to.
+    pub forced: usize,
+    /// The asynchronous undos that did not run to their end, including those that overran a
+    /// [deadline](crate::Deadlines::undo) of their own.
+    pub abandoned: Vec<AbandonedUndo>,
+    /// The connections that are closed and have not settled even so: the owner is in a
+    /// set-up step that is not polled, or a task or an undo does not return.
+    pub unsettled: Vec<ConnectionId>,
+}
+
+/// An asynchronous undo that did not run to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AbandonedUndo {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The name of the undo.
+    pub undo: String,
+}
+
+impl Drain {
+    /// How many connections are closed at once: 1000, unless this is called. At least one.
+    pub fn batch_size(mut self, size: usize) -> Self {
+        self.batch = size.max(1);
+        self
+    }
+
+    /// The time from the first batch to the last, which random pauses divide.
+    ///
+    /// Unless this is called, that is a tenth of a second for each batch but the first, and
+    /// at most half of the deadline.
+    pub fn spread(mut self, time: Duration) -> Self {
+        self.spread = Some(time);
+        self
+    }
+
+    async fn run(self) -> Result<DrainReport, NoRuntime> {
+        let given = self.scope.runtime().cloned();
+        let runtime = given.or_else(runtime::current).ok_or(NoRuntime)?;
+        self.scope.begin_drain();
+        // All connections that there will ever be: no other is admitted (I6).
+        let handles = self.scope.handles();
+        let in_time = before(runtime.sleep(self.deadline), async {
+            self.close_in_batches(&handles, &runtime).await;
+            self.scope.drained().await;
+        });
+        let mut report = DrainReport::default();
+        if in_time.await.is_some() {
+            report.closed = handles.len();
+        } else {
+            let (settled, left): (Vec<_>, Vec<_>) = handles
+                .iter()
+                .partition(|handle| handle.try_settled().is_some());
+            report.closed = settled.len();
+            for handle in &left {
+                handle.abandon_undos();
+                close(handle);
+            }
+            // The report says which connections did not settle in this time.
+            let _: Option<()> = before(runtime.sleep(GRACE), self.scope.drained()).await;
+        }
+        for handle in &handles {
+            let Some(settled) = handle.try_settled() else {
+                report.unsettled.push(handle.id());
+                continue;
+            };
+            let abandoned = |undo| AbandonedUndo {
+                id: handle.id(),
+                undo,
+            };
+            report
+                .abandoned
+                .extend(settled.abandoned.into_iter().map(abandoned));
+        }
+        report.forced = handles.len() - report.closed - report.unsettled.len();
+        Ok(report)
+    }
+
+    async fn close_in_batches(&self, handles: &[Handle], runtime: &Arc<dyn Runtime>) {
+        let pauses = handles.len().div_ceil(self.batch).saturating_sub(1);
+        let pauses = u32::try_from(pauses).unwrap_or(u32::MAX);
+        let spread = self
+            .spread
+            .unwrap_or_else(|| (self.deadline / 2).min(PAUSE.saturating_mul(pauses)));
+        let begun = runtime.now();
+        for (past, batch) in (0..).zip(handles.chunks(self.batch)) {
+            if past > 0 {
+                // A random instant in the slot of this batch: the slots have equal lengths,
+                // so all pauses together take as long as they should.
+                let slot = spread / pauses;
+                let due = slot
+                    .saturating_mul(past - 1)
+                    .saturating_add(slot.mul_f64(jitter()));
+                let elapsed = runtime.now().saturating_duration_since(begun);
+                runtime.sleep(due.saturating_sub(elapsed)).await;
+            }
+            batch.iter().for_each(close);
+        }
+    }
+}
+
+impl IntoFuture for Drain {
+    type Output = Result<DrainReport, NoRuntime>;
+    type IntoFuture = BoxFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+/// The output of `work`, or `None` if `deadline` completes first.
+async fn before<T>(mut deadline: BoxFuture<()>, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        Pin::new(&mut deadline).poll(cx).map(|()| None)
+    })
+    .await
+}
+
+fn close(handle: &Handle) {
+    // `Err` means that it closed before, for another reason.
+    let _: Result<(), Closed> = handle.close(CloseReason::Shutdown);
+}
+
+/// A random number from 0 to less than 1: the keys of a hasher are random enough for that.
+fn jitter() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+
+    // As many bits as an f64 represents exactly.
+    let random = RandomState::new().hash_one(()) >> 32;
+    f64::from(u32::try_from(random).expect("32 bits are left")) / 2f64.powi(32)
+}

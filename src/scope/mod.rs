@@ -1,0 +1,280 @@
+//! A group of connections: admits them, counts them, closes all of them.
+
+mod builder;
+mod sweep;
+mod drained;
+mod drain;
+mod abort_on;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::connection::{Live, Owner, Pending, Registering};
+use crate::error::OpenError;
+use crate::id::ConnectionId;
+use crate::lifecycle::group::{Group, Stats};
+use crate::lifecycle::{Handle, Lifecycle};
+use crate::runtime::Runtime;
+use crate::state::CloseReason;
+use crate::time::{Deadlines, Timers};
+
+pub use builder::ScopeBuilder;
+pub use drain::{AbandonedUndo, Drain, DrainReport};
+pub use drained::Drained;
+
+/// A group of connections, and the only way to open one.
+///
+/// Cheap to clone; all clones are the same group. It belongs into the server's state,
+/// beside the registries.
+///
+/// # Examples
+///
+/// ```
+/// # use futures::executor::block_on;
+/// use hangup::{CloseReason, OpenError, Scope};
+///
+/// let scope = Scope::new();
+/// let pending = scope.open()?;
+/// assert_eq!(scope.stats().pending, 1);
+///
+/// // Shutdown: the scope admits nothing any more, and every connection closes and is undone.
+/// scope.begin_drain();
+/// assert_eq!(scope.open().unwrap_err(), OpenError::Draining);
+/// assert_eq!(scope.close_all(CloseReason::Shutdown), 1);
+/// block_on(scope.drained());
+/// assert_eq!(scope.stats().closed_as(CloseReason::Shutdown), 1);
+/// # drop(pending);
+/// # Ok::<(), OpenError>(())
+/// ```
+#[derive(Clone)]
+pub struct Scope {
+    shared: Arc<Group<Lifecycle>>,
+}
+
+/// The number of connections that are closed between two looks at their shard. In a model
+/// one, so that one shard takes several looks.
+const BATCH: usize = if cfg!(hangup_loom) { 1 } else { 32 };
+
+impl Scope {
+    /// A new group with no connection in it, and no cap.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Builds a group with a cap, deadlines, a runtime or an observer.
+    pub fn builder() -> ScopeBuilder {
+        ScopeBuilder::default()
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    ///
+    /// - [`OpenError::Draining`] from the instant in which a drain begins: what was opened
+    ///   before is in the group, and [`close_all`](Self::close_all) finds it.
+    /// - [`OpenError::Full`] while as many connections as the
+    ///   [cap](ScopeBuilder::max_connections) have not settled.
+    /// - [`OpenError::NoRuntime`] if the scope has deadlines, is not
+    ///   [swept by hand](ScopeBuilder::swept_by_hand), and there is no
+    ///   [runtime](crate::runtime) that keeps them.
+    ///
+    /// The first two are decided in the same step that admits; if both apply, the error is
+    /// `Draining`. On an error nothing has changed.
+    ///
+    /// # Panics
+    ///
+    /// If a runtime is needed, and it is a tokio runtime without timers.
+    pub fn open(&self) -> Result<Pending, OpenError> {
+        self.admit(None)
+    }
+
+    /// Opens a connection with [`Deadlines`] of its own instead of those of the scope.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), for these deadlines.
+    ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(&self, deadlines: Deadlines) -> Result<Pending, OpenError> {
+        self.admit(Some(deadlines))
+    }
+
+    fn admit(&self, own: Option<Deadlines>) -> Result<Pending, OpenError> {
+        let shared = &self.shared;
+        let timers = if own.as_ref().unwrap_or(&shared.deadlines).are_none() {
+            None
+        } else {
+            self.ensure_swept()?;
+            Some(Box::new(Timers::new(own)))
+        };
+        let lifecycle = Arc::new(Lifecycle::new(
+            ConnectionId::next(),
+            Arc::clone(shared),
+            shared.telemetry.as_ref(),
+            timers,
+        ));
+        let mut members = shared.members.lock(lifecycle.id().shard());
+        // Under the lock: a thread that reads this shard after the gate was closed finds all
+        // that were admitted before (I6).
+        shared.gate.admit()?;
+        members.insert(Arc::clone(&lifecycle));
+        drop(members);
+        lifecycle.opened();
+        Ok(Pending::new(Owner::new(lifecycle)))
+    }
+
+    /// Begins a drain: from now on [`open`](Self::open) refuses, for good.
+    ///
+    /// Open connections stay open. [`drain`](Self::drain) does all of it; by hand, follow
+    /// with [`close_all`](Self::close_all), and wait for [`drained`](Self::drained).
+    pub fn begin_drain(&self) {
+        self.shared.gate.close();
+        self.shared.wake_if_drained();
+    }
+
+    /// Whether a drain has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.gate.is_closed()
+    }
+
+    /// Closes all open connections, and returns how many this call closed.
+    ///
+    /// A connection that is opened during the call may stay open, unless a drain
+    /// [has begun](Self::begin_drain).
+    pub fn close_all(&self, reason: CloseReason) -> usize {
+        let mut batch = Vec::with_capacity(BATCH);
+        (0..self.shared.members.count())
+            .map(|shard| self.shared.close_shard(shard, &mut batch, reason))
+            .sum()
+    }
+
+    /// Handles to all connections that have not settled. The connections that one thread
+    /// opened are in the order of their opening.
+    #[must_use]
+    pub fn handles(&self) -> Vec<Handle> {
+        let mut handles: Vec<_> = (0..self.shared.members.count())
+            .flat_map(|shard| self.shared.handles_in(shard))
+            .collect();
+        handles.sort_unstable_by_key(Handle::id);
+        handles
+    }
+
+    /// Counts the connections by state. Reads the state of every connection.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        for members in self.shared.members.lock_each() {
+            // Read from the words, so that the counts cannot drift from the states.
+            for lifecycle in members.iter() {
+                stats.count(lifecycle.state());
+            }
+            // Under the same lock, under which a settling connection moves from the one to
+            // the other.
+            stats += &members.totals;
+        }
+        stats
+    }
+
+    /// What [`ScopeBuilder::runtime`] was given.
+    #[must_use]
+    pub fn runtime(&self) -> Option<&Arc<dyn Runtime>> {
+        self.shared.runtime.as_ref()
+    }
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Group<Lifecycle> {
+    fn to_scope(self: &Arc<Self>) -> Scope {
+        Scope {
+            shared: Arc::clone(self),
+        }
+    }
+
+    fn handles_in(&self, shard: usize) -> Vec<Handle> {
+        let members = self.members.lock(shard);
+        members.iter().cloned().map(Handle::new).collect()
+    }
+
+    /// Closes in batches, last first. A settled member is `swap_remove`d, which moves the
+    /// last member into its index; walking backwards, that index is still ahead, so none is
+    /// missed.
+    fn close_shard(
+        &self,
+        shard: usize,
+        batch: &mut Vec<Arc<Lifecycle>>,
+        reason: CloseReason,
+    ) -> usize {
+        let mut closed = 0;
+        let mut end = usize::MAX;
+        while end > 0 {
+            let members = self.members.lock(shard);
+            end = members.batch_before(end, batch);
+            drop(members);
+            for lifecycle in batch.drain(..).rev() {
+                closed += usize::from(lifecycle.close(reason).is_ok());
+            }
+        }
+        closed
+    }
+}
+
+macro_rules! scope {
+    ($($state:ident),*) => {$(
+        impl $state {
+            /// The scope that the connection was opened in.
+            #[must_use]
+            pub fn scope(&self) -> Scope {
+                self.lifecycle().group().to_scope()
+            }
+        }
+    )*};
+}
+scope!(Pending, Registering, Live);
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("stats", &self.stats())
+            .field("draining", &self.is_draining())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(hangup_loom)))]
+mod tests {
+    use super::Scope;
+    use crate::registry::{Conflict, Registry};
+
+    #[test]
+    fn keys_spread_over_the_shards() {
+        let (scope, registry) = (Scope::new(), Registry::new(Conflict::Reject));
+        let mut setup = scope.open().unwrap().register().unwrap();
+        for key in 0..1000 {
+            setup.join(&registry, key, ()).unwrap();
+        }
+        let slots = registry.slots_per_shard();
+        // With so many shards, no shard has a third of all by chance.
+        assert!(slots.iter().all(|slots| *slots < 1000 / 3));
+        assert_eq!(slots.iter().sum::<usize>(), 1000);
+    }
+
+    #[test]
+    fn connections_spread_over_the_shards() {
+        let scope = Scope::new();
+        let opened: Vec<_> = (0..1000).map(|_| scope.open().unwrap()).collect();
+        let shared = &scope.shared;
+        let mut shards = (0..shared.members.count()).map(|shard| shared.handles_in(shard));
+        // With so many shards, no shard has a third of all by chance.
+        assert!(shards.all(|handles| handles.len() < 1000 / 3));
+        drop(opened);
+    }
+}
