@@ -121,7 +121,6 @@ impl<R: Runtime + ?Sized> Runtime for Arc<R> {
 /// looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("no runtime: the scope has none, and this thread is in none")]
-#[non_exhaustive]
 pub struct NoRuntime;
 
 /// Makes `runtime` the one of this thread, until the returned guard is dropped.
