@@ -1,6 +1,6 @@
-//! What does not compile, each beside a twin that does and differs in one line.
+//! Code that must not compile, each beside a twin that compiles and differs in one line.
 //!
-//! Only for the doctests: there is nothing here to see for a user.
+//! For the doctests only.
 
 /// Streaming takes a `Live`. Not a `Pending`:
 ///

@@ -1,11 +1,11 @@
-//! When to give memory back after a burst.
+//! When a collection gives memory back after a burst.
 
-/// Below this capacity nothing is given back.
+/// Up to this capacity a collection keeps its memory.
 const SMALL: usize = 16;
 
-/// The capacity to shrink to, if less than an eighth is used. Half of it is free then, so
-/// that as many have to come or go before the memory moves again; and while all go, no
-/// more than one in six is moved.
+/// The capacity to shrink to, if less than an eighth is used: twice the length. So half of
+/// it is free, and as many elements must come or go before the memory moves again. While a
+/// collection empties, at most one element is moved for six that are removed.
 pub(crate) fn target(len: usize, capacity: usize) -> Option<usize> {
     (capacity > SMALL && len < capacity / 8).then_some(2 * len)
 }

@@ -24,7 +24,7 @@ use crate::state::{CloseReason, Closed};
 ///   the step, with [`run`](Self::run). A close in mid step stops the step before
 ///   the undo runs, so an undo never overlaps the step that it undoes.
 /// - **Synchronous**: acquire first, then [`hold`](Self::hold) it, or
-///   [`on_close`](Self::on_close). If the connection has closed meanwhile, the
+///   [`on_close`](Self::on_close). If the connection has closed in between, the
 ///   undo runs at once. That is after it has settled, when a successor under the
 ///   same key may be there already; if the two could meet, make it a step:
 ///   `setup.run(async { acquire() })`, with the undo first.
@@ -101,7 +101,7 @@ impl Registering {
     /// # Errors
     ///
     /// - [`KeyError::Closed`] if the connection has closed, whatever else is so: under
-    ///   `Replace` a later newcomer may have gone live meanwhile.
+    ///   `Replace` a later newcomer may have gone live in the meantime.
     /// - [`KeyError::Taken`] and [`KeyError::Full`] by the policy; decided
     ///   in the same step that inserts, closed connections not counted.
     /// - [`KeyError::AlreadyJoined`] if this connection holds the key already.
@@ -202,7 +202,7 @@ impl Registering {
     ///
     /// # Errors
     ///
-    /// [`Closed`] if the connection was closed meanwhile.
+    /// [`Closed`] if the connection has been closed.
     pub fn go_live(mut self) -> Result<Live, Closed> {
         self.release_claim();
         self.owner.go_live()?;

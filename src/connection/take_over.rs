@@ -1,4 +1,4 @@
-//! Waiting for whom one succeeds.
+//! Taking a key over: closing its holders, and waiting until they have settled.
 
 use std::fmt;
 use std::future::{self, Future};

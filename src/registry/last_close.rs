@@ -1,4 +1,4 @@
-//! Why the last connection under a key ended, for a bounded number of keys.
+//! How the last connection under a key closed, for a bounded number of keys.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -9,17 +9,17 @@ use hashbrown::HashTable;
 use crate::state::Closed;
 use crate::sync::{Mutex, lock};
 
-/// Forgets the key that ended the longest ago when it is full.
+/// A bounded memory: when it is full, it forgets the key whose last close is the oldest.
 pub(super) struct LastCloses<K> {
     max_keys: usize,
-    /// The user's, named here so that only those who ask for this need `K: Clone`.
+    /// `K::clone`, as a value, so that only `remember_closes` needs the bound.
     clone: fn(&K) -> K,
     remembered: Mutex<Remembered<K>>,
 }
 
 struct Remembered<K> {
     entries: HashTable<Entry<K>>,
-    /// The hash of each entry by its age.
+    /// The hash of each entry, by its age: the oldest comes first.
     by_age: BTreeMap<u64, u64>,
     next_age: u64,
 }
@@ -62,7 +62,7 @@ impl<K> LastCloses<K> {
     where
         K: Hash + Eq,
     {
-        // The user's, dropped when the lock is released (I8), also if `Eq` panics.
+        // Dropped after the lock is released (I8), also if `Eq` panics: it is the user's.
         let mut key = Some((self.clone)(key));
         let forgotten = lock(&self.remembered).record(self.max_keys, hash, &mut key, closed);
         drop(forgotten);
@@ -70,7 +70,7 @@ impl<K> LastCloses<K> {
 }
 
 impl<K: Eq> Remembered<K> {
-    /// Takes `key` if it is needed, and returns that of another if that is not.
+    /// Takes `key` if it is new, and returns the key that is forgotten for it.
     fn record(
         &mut self,
         max_keys: usize,

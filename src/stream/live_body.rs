@@ -1,4 +1,4 @@
-//! A body that ends with its connection, and a connection that ends with its body.
+//! A body that owns a live connection: each ends with the other.
 
 use std::fmt;
 use std::pin::Pin;
@@ -17,21 +17,21 @@ type Farewell<T> = Box<dyn FnOnce(Closed) -> Option<T> + Send>;
 pin_project! {
     /// A body that owns a live connection. Made by [`Live::body`].
     ///
-    /// It does for frames what [`LiveStream`](crate::LiveStream) does for items, and
-    /// forwards data and trailers, [`is_end_stream`](Body::is_end_stream) and
+    /// It treats frames as [`LiveStream`](crate::LiveStream) treats items, and forwards data
+    /// and trailers, [`is_end_stream`](Body::is_end_stream) and
     /// [`size_hint`](Body::size_hint).
     ///
-    /// - When the inner body ends, the connection closes `Completed`: also with its
-    ///   trailers, and when it says so after a frame, by `is_end_stream`, since no server
-    ///   polls on then; and when it is dropped with nothing left to send, by
-    ///   `is_end_stream` or the size hint. So a response that was sent is not one that was
-    ///   given up.
-    /// - When the connection is closed from anywhere, the task is woken, the inner body
-    ///   is dropped and this one ends. For HTTP that is the regular end of a body without a
-    ///   length, and an error for one with a length.
-    /// - When it is dropped before its end, the connection closes `Dropped`: the client is
-    ///   gone, or never wanted it, as with `HEAD`.
-    /// - When the inner body fails or panics, the connection closes `Failed`. An error is
+    /// - When the inner body ends, the connection closes `Completed`. A body ends with
+    ///   `None`, with its trailers, and with a frame after which `is_end_stream` is true,
+    ///   since no server polls again then. A body that is dropped with nothing left to send,
+    ///   by `is_end_stream` or by its size hint, has ended too: a response that was sent in
+    ///   full does not count as dropped.
+    /// - When the connection is closed from anywhere, the task is woken; its next poll drops
+    ///   the inner body and ends this one. For HTTP that is the regular end of a body without
+    ///   a length, and an error for one with a length.
+    /// - When the body is dropped before its end, the connection closes `Dropped`: the client
+    ///   is gone, or did not ask for a body, as with `HEAD`.
+    /// - When the inner body fails or panics, the connection closes `Failed`. The error is
     ///   passed on.
     #[must_use = "bodies do nothing unless polled"]
     pub struct LiveBody<B: Body> {
@@ -43,7 +43,7 @@ pin_project! {
     impl<B: Body> PinnedDrop for LiveBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let inner = this.project().inner;
-            // It has said all it can on the panic hook.
+            // A panic has been reported by the panic hook.
             let complete = inner
                 .source()
                 .is_some_and(|body| catch_panic(|| nothing_left(body)) == Ok(true));
@@ -57,13 +57,12 @@ pin_project! {
 }
 
 fn nothing_left<B: Body>(body: &B) -> bool {
-    // A server that knows the length stops there.
+    // A server that knows the length stops polling there.
     body.is_end_stream() || body.size_hint().exact() == Some(0)
 }
 
 impl Live {
-    /// Sends `body` on this connection, which ends when `body` ends, as `body` ends when
-    /// it does.
+    /// Sends `body` on this connection: each ends with the other.
     ///
     /// # Examples
     ///
@@ -93,12 +92,12 @@ impl Live {
 impl<B: Body> LiveBody<B> {
     /// Sends one last frame of data after the close, if `last` returns one.
     ///
-    /// It is told how the connection closed, `Completed` included, and is not called
-    /// when the body is dropped: there is nobody to say it to. Calling this again
-    /// replaces the farewell. There is none after trailers or an error.
+    /// `last` is given how the connection closed, `Completed` included. It is not called when
+    /// the body is dropped, since no reader is left, nor after trailers or an error. To call
+    /// this again replaces the farewell.
     ///
-    /// A body that is closed from elsewhere may stand anywhere. In server-sent events, a
-    /// farewell that begins with a blank line is an event of its own in any case.
+    /// A close may come at any byte of the body. In server-sent events, a farewell that
+    /// begins with a blank line is an event of its own in any case.
     pub fn farewell<F>(mut self, last: F) -> Self
     where
         F: FnOnce(Closed) -> Option<B::Data> + Send + 'static,
@@ -144,7 +143,7 @@ impl<B: Body> Body for LiveBody<B> {
             let frame = ready!(body.as_mut().poll_frame(cx));
             let last = match &frame {
                 None => Some(CloseReason::Completed),
-                // After either, no server polls it again, or asks whether it has ended.
+                // After an error no server polls again, nor asks whether the body has ended.
                 Some(Err(_)) => Some(CloseReason::Failed),
                 Some(Ok(frame)) if frame.is_trailers() || body.is_end_stream() => {
                     Some(CloseReason::Completed)
@@ -158,7 +157,7 @@ impl<B: Body> Body for LiveBody<B> {
                 let closed = last.map(|reason| this.inner.finish(reason));
                 if let Some(frame) = frame {
                     if frame.as_ref().map_or(true, Frame::is_trailers) {
-                        // Nothing may follow.
+                        // No frame may follow trailers or an error.
                         *this.farewell = None;
                     }
                     return Poll::Ready(Some(frame));
@@ -172,7 +171,7 @@ impl<B: Body> Body for LiveBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        // A farewell may come after the end.
+        // A farewell may follow the end of the inner body.
         self.farewell.is_none()
             && (self.inner.live().lifecycle().closed().is_some()
                 || self.inner.source().is_none_or(Body::is_end_stream))
@@ -180,7 +179,7 @@ impl<B: Body> Body for LiveBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         match self.inner.source() {
-            // Else a close from elsewhere would not be seen as one.
+            // The exact size, so that a client notices a close before the end.
             Some(body) if self.farewell.is_none() => body.size_hint(),
             None if self.farewell.is_none() => SizeHint::with_exact(0),
             _ => SizeHint::default(),

@@ -18,19 +18,18 @@ pin_project! {
     /// A stream that owns a live connection. Made by [`Live::stream`].
     ///
     /// - When the inner stream ends, the connection closes `Completed`.
-    /// - When the connection is closed from anywhere, the task is woken, the
-    ///   inner stream is dropped and this stream ends, however quiet the inner
-    ///   stream is.
-    /// - When this stream is dropped, because the client is gone, the connection
-    ///   closes `Dropped`.
+    /// - When the connection is closed from anywhere, the task is woken; its next poll drops
+    ///   the inner stream and ends this one, even if the inner stream is pending.
+    /// - When this stream is dropped, because the client is gone, the connection closes
+    ///   `Dropped`.
     /// - When the inner stream panics, the connection closes `Failed`.
     ///
-    /// No item is yielded by a poll that began after a close returned, except one
-    /// [`farewell`](Self::farewell). Items that the inner stream still had are
-    /// dropped with it.
+    /// A poll that began after a close returned yields no item, except one
+    /// [`farewell`](Self::farewell). The items that the inner stream still had are dropped
+    /// with it.
     ///
-    /// A ready item costs one atomic load on top of the inner stream, and two stores more
-    /// if its reader is [watched](crate::Deadlines::stall).
+    /// A ready item costs one atomic load on top of the inner stream, and two more stores
+    /// under a [stall deadline](crate::Deadlines::stall).
     ///
     /// # Cancel safety
     ///
@@ -45,8 +44,7 @@ pin_project! {
 }
 
 impl Live {
-    /// Streams `source` on this connection, which ends when `source` ends, as
-    /// `source` ends when it does.
+    /// Streams `source` on this connection: each ends with the other.
     pub fn stream<S: Stream>(self, source: S) -> LiveStream<S> {
         LiveStream::new(self, source)
     }
@@ -62,9 +60,9 @@ impl<S: Stream> LiveStream<S> {
 
     /// Yields one last item after the close, if `last` returns one.
     ///
-    /// It is told how the connection closed, `Completed` included, and is not
-    /// called when the stream is dropped: there is nobody to say it to.
-    /// Calling this again replaces the farewell.
+    /// `last` is given how the connection closed, `Completed` included. It is not called when
+    /// the stream is dropped, since no reader is left. To call this again replaces the
+    /// farewell.
     ///
     /// # Examples
     ///
@@ -171,7 +169,7 @@ impl<S: Stream> Stream for LiveStream<S> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // It may end at any time, and then say one thing more.
+        // A close may end it at any time, and a farewell may follow.
         let source = self.inner.source().map_or((0, Some(0)), S::size_hint);
         let last = usize::from(self.farewell.is_some());
         (0, source.1.and_then(|upper| upper.checked_add(last)))

@@ -1,28 +1,30 @@
-//! Where in a stream of events a heartbeat may come, and what it changes for the bytes
-//! after it.
+//! The places in a stream of events where a heartbeat may come, and the bytes after it
+//! that must then be left out.
 
-/// May lead the stream. Anywhere else it is a part of the text.
+/// The byte order mark. It may lead the stream; anywhere else it is part of the text.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Reads along as the bytes go by, however they are split.
+/// Tracks the boundaries of events in the bytes that pass, however they are split.
 #[derive(Debug)]
 pub(super) struct Boundaries {
-    /// How many bytes of a byte order mark have come, while nothing else has.
+    /// The number of bytes of a byte order mark that have passed; `None` after any other
+    /// byte.
     mark: Option<usize>,
-    /// How many lines have ended since the last text, up to the two that end an event.
+    /// The number of line endings since the last text, up to the two that end an event.
     endings: u8,
-    /// The last byte is a CR, whose line has ended: an LF would be part of the ending.
+    /// The last byte was a CR, which ends its line: an LF would belong to that ending.
     after_cr: bool,
-    /// A heartbeat stands before the next byte.
+    /// A heartbeat was sent after the last byte.
     parted: bool,
 }
 
-/// How bytes go on to the client.
+/// What is sent to the client for some bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Passage {
-    /// Comes before them: what was left out until now, and should not have been.
+    /// Sent before them: bytes that looked like a byte order mark, were left out, and turned
+    /// out to be text.
     pub(super) before: &'static [u8],
-    /// How many of them, from the first on, are left out.
+    /// How many of the bytes, from the first one, are left out.
     pub(super) left_out: usize,
 }
 
@@ -30,31 +32,30 @@ impl Boundaries {
     pub(super) const fn new() -> Self {
         Self {
             mark: Some(0),
-            // A stream begins as if after an event.
+            // The stream begins as after an event.
             endings: 2,
             after_cr: false,
             parted: false,
         }
     }
 
-    /// Whether a heartbeat may come now.
+    /// Whether a heartbeat may be sent now.
     pub(super) fn is_between_events(&self) -> bool {
-        // A part of a mark that is left out is nowhere.
+        // A partial mark that is left out does not stand between two bytes of the output.
         let in_mark = !self.parted && matches!(self.mark, Some(1..));
         self.endings == 2 && !in_mark
     }
 
-    /// A heartbeat comes now.
+    /// A heartbeat is sent now.
     ///
-    /// If a CR was last, the LF that may follow would now be a line of its own. And if
-    /// nothing was before, a byte order mark would now be a part of the first line. So
-    /// both are left out.
+    /// After it, an LF that belongs to a CR before it would be a line of its own, and a byte
+    /// order mark at the start would be part of the first line. So both are left out.
     pub(super) fn part(&mut self) {
         debug_assert!(self.is_between_events(), "a heartbeat inside an event");
         self.parted = true;
     }
 
-    /// Goes on with `bytes`.
+    /// Passes `bytes`.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Passage {
         let mut passage = Passage::default();
         let mut rest = bytes;
@@ -73,7 +74,7 @@ impl Boundaries {
             if whole {
                 rest = &bytes[more..];
             } else if seen > 0 {
-                // It was text.
+                // The bytes before were text.
                 self.endings = 0;
                 if self.parted {
                     passage.before = &MARK[..seen];
@@ -91,7 +92,7 @@ impl Boundaries {
     }
 
     fn read(&mut self, bytes: &[u8]) {
-        // Whatever comes before the last text does not matter.
+        // Only what follows the last text decides.
         let is_text = |byte: &u8| !matches!(byte, b'\r' | b'\n');
         let endings = match bytes.iter().rposition(is_text) {
             Some(text) => {
