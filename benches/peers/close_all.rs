@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use futures::stream::{self, Stream, StreamExt};
 use hangup::{CloseReason, Live};
 
-use crate::contest::{Contest, Run, Side};
+use crate::contest::Contest;
 use crate::pairs::Pace;
 use crate::servers::{ByHand, OnHangup};
+use crate::side::{Run, Side};
 
 /// `largest` is less than a million where a look is enough.
 pub(crate) fn contests(largest: u64) -> Vec<Contest> {

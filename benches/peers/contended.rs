@@ -4,9 +4,10 @@ use std::hint::black_box;
 
 use hangup::{CloseReason, Closed};
 
-use crate::contest::{Contest, Run, Side, repeat};
+use crate::contest::{Contest, repeat};
 use crate::pairs::Pace;
 use crate::servers::{ByHand, OnHangup, RESIDENTS};
+use crate::side::{Run, Side};
 use crate::two_threads::{Thread, TwoThreads};
 
 /// Few enough for the threads to meet under them.

@@ -1,24 +1,12 @@
 //! A job, and everyone who does it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
+use criterion::{Criterion, SamplingMode};
 
 use crate::pairs::{self, Pace};
 use crate::row::Row;
-
-/// Does a job so many times over, and says how long that took: without what had to be made
-/// ready for it, and without what was to be cleared away.
-pub(crate) type Run = Box<dyn FnMut(u64) -> Duration>;
-
-/// One who does the job.
-pub(crate) struct Side {
-    pub(crate) name: &'static str,
-    pub(crate) run: Run,
-    /// How many things are done each time, if it is a crowd of them.
-    pub(crate) things: u64,
-}
+use crate::side::{Run, Side};
 
 pub(crate) struct Contest {
     name: &'static str,
@@ -26,25 +14,6 @@ pub(crate) struct Contest {
     ours: Side,
     /// Each with the name of the measure that compares it with ours, if there is one.
     peers: Vec<(Option<&'static str>, Side)>,
-}
-
-impl Side {
-    pub(crate) fn new(name: &'static str, run: Run) -> Self {
-        Self {
-            name,
-            run,
-            things: 1,
-        }
-    }
-
-    pub(crate) fn of(self, things: u64) -> Self {
-        Self { things, ..self }
-    }
-
-    fn bench(&mut self, group: &mut BenchmarkGroup<'_, WallTime>) {
-        group.throughput(Throughput::Elements(self.things));
-        group.bench_function(self.name, |b| b.iter_custom(&mut self.run));
-    }
 }
 
 impl Contest {

@@ -7,8 +7,9 @@ use hangup::{CloseReason, Scope};
 use tokio_util::sync::CancellationToken;
 
 use crate::careful::Careful;
-use crate::contest::{Contest, Run, Side, repeat};
+use crate::contest::{Contest, repeat};
 use crate::servers::{ByHand, OnHangup, RESIDENTS};
+use crate::side::{Run, Side};
 
 pub(crate) fn contests() -> Vec<Contest> {
     let mut number = RESIDENTS;

@@ -1,7 +1,7 @@
 //! `hangup` beside what people use today.
 //!
-//! `cargo bench --bench peers` is the long form, `cargo bench --bench peers -- --table` the
-//! short one. What is measured, and how, is in `benches/README.md`.
+//! `cargo bench -p hangup-benches --bench peers` is the long form, with `-- --table` the short
+//! one. What is measured, and how, is in `benches/README.md`.
 
 mod careful;
 mod close_all;
@@ -12,6 +12,7 @@ mod lifecycle;
 mod pairs;
 mod row;
 mod servers;
+mod side;
 mod stream;
 mod transitions;
 mod two_threads;
@@ -77,7 +78,16 @@ fn measure_memory(arguments: &[String]) {
     };
     let arguments = arguments.iter().filter(|it| *it != "--bench");
     let status = Command::new(cargo)
-        .args(["bench", "--quiet", "--locked", "--bench", "memory", "--"])
+        .args([
+            "bench",
+            "--quiet",
+            "--locked",
+            "-p",
+            "hangup-benches",
+            "--bench",
+            "memory",
+            "--",
+        ])
         .args(arguments)
         .status();
     assert!(status.unwrap().success(), "memory is not measured");

@@ -9,8 +9,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::contest::Side;
 use crate::row::Row;
+use crate::side::Side;
 
 /// How long to take.
 #[derive(Clone, Copy)]

@@ -11,7 +11,8 @@ use hangup::{LiveStream, Scope};
 use stream_cancel::Valved;
 use tokio_util::sync::CancellationToken;
 
-use crate::contest::{Contest, Run, Side};
+use crate::contest::Contest;
+use crate::side::{Run, Side};
 
 /// What is polled of each connection.
 const POLLS: u64 = 1000;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use hangup::CloseReason;
 
-use crate::contest::{Contest, Run, Side};
+use crate::contest::Contest;
 use crate::entry::Entry;
 use crate::servers::{ByHand, OnHangup, RESIDENTS};
+use crate::side::{Run, Side};
 
 /// Made ready at once, so that the clock counts for nothing.
 const BATCH: u64 = 100;

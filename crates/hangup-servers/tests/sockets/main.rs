@@ -3,9 +3,9 @@
 //!
 //! Each test runs on axum, on hyper's HTTP/1.1 and on hyper's HTTP/2.
 
-#[path = "../support/census.rs"]
+#[path = "../../../../tests/support/census.rs"]
 mod census;
-#[path = "../support/log.rs"]
+#[path = "../../../../tests/support/log.rs"]
 mod log;
 
 mod app;

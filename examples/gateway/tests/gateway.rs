@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 #[expect(dead_code, reason = "its `main` is for the command line")]
-#[path = "../examples/gateway.rs"]
+#[path = "../src/main.rs"]
 mod gateway;
 
 use gateway::settings::Settings;

@@ -1,7 +1,7 @@
 //! A gateway whose streams run on `hangup`: workers, one stream each, agents with several
 //! streams each, and what an upstream streams.
 //!
-//! `cargo run --example gateway`, and try what the README lists. `--addr` or
+//! `cargo run -p gateway`, and try what the README lists. `--addr` or
 //! `ADDR` gives another address than 127.0.0.1:3000; port 0 takes a free one.
 //! `--max-connections` caps the streams of all kinds together; `--heartbeat`, `--stall`
 //! and `--max-age` are in seconds.
@@ -43,13 +43,9 @@ use job_router::JobRouter;
 use settings::{Settings, USAGE};
 use upstream::NoAnswer;
 
-#[path = "gateway/alive.rs"]
 mod alive;
-#[path = "gateway/job_router.rs"]
 mod job_router;
-#[path = "gateway/settings.rs"]
 pub(crate) mod settings;
-#[path = "gateway/upstream.rs"]
 mod upstream;
 
 const MAX_STREAMS_PER_AGENT: usize = 5;

@@ -1,0 +1,3 @@
+//! What `hangup` costs, beside what people use today: the benches of this package.
+//!
+//! `README.md` beside this file says what is measured, and how.
