@@ -67,7 +67,7 @@ macro_rules! reasons {
         }
 
         impl CloseReason {
-            /// How many reasons have a code below [`APP`].
+            /// How many reasons the table has.
             pub(crate) const NAMED: usize = [$( $text ),*].len();
 
             /// The number under which the word and the totals keep this reason.
@@ -107,10 +107,11 @@ macro_rules! reasons {
     };
 }
 
-/// The [code](CloseReason::code) of [`CloseReason::App`].
-pub(crate) const APP: u32 = 15;
+/// The [code](CloseReason::code) of [`CloseReason::App`]: the one after the table, so that a
+/// code is the discriminant of its variant.
+pub(crate) const APP: u32 = CloseReason::NAMED as u32;
 
-// The one table of reasons: its codes are consecutive from 0 and below `APP`.
+// The one table of reasons: its codes are consecutive from 0.
 reasons! {
     /// The source ended by itself.
     Completed = 0, "completed";

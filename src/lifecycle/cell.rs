@@ -206,9 +206,13 @@ impl Lifecycle {
         })
     }
 
-    /// The owner is gone.
+    /// The owner is gone: closes if the connection is open, and unwinds if the owner has that
+    /// duty.
     pub(crate) fn release(&self, reason: CloseReason) {
-        drop(self.begin_release(reason));
+        match self.transition(|word| word.release(reason)) {
+            OnRelease::Unwind { has_parts } => drop(Unwind::new(self, has_parts)),
+            OnRelease::Nothing => {}
+        }
     }
 
     /// The owner is going: closes and wakes if the connection is open, and returns the duty

@@ -10,7 +10,7 @@ impl Lifecycle {
     /// `None` until the connection has settled.
     pub(crate) fn try_settled(&self) -> Option<Settled> {
         let snapshot = self.word().load();
-        let closed = snapshot.closed().filter(|_| snapshot.settled())?;
+        let closed = snapshot.settled().then(|| snapshot.how_it_closed())?;
         Some(self.report(closed))
     }
 

@@ -102,7 +102,7 @@ impl Lifecycle {
 
     #[inline]
     pub(super) fn settle(&self, counts: UndoCounts) {
-        let closed = self.closed().expect("only a closed connection unwinds");
+        let closed = self.word().load().how_it_closed();
         if let Some(events) = &self.events {
             events.settled(self.report(closed));
         }

@@ -130,6 +130,7 @@ impl ScopeBuilder {
         Scope {
             shared: Arc::new(Group {
                 gate: Gate::new(self.max_connections),
+                has_deadlines: !self.deadlines.are_none(),
                 deadlines: self.deadlines,
                 runtime: self.runtime,
                 sweeps: Sweeps::new((!self.swept_by_hand).then_some(every)),

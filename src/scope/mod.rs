@@ -104,11 +104,15 @@ impl Scope {
 
     fn admit(&self, own: Option<Deadlines>) -> Result<Pending, OpenError> {
         let shared = &self.shared;
-        let timers = if own.as_ref().unwrap_or(&shared.deadlines).are_none() {
-            None
-        } else {
+        let has_deadlines = match &own {
+            None => shared.has_deadlines,
+            Some(own) => !own.are_none(),
+        };
+        let timers = if has_deadlines {
             self.ensure_swept()?;
             Some(Box::new(Timers::new(own)))
+        } else {
+            None
         };
         let lifecycle = Arc::new(Lifecycle::new(
             ConnectionId::next(),

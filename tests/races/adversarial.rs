@@ -161,8 +161,10 @@ fn a_waker_that_panics_when_it_is_dropped_does_not_stop_the_undo() {
 }
 
 /// A signal that never fires, and panics when it is dropped.
+#[cfg(feature = "tokio")]
 struct Bomb;
 
+#[cfg(feature = "tokio")]
 impl Future for Bomb {
     type Output = ();
 
@@ -171,6 +173,7 @@ impl Future for Bomb {
     }
 }
 
+#[cfg(feature = "tokio")]
 impl Drop for Bomb {
     fn drop(&mut self) {
         panic!("a signal is dropped");
@@ -196,8 +199,10 @@ async fn a_signal_that_panics_when_it_is_dropped_keeps_no_task() {
 }
 
 /// A signal that panics when it is polled again.
+#[cfg(feature = "tokio")]
 struct Panics(#[expect(dead_code, reason = "dropped")] LogOnDrop, bool);
 
+#[cfg(feature = "tokio")]
 impl Future for Panics {
     type Output = ();
 

@@ -40,6 +40,8 @@ pub(crate) trait Member {
 pub(crate) struct Group<M> {
     pub(crate) gate: Gate,
     pub(crate) deadlines: Deadlines,
+    /// Whether any of the deadlines is set: compared once, not at each `open`.
+    pub(crate) has_deadlines: bool,
     /// The runtime that the scope was given.
     pub(crate) runtime: Option<Arc<dyn Runtime>>,
     pub(crate) sweeps: Sweeps,

@@ -64,8 +64,9 @@ impl Stats {
 /// The totals of the settled connections of one shard.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    /// By phase and by the code of the reason.
-    named: [[u64; CloseReason::NAMED]; Phase::COUNT],
+    /// `None` until the first connection has settled: most scopes have more shards than
+    /// connections.
+    named: Option<Box<Named>>,
     /// The reasons of the application.
     app: BTreeMap<Closed, u64>,
     pub(crate) undos_run: u64,
@@ -73,10 +74,14 @@ pub(crate) struct Totals {
     pub(crate) undos_abandoned: u64,
 }
 
+/// By phase and by the code of the reason.
+type Named = [[u64; CloseReason::NAMED]; Phase::COUNT];
+
 impl Totals {
     #[inline]
     pub(crate) fn settled(&mut self, closed: Closed, counts: UndoCounts) {
-        let by_reason = &mut self.named[closed.from as usize];
+        let named = self.named.get_or_insert_with(Box::default);
+        let by_reason = &mut named[closed.from as usize];
         match by_reason.get_mut(closed.reason.code() as usize) {
             Some(count) => *count += 1,
             None => *self.app.entry(closed).or_default() += 1,
@@ -88,15 +93,13 @@ impl Totals {
 
     fn named(&self) -> impl Iterator<Item = (Closed, u64)> {
         let phases = [Phase::Pending, Phase::Registering, Phase::Live];
-        phases
-            .into_iter()
-            .zip(&self.named)
-            .flat_map(|(from, counts)| {
-                (0..).zip(counts).map(move |(code, count)| {
-                    let reason = CloseReason::from_code(code, 0);
-                    (Closed { reason, from }, *count)
-                })
+        let named = self.named.iter().flat_map(|named| named.iter());
+        phases.into_iter().zip(named).flat_map(|(from, counts)| {
+            (0..).zip(counts).map(move |(code, count)| {
+                let reason = CloseReason::from_code(code, 0);
+                (Closed { reason, from }, *count)
             })
+        })
     }
 }
 

@@ -86,7 +86,7 @@ impl Snapshot {
     }
 
     /// How the connection closed; meaningless while it is open.
-    fn how_it_closed(self) -> Closed {
+    pub(crate) fn how_it_closed(self) -> Closed {
         Closed {
             reason: decode_reason(self.0),
             from: self.phase(),
