@@ -131,6 +131,7 @@
 //!
 #![doc = include_str!("../docs/comparison.md")]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The modules, bottom-up: a module imports only from those listed above it (`ci/imports`).
 mod panic;

@@ -3,6 +3,7 @@
 
 use std::future::{Future, pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(feature = "http-body")]
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use hangup::{CloseReason, Deadlines, Pending, Scope};
 
-use crate::support::log::{Log, LogOnDrop};
+use crate::support::log::Log;
 use crate::support::spawn_with::OnCloseSpawn;
 use crate::support::tasks::Tasks;
 
@@ -158,135 +159,6 @@ fn a_waker_that_panics_when_it_is_dropped_does_not_stop_the_undo() {
     _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
     assert_eq!(log.entries(), ["undone"]);
     assert!(handle.try_settled().is_some());
-}
-
-/// A signal that never fires, and panics when it is dropped.
-#[cfg(feature = "tokio")]
-struct Bomb;
-
-#[cfg(feature = "tokio")]
-impl Future for Bomb {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
-}
-
-#[cfg(feature = "tokio")]
-impl Drop for Bomb {
-    fn drop(&mut self) {
-        panic!("a signal is dropped");
-    }
-}
-
-#[cfg(feature = "tokio")]
-#[tokio::test]
-async fn a_signal_that_panics_when_it_is_dropped_keeps_no_task() {
-    let alive = || {
-        tokio::runtime::Handle::current()
-            .metrics()
-            .num_alive_tasks()
-    };
-    let before = alive();
-    let connection = crate::support::pending().abort_on(Bomb).unwrap();
-    tokio::task::yield_now().await;
-    connection.close(CloseReason::Shutdown).unwrap();
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(alive(), before);
-}
-
-/// A signal that panics when it is polled again.
-#[cfg(feature = "tokio")]
-struct Panics(#[expect(dead_code, reason = "dropped")] LogOnDrop, bool);
-
-#[cfg(feature = "tokio")]
-impl Future for Panics {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        assert!(!std::mem::replace(&mut self.1, true), "in the signal");
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-#[cfg(feature = "tokio")]
-#[tokio::test]
-async fn a_signal_that_panics_is_gone_before_the_undo() {
-    let log = Log::default();
-    let signal = Panics(log.on_drop("signal dropped"), false);
-    let mut setup = crate::support::pending()
-        .abort_on(signal)
-        .unwrap()
-        .register()
-        .unwrap();
-    setup.on_close(log.adds("undone"));
-    let settled = setup.handle().settled().await;
-    assert_eq!(settled.closed.reason, CloseReason::Failed);
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(log.entries(), ["signal dropped", "undone"]);
-}
-
-/// What a runtime that shuts down does to the undos, the last of which is not its business.
-#[cfg(feature = "tokio")]
-#[test]
-fn a_runtime_that_shuts_down_ends_all_undos_in_order() {
-    for workers in [0, 2] {
-        let runtime = match workers {
-            0 => tokio::runtime::Builder::new_current_thread().build(),
-            _ => tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(workers)
-                .build(),
-        }
-        .unwrap();
-        let log = Log::default();
-        let entered = runtime.enter();
-        let mut setup = crate::support::registering();
-        let handle = setup.handle();
-        setup.on_close(log.adds("oldest"));
-        for name in ["older", "newer"] {
-            let guard = log.on_drop(name);
-            setup.on_close_async(name, move || async move {
-                let _guard = guard;
-                pending::<()>().await;
-            });
-        }
-        let live = setup.go_live().unwrap();
-        let guard = log.on_drop("task");
-        let task = live.spawn(async move {
-            let _guard = guard;
-            pending::<()>().await;
-        });
-        drop((live, entered));
-        assert!(handle.try_settled().is_none());
-        drop(runtime);
-        drop(task);
-        let settled = handle.try_settled().expect("nothing is left to wait for");
-        assert_eq!(settled.abandoned, ["newer", "older"]);
-        assert_eq!(log.entries(), ["task", "newer", "older", "oldest"]);
-    }
-}
-
-#[cfg(feature = "tokio")]
-#[tokio::test]
-async fn a_scope_is_no_longer_bound_to_a_signal_that_panics() {
-    let log = Log::default();
-    let scope = Scope::new();
-    scope
-        .abort_on(Panics(log.on_drop("signal dropped"), false))
-        .unwrap();
-    let live = scope.open().unwrap().register().unwrap().go_live().unwrap();
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(log.entries(), ["signal dropped"]);
-    // It has not fired.
-    assert!(!scope.is_draining() && live.handle().state().is_live());
 }
 
 /// A task that is never polled again, and never dropped: what a deadline cannot give up.

@@ -9,6 +9,8 @@ mod support;
 
 mod adversarial;
 #[cfg(feature = "tokio")]
+mod ends;
+#[cfg(feature = "tokio")]
 mod on_tokio;
 mod reader;
 mod registry;

@@ -148,6 +148,8 @@
 //! Registries, session managers and other connection managers have races of their own.
 //! The module [`schedule`] draws interleavings of operations of several connections and
 //! compares the manager with a reference.
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Bottom-up: a module imports from the modules above it only.
 mod panic;
