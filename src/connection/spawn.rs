@@ -201,7 +201,10 @@ fn finish<T>(shared: &Mutex<Shared<T>>, output: Result<T, Closed>) {
     let mut shared = lock(shared);
     shared.output = Some(output);
     let waiter = shared.waiter.take();
+    // The waker keeps the task alive on some executors.
+    let task = shared.task.take();
     drop(shared);
+    drop(task);
     if let Some(waiter) = waiter {
         waiter.wake();
     }

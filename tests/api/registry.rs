@@ -622,3 +622,56 @@ fn many_set_ups_replace_one_after_the_other() {
         .filter(|live| reason(live) == Some(CloseReason::Superseded));
     assert_eq!(superseded.count(), lives.len() - 1);
 }
+
+/// All keys have the same hash: they share a shard and collide in its table.
+#[test]
+fn a_hasher_of_ones_own_is_used_and_may_be_as_bad_as_it_likes() {
+    #[derive(Clone, Default)]
+    struct Same;
+    impl std::hash::Hasher for Same {
+        fn finish(&self) -> u64 {
+            0
+        }
+        fn write(&mut self, _: &[u8]) {}
+    }
+    impl std::hash::BuildHasher for Same {
+        type Hasher = Self;
+        fn build_hasher(&self) -> Self {
+            Self
+        }
+    }
+
+    let log = Log::default();
+    let (first, last) = (log.clone(), log.clone());
+    let built = Registry::builder(Conflict::Replace)
+        .on_first(move |key| first.add(format!("first {key}")))
+        .on_last(move |key| last.add(format!("last {key}")))
+        .remember_closes(10)
+        .hasher(Same)
+        .build();
+    for registry in [Registry::with_hasher(Conflict::Replace, Same), built] {
+        let lives: Vec<_> = (0..50)
+            .map(|key| {
+                let mut setup = registering();
+                setup.join(&registry, key, key).unwrap();
+                setup.go_live().unwrap()
+            })
+            .collect();
+        assert_eq!(registry.len(), lives.len());
+        let successor = {
+            let mut setup = registering();
+            assert_ready_ok!(task::spawn(setup.take_over(&registry, 7, 70)).poll());
+            setup.go_live().unwrap()
+        };
+        for key in 0..50 {
+            let expected = if key == 7 { 70 } else { key };
+            assert_eq!(*registry.get(&key).unwrap(), expected);
+        }
+        assert_eq!(registry.close(&8, CloseReason::Idle), 1);
+        assert!(registry.get(&8).is_none() && registry.get(&9).is_some());
+        drop((lives, successor));
+        assert!(registry.is_empty());
+    }
+    // The hooks and the memory of the builder are kept.
+    assert_eq!(log.entries().len(), 100);
+}

@@ -244,3 +244,33 @@ fn blocking_work_runs_off_the_caller() {
         assert_ne!(block_on(receiver).unwrap(), caller);
     });
 }
+
+#[test]
+fn a_task_whose_future_is_not_awaited_goes_on() {
+    on_each(|runtime| {
+        let scope = builder(runtime).build();
+        let live = live(&scope);
+        let (sender, receiver) = oneshot::channel();
+        drop(live.spawn(async move { sender.send(7).unwrap() }));
+        assert_eq!(block_on(receiver), Ok(7));
+    });
+}
+
+#[test]
+fn a_task_that_is_aborted_is_dropped_and_the_connection_stays_open() {
+    on_each(|runtime| {
+        let scope = builder(runtime).build();
+        let live = live(&scope);
+        let (held, dropped) = oneshot::channel::<()>();
+        let (begun, begins) = oneshot::channel();
+        let task = live.spawn(async move {
+            let _held = held;
+            begun.send(()).unwrap();
+            pending::<()>().await;
+        });
+        block_on(begins).unwrap();
+        task.abort();
+        assert!(block_on(dropped).is_err());
+        assert!(live.handle().state().is_live());
+    });
+}
