@@ -210,7 +210,7 @@ fn i2_undo_sees_the_tracked_task() {
 
 /// I2: work begins while somebody closes: the undo waits for it, or it never runs.
 #[test]
-fn i2_close_vs_scoped_begins() {
+fn i2_close_vs_tracked_begins() {
     model(|| {
         let (live, overlap) = Overlap::new();
         let handle = live.handle();
@@ -285,7 +285,7 @@ fn i2_close_vs_two_scoped_end_3() {
 
 /// I2: one ends while another one begins and somebody closes.
 #[test]
-fn i2_close_vs_scoped_ends_vs_scoped_begins_3() {
+fn i2_close_vs_tracked_ends_vs_scoped_begins_3() {
     model_3(3, || {
         let (live, overlap) = Overlap::new();
         let handle = live.handle();
@@ -303,7 +303,7 @@ fn i2_close_vs_scoped_ends_vs_scoped_begins_3() {
 /// I1, I2: work panics while somebody closes: one reason, and the undo comes when the work is
 /// gone.
 #[test]
-fn i1_i2_close_vs_scoped_panics() {
+fn i1_i2_close_vs_tracked_panics() {
     model(|| {
         let (live, overlap) = Overlap::new();
         let handle = live.handle();
@@ -331,7 +331,7 @@ fn i1_i2_close_vs_scoped_panics() {
 
 /// I2: the work ends, and an asynchronous undo begins where it does; somebody closes.
 #[test]
-fn i2_close_vs_scoped_ends_before_an_async_undo() {
+fn i2_close_vs_tracked_ends_before_an_async_undo() {
     model(|| {
         let mut setup = setup();
         let (running, overlaps) = (Arc::new(AtomicBool::new(false)), Count::default());

@@ -1,6 +1,7 @@
 //! A runtime that has ended is replaced by another one.
 
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
@@ -96,4 +97,55 @@ fn a_scope_whose_runtime_has_ended_uses_the_one_of_the_thread() {
     let setup = scope.open().unwrap();
     let closed = block_on(setup.handle().closed());
     assert_eq!(closed.reason, CloseReason::Expired);
+}
+
+/// The first task that sweeps is spawned by a thread that is in the middle of spawning
+/// another one: of the two, the one that was confirmed last goes on.
+#[test]
+fn of_two_tasks_that_sweep_one_ends() {
+    #[derive(Clone, Default)]
+    struct Reenters(Arc<Mutex<Inside>>);
+    #[derive(Default)]
+    struct Inside {
+        scope: Option<Scope>,
+        opened: Vec<hangup::Pending>,
+        tasks: Vec<BoxFuture<()>>,
+    }
+    impl Runtime for Reenters {
+        fn spawn(&self, task: BoxFuture<()>) {
+            let scope = self.0.lock().unwrap().scope.take();
+            if let Some(scope) = scope {
+                let opened = scope.open().unwrap();
+                self.0.lock().unwrap().opened.push(opened);
+            }
+            self.0.lock().unwrap().tasks.push(task);
+        }
+        fn now(&self) -> Instant {
+            Instant::now()
+        }
+        fn sleep(&self, _: Duration) -> BoxFuture<()> {
+            // Fires once for each poll of the task.
+            let mut fires = false;
+            Box::pin(std::future::poll_fn(move |_| {
+                fires = !fires;
+                if fires {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(())
+                }
+            }))
+        }
+    }
+
+    let runtime = Reenters::default();
+    let scope = scope().runtime(runtime.clone()).build();
+    runtime.0.lock().unwrap().scope = Some(scope.clone());
+    let _opened = scope.open().unwrap();
+    let mut tasks = std::mem::take(&mut runtime.0.lock().unwrap().tasks);
+    assert_eq!(tasks.len(), 2);
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..3 {
+        tasks.retain_mut(|task| task.as_mut().poll(&mut cx).is_pending());
+    }
+    assert_eq!(tasks.len(), 1);
 }

@@ -289,3 +289,24 @@ fn to_forsake_the_undos_closes_nothing_and_holds_for_those_that_come() {
     assert_eq!(unfinished(&handle), ["newest", "pause ada"]);
     assert_eq!(log.entries(), ["new", "old"]);
 }
+
+/// The waiters learn of the close before the undos have their turn, whatever is on top.
+#[test]
+fn a_close_wakes_its_waiters_whatever_undo_comes_first() {
+    type Acquire = fn(&mut Registering);
+    let on_top: [Acquire; 3] = [
+        |_| (),
+        |setup| setup.on_close(|| ()),
+        |setup| setup.on_close_spawn("hang", std::mem::forget, std::future::pending),
+    ];
+    for acquire in on_top {
+        let mut setup = registering();
+        acquire(&mut setup);
+        let handle = setup.handle();
+        let mut closed = task::spawn(handle.closed());
+        assert_pending!(closed.poll());
+        handle.close(CloseReason::Idle).unwrap();
+        assert!(closed.is_woken());
+        assert_eq!(assert_ready!(closed.poll()).reason, CloseReason::Idle);
+    }
+}
