@@ -628,7 +628,7 @@ fn many_set_ups_replace_one_after_the_other() {
 fn a_hasher_of_ones_own_is_used_and_may_be_as_bad_as_it_likes() {
     #[derive(Clone, Default)]
     struct Same;
-    impl std::hash::Hasher for Same {
+    impl Hasher for Same {
         fn finish(&self) -> u64 {
             0
         }

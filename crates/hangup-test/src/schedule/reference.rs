@@ -182,7 +182,7 @@ impl Reference {
                 self.at(who).replaces.extend(replaced);
             }
             Conflict::Reject | Conflict::Share { .. } => {}
-            policy => unimplemented!("the reference of {policy:?}"),
+            policy => unreachable!("no rule for the policy {policy:?}"),
         }
         self.at(who).places.push(at);
         self.joined(who)
