@@ -293,15 +293,15 @@ fn to_forsake_the_undos_closes_nothing_and_holds_for_those_that_come() {
 /// The waiters learn of the close before the undos have their turn, whatever is on top.
 #[test]
 fn a_close_wakes_its_waiters_whatever_undo_comes_first() {
-    type Acquire = fn(&mut Registering);
+    type Acquire = fn(&mut Registering, &Tasks);
     let on_top: [Acquire; 3] = [
-        |_| (),
-        |setup| setup.on_close(|| ()),
-        |setup| setup.on_close_spawn("hang", std::mem::forget, std::future::pending),
+        |_, _| (),
+        |setup, _| setup.on_close(|| ()),
+        |setup, tasks| setup.on_close_spawn("hang", tasks.spawn(), std::future::pending),
     ];
     for acquire in on_top {
-        let mut setup = registering();
-        acquire(&mut setup);
+        let (mut setup, tasks) = (registering(), Tasks::default());
+        acquire(&mut setup, &tasks);
         let handle = setup.handle();
         let mut closed = task::spawn(handle.closed());
         assert_pending!(closed.poll());
