@@ -153,13 +153,13 @@ pub mod future;
 #[cfg(doctest)]
 mod misuse;
 
-pub use connection::{Live, Pending, Registering};
+pub use connection::{Closing, Live, Pending, Registering};
 pub use error::{KeyError, OpenError};
 pub use id::ConnectionId;
-pub use lifecycle::Handle;
 pub use lifecycle::group::Stats;
 pub use lifecycle::observer::{Observer, Transition};
 pub use lifecycle::settled::Settled;
+pub use lifecycle::{End, Handle, WaitsFor};
 pub use registry::{Conflict, Member, Registry, RegistryBuilder};
 pub use scope::{AbandonedUndo, DrainReport, Scope, ScopeBuilder};
 #[doc(no_inline)]

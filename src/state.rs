@@ -136,6 +136,11 @@ reasons! {
     Expired = 8, "expired";
     /// The peer reads more slowly than it is sent to.
     Overflow = 9, "overflow";
+    /// A registry refused the connection a place under its key.
+    Rejected = 10, "rejected";
+    /// Its lease on something was lost. Unlike after `Superseded`, the client may come back
+    /// at once.
+    Lost = 11, "lost";
 }
 
 /// How a connection ended: the reason, and the phase it was in.

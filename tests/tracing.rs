@@ -43,9 +43,9 @@ fn every_transition_is_an_event_and_every_panic_a_warning() {
         .build();
     let id = tracing::subscriber::with_default(subscriber, || {
         let mut setup = scope.open().unwrap().register().unwrap();
-        setup.on_close(|| panic!("no router"));
+        setup.on_close(|| panic!("no router")).unwrap();
         // Without a runtime it is abandoned.
-        setup.on_close_async("pause ada", || async {});
+        setup.on_close_async("pause ada", || async {}).unwrap();
         let live = setup.go_live().unwrap();
         let id = live.id();
         live.close(CloseReason::Idle).unwrap();

@@ -53,7 +53,7 @@ fn run(row: &str, times: u64) {
             let _residents: Vec<_> = (0..RESIDENTS).map(|_| live(&scope)).collect();
             keys.for_each(|key| {
                 let mut setup = setup(&scope);
-                setup.on_close(move || _ = black_box(key));
+                setup.on_close(move || _ = black_box(key)).unwrap();
                 close(black_box(setup.go_live().unwrap()));
             });
         }

@@ -37,7 +37,9 @@ pub(crate) fn contests() -> Vec<Contest> {
         &ours,
         |ours, _| ours.scope.open().unwrap().register().unwrap(),
         |_, key, mut setup| {
-            setup.on_close(move || assert_ne!(black_box(key), 0));
+            setup
+                .on_close(move || assert_ne!(black_box(key), 0))
+                .unwrap();
             setup
         },
     );

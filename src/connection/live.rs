@@ -25,6 +25,10 @@ impl Live {
         self.owner.share()
     }
 
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
     /// Records that the peer is there, which restarts the
     /// [idle deadline](crate::Deadlines::idle).
     pub fn touch(&self) {

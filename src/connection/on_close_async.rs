@@ -1,10 +1,10 @@
-//! Registering asynchronous undos.
+//! Registering undos that run on a runtime.
 
 use std::future::Future;
 
 use super::Registering;
-use crate::lifecycle::{Name, async_undo};
-use crate::runtime;
+use crate::lifecycle::{Label, Name, Undos};
+use crate::state::Closed;
 
 impl Registering {
     /// Registers an asynchronous undo, to run when the connection closes. `name` is what it
@@ -14,7 +14,8 @@ impl Registering {
     /// the older ones wait until it is over. So does
     /// [`Handle::settled`](crate::Handle::settled), and with it a take-over of the same key
     /// and a drain. The thread that closes does not wait. If `undo` panics, the others still
-    /// run, and [`Settled::panics`](crate::Settled::panics) reports it.
+    /// run, and [`Settled::panics`](crate::Settled::panics) reports it. How the newer ones
+    /// went, [`Handle::so_far`](crate::Handle::so_far) tells.
     ///
     /// It runs on the [`Runtime`](crate::runtime) that is found when this is called, else on
     /// the one that is found where the connection is closed. If there is none, or the
@@ -24,21 +25,20 @@ impl Registering {
     ///
     /// The [undo deadline](crate::Deadlines::undo) limits each undo.
     ///
-    /// If the connection has closed already, `undo` begins without delay, or in its turn if
-    /// other undos are running.
+    /// # Errors
+    ///
+    /// [`Closed`] if the connection has closed. `undo` runs in any case, in its turn and
+    /// before the connection has settled.
     ///
     /// # Examples
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # async fn pause(_: &str) {}
-    /// # async fn resume(_: &str) {}
     /// use hangup::Scope;
     ///
     /// let mut setup = Scope::new().open()?.register()?;
-    /// setup.on_close_async("pause", || pause("ada")); // the undo first...
-    /// setup.run(resume("ada")).await?; // ...then the step
+    /// setup.on_close_async("log", || async { println!("gone") })?;
     /// let live = setup.go_live()?;
     ///
     /// let handle = live.handle();
@@ -47,21 +47,59 @@ impl Registering {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn on_close_async<N, F, Fut>(&mut self, name: N, undo: F)
+    #[track_caller]
+    pub fn on_close_async<F, Fut>(&mut self, name: impl Into<Name>, undo: F) -> Result<(), Closed>
     where
-        N: Into<std::borrow::Cow<'static, str>>,
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let name: Name = name.into();
-        let lifecycle = self.share();
-        let runtime = lifecycle.runtime();
-        self.lifecycle().push_async_undo(move |then| {
-            let task = async_undo(lifecycle, name, then, undo);
-            // Without a runtime the task is dropped, which reports its name.
-            if let Some(runtime) = runtime.or_else(runtime::current) {
-                runtime.spawn(task);
-            }
-        });
+        let mut undos = Undos::default();
+        undos.push_spawned(self.owner().shared(), Label::here(name), undo);
+        self.owner().push_undos(undos);
+        self.open()
+    }
+
+    /// Registers an undo that may block, to run when the connection closes.
+    ///
+    /// It runs where [`Runtime::spawn_blocking`](crate::runtime::Runtime::spawn_blocking)
+    /// runs it, so it holds up neither the thread that closes nor a sweep, and has its turn
+    /// as an [asynchronous undo](Self::on_close_async) has. Nothing can stop it once it has
+    /// begun: a deadline that passes afterwards has no effect on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`on_close_async`](Self::on_close_async).
+    #[track_caller]
+    pub fn on_close_blocking<F>(&mut self, name: impl Into<Name>, undo: F) -> Result<(), Closed>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        let mut undos = Undos::default();
+        undos.push_blocking(self.owner().shared(), Label::here(name), undo);
+        self.owner().push_undos(undos);
+        self.open()
+    }
+
+    /// Registers an asynchronous undo that runs after all others, whenever they were
+    /// registered: to give something up that protects what they undo, such as a lock that
+    /// other servers see.
+    ///
+    /// It is abandoned last: [`Handle::abandon_undos`](crate::Handle::abandon_undos) abandons
+    /// it only if it is the one that is running. In all else it is an
+    /// [asynchronous undo](Self::on_close_async). Of several, the newest runs first.
+    ///
+    /// # Errors
+    ///
+    /// As [`on_close_async`](Self::on_close_async).
+    #[track_caller]
+    pub fn on_close_last<F, Fut>(&mut self, name: impl Into<Name>, undo: F) -> Result<(), Closed>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let mut undos = Undos::default();
+        undos.push_spawned(self.owner().shared(), Label::here(name), undo);
+        self.owner().push_last_undos(undos);
+        self.open()
     }
 }

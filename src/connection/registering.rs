@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
-use std::sync::Arc;
 
 use super::Live;
 use super::owner::{Owner, owner_methods};
 use crate::error::KeyError;
-use crate::lifecycle::{Handle, Lifecycle};
+use crate::lifecycle::Handle;
 use crate::registry::{DynPredecessors, Registry};
 use crate::state::{CloseReason, Closed};
 
@@ -18,16 +17,25 @@ use crate::state::{CloseReason, Closed};
 /// the set-up or later; dropped, with the handler's future or by the transport;
 /// panicked.
 ///
-/// There are two safe orders, one for each kind of acquiring:
+/// - **Asynchronous**: [`run`](Self::run) a step and name its undo in the same call. A close
+///   in mid step stops the step before the undo runs, so no undo overlaps its step.
+/// - **Synchronous**: acquire, then [`hold`](Self::hold) it, or undo it
+///   [`on_close`](Self::on_close).
+/// - **What must not be stopped half way**: [`finish`](Self::finish) it.
 ///
-/// - **Asynchronous**: the undo first, with [`on_close`](Self::on_close), then
-///   the step, with [`run`](Self::run). A close in mid step stops the step before
-///   the undo runs, so an undo never overlaps the step that it undoes.
-/// - **Synchronous**: acquire first, then [`hold`](Self::hold) it, or
-///   [`on_close`](Self::on_close). If the connection has closed in between, the
-///   undo runs at once. That is after it has settled, when a successor under the
-///   same key may be there already; if the two could meet, make it a step:
-///   `setup.run(async { acquire() })`, with the undo first.
+/// # Who undoes
+///
+/// As long as this value exists, the connection does not settle: a close from elsewhere
+/// wakes the task that is in a step, and the undo runs when this value is dropped. So an undo
+/// that is registered here runs before a successor [takes over](Self::take_over), at whatever
+/// instant the connection closes, also between two statements.
+///
+/// The price of that:
+///
+/// - A set-up that is closed in a bare await, one that is not under [`run`](Self::run), is
+///   undone when that await returns and the set-up is dropped.
+/// - A set-up that is leaked never settles, and a drain reports it.
+/// - A task that holds two set-ups cannot wait until one of them has settled.
 ///
 /// Dropping it closes the connection as [`Dropped`](crate::CloseReason::Dropped).
 ///
@@ -47,11 +55,8 @@ use crate::state::{CloseReason, Closed};
 /// # block_on(async {
 /// # let router = Arc::new(Router::default());
 /// let mut setup = Scope::new().open()?.register()?;
-/// setup.on_close({
-///     let router = Arc::clone(&router);
-///     move || router.pause()
-/// });
-/// setup.run(router.resume()).await?;
+/// let paused = Arc::clone(&router);
+/// setup.run(router.resume()).undo(move || paused.pause()).await?;
 /// let live = setup.go_live()?;
 ///
 /// drop(live);
@@ -127,10 +132,6 @@ impl Registering {
         Ok(())
     }
 
-    pub(super) fn share(&self) -> Arc<Lifecycle> {
-        self.owner.share()
-    }
-
     /// Claims the key for a take-over, and returns the connections that hold it.
     pub(super) fn claim_all<K, V, S>(
         &mut self,
@@ -168,30 +169,50 @@ impl Registering {
 
     /// Registers an undo, to run when the connection closes.
     ///
-    /// Undos run exactly once each, newest first, on the thread that closes, with
-    /// no lock held: `undo` may use this crate in any way, but should not block.
-    /// If it panics, the others still run, and
-    /// [`Handle::settled`](Handle::settled) reports it.
+    /// Undos run exactly once each, newest first, on the thread that closes or that drops
+    /// this set-up, with no lock held: `undo` may use this crate in any way. If it panics,
+    /// the others still run, and [`Handle::settled`](Handle::settled) reports it.
     ///
-    /// If the connection has closed already, `undo` runs without delay: on this
-    /// thread, or where the other undos are running. So whatever was acquired
-    /// before this call is undone in any case.
-    pub fn on_close<F>(&mut self, undo: F)
+    /// `undo` must not block: it may run on a thread of the runtime, or in a
+    /// [sweep](crate::Scope::sweep) that closes others after this one. For an undo that
+    /// blocks, there is [`on_close_blocking`](Self::on_close_blocking).
+    ///
+    /// For what a step acquires, name the undo in the [step](super::Step::undo): a step that
+    /// never begins needs none.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the connection has closed. `undo` runs in any case, in its turn and
+    /// before the connection has settled, so what was acquired before this call is undone.
+    pub fn on_close<F>(&mut self, undo: F) -> Result<(), Closed>
     where
         F: FnOnce() + Send + 'static,
     {
         self.owner.push_undo(undo);
+        self.open()
     }
 
     /// Keeps `value` until the connection closes and drops it then, in its turn
-    /// among the undos: a permit, a guard, a gauge.
+    /// among the undos: a permit, a guard, a gauge. Its drop must not block, as with
+    /// [`on_close`](Self::on_close).
     ///
-    /// If the connection has closed already, `value` is dropped without delay.
-    pub fn hold<T>(&mut self, value: T)
+    /// # Errors
+    ///
+    /// [`Closed`] if the connection has closed. `value` is kept in any case, until this
+    /// set-up is dropped.
+    pub fn hold<T>(&mut self, value: T) -> Result<(), Closed>
     where
         T: Send + 'static,
     {
-        self.on_close(move || drop(value));
+        self.on_close(move || drop(value))
+    }
+
+    pub(super) fn open(&self) -> Result<(), Closed> {
+        self.owner.closed().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
     }
 
     /// Completes the set-up: from this instant on the connection is visible in

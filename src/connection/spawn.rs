@@ -61,8 +61,9 @@ macro_rules! spawn {
             ///
             /// It is a [tracked](Self::track) task on the [runtime](crate::runtime) of the
             /// connection: the undo begins after it has been dropped, and it is gone when
-            /// the connection has settled. So code after the work belongs into `work`
-            /// only if it need not run after a close.
+            /// the connection has settled. A close drops `work` at its current await, so the
+            /// lines after that await never run: what must happen in the end belongs into an
+            /// undo or a `Drop`, and what must not be cut into [`finish`](Self::finish).
             ///
             /// A task that cannot run to its end fails the connection: if there is no
             /// runtime, or the runtime shuts down, or `work` panics, the connection closes
@@ -88,6 +89,7 @@ macro_rules! spawn {
             /// # Ok(())
             /// # }
             /// ```
+            #[track_caller]
             pub fn spawn<F>(&self, work: F) -> Spawned<F::Output>
             where
                 F: Future + Send + 'static,

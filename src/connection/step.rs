@@ -1,31 +1,35 @@
-//! One asynchronous step of a set-up, which no undo ever overlaps (I2).
+//! One asynchronous step of an owner, and its undo.
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::Registering;
-use crate::lifecycle::{FailOnPanic, Lifecycle, WakerSlot};
+use super::owner::Owner;
+use super::{Live, Registering};
+use crate::lifecycle::{FailOnPanic, Label, Lifecycle, Name, Undos, WakerSlot};
 use crate::state::Closed;
 
 pin_project! {
-    /// Future of [`Registering::run`](crate::Registering::run) and
-    /// [`Registering::finish`](crate::Registering::finish).
+    /// Future of [`Registering::run`] and [`Live::step`].
     ///
-    /// From its first poll until it is complete or dropped, a close leaves the
-    /// undo to it. It drops the inner future first and runs the undo then.
+    /// When the connection closes, the task is woken, the next poll drops the inner future,
+    /// and only then the undo runs.
     #[must_use = "futures do nothing unless polled"]
     pub struct Step<'a, F> {
-        lifecycle: &'a Lifecycle,
+        owner: &'a Owner,
+        duty: Duty,
+        // What the first poll registers.
+        undos: Undos,
         // Dropped as soon as it has ended: `None` in `Ended`.
         #[pin]
         future: Option<F>,
         progress: Progress,
-        mode: Mode,
         waker: WakerSlot,
+        place: &'static Location<'static>,
     }
 
     impl<F> PinnedDrop for Step<'_, F> {
@@ -33,7 +37,7 @@ pin_project! {
             let mut this = this.project();
             if *this.progress == Progress::InFlight {
                 // First, and dropped last, also when the future's drop panics.
-                let _ending = Ending(this.lifecycle);
+                let _ending = Ending(this.owner, *this.duty);
                 this.future.set(None);
             }
         }
@@ -47,70 +51,221 @@ enum Progress {
     Ended,
 }
 
-/// What a close during the step does to the inner future.
+/// Since when the owner has the duty to unwind (I2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// Drops it.
-    Cancel,
-    /// Nothing: the step runs to its end.
-    RunToEnd,
+enum Duty {
+    /// Since `register`, and until it goes live.
+    OfSetUp,
+    /// Since the step began, and until it ends.
+    OfStep,
 }
 
 impl Registering {
-    /// Runs a step of the set-up, racing with the close.
+    /// Runs a step of the set-up, racing with the close; with [`undo`](Step::undo), a step
+    /// and what undoes it.
     ///
     /// When the connection closes, the step's task is woken, `step` is dropped,
     /// and only then does the undo run.
     ///
     /// The output is handed out if the connection was open when `step` completed;
-    /// else it is dropped before the undo runs. If what `step` acquires is not
-    /// released by dropping its output, register the undo before.
+    /// else it is dropped before the undo runs. What `step` acquires and its output does not
+    /// release needs an [`undo`](Step::undo). To keep the output, or a part of it, use
+    /// [`hold`](Step::hold).
     ///
     /// `step` is best given by value: of a reference to a future, only the reference
     /// is dropped.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if the connection has closed. If it had before the first poll,
-    /// `step` is never polled.
+    /// [`Closed`] if the connection has closed. If it had before the first poll, `step` is
+    /// never polled and its undo never registered. Drop this set-up then: that undoes it.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future drops `step`. The connection stays open, so that a
-    /// step can be tried again or given a timeout.
-    pub fn run<F: Future>(&mut self, step: F) -> Step<'_, F> {
-        Step::new(self.lifecycle(), step, Mode::Cancel)
-    }
-
-    /// Runs a step of the set-up to its end, then looks whether the connection
-    /// has closed: for a step that must not be dropped half way.
+    /// step can be tried again or given a timeout. Its undo stays registered if it was
+    /// polled, and each attempt brings its own.
     ///
-    /// A close does not stop `step`; the undo waits until `step` is complete.
-    /// Only if this future itself is dropped, with the handler's future, is `step`
-    /// dropped half way. If not even that may be, run it on a task of its own and
-    /// let the step be to wait for it.
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # async fn resume() {}
+    /// # fn pause() {}
+    /// let mut setup = hangup::Scope::new().open()?.register()?;
+    /// block_on(setup.run(resume()).undo(pause))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn run<F: Future>(&mut self, step: F) -> Step<'_, F> {
+        Step::new(self.owner(), Duty::OfSetUp, step)
+    }
+}
+
+impl Live {
+    /// Runs a step on a connection that is visible already, racing with the close: for a
+    /// last step that others must be able to answer to, by looking this connection up.
+    ///
+    /// It is [`Registering::run`] in all else: when the connection closes, `step` is dropped
+    /// before the undo runs.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if the connection has closed. If it had before the first poll,
-    /// `step` is never polled; else it is complete and its output dropped.
+    /// [`Closed`] if the connection has closed. If it had before the first poll, `step` is
+    /// never polled and its undo never registered.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops `step`. The connection stays open.
-    pub fn finish<F: Future>(&mut self, step: F) -> Step<'_, F> {
-        Step::new(self.lifecycle(), step, Mode::RunToEnd)
+    /// As that of [`Registering::run`].
+    ///
+    /// # Examples
+    ///
+    /// A router that sends waiting jobs as soon as it resumes finds the worker:
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # async fn resume() {}
+    /// # async fn pause() {}
+    /// # let mut setup = hangup::Scope::new().open()?.register()?;
+    /// # let workers = hangup::Registry::new(hangup::Conflict::Replace);
+    /// setup.join(&workers, "ada", ())?;
+    /// let mut live = setup.go_live()?;
+    /// block_on(live.step(resume()).undo_async("pause", pause))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn step<F: Future>(&mut self, step: F) -> Step<'_, F> {
+        Step::new(self.owner(), Duty::OfStep, step)
     }
 }
 
 impl<'a, F> Step<'a, F> {
-    fn new(lifecycle: &'a Lifecycle, future: F, mode: Mode) -> Self {
+    #[track_caller]
+    fn new(owner: &'a Owner, duty: Duty, future: F) -> Self {
         Self {
-            lifecycle,
+            owner,
+            duty,
+            undos: Undos::default(),
             future: Some(future),
             progress: Progress::NotStarted,
-            mode,
             waker: WakerSlot::default(),
+            place: Location::caller(),
+        }
+    }
+
+    /// Undoes the step when the connection closes, like
+    /// [`on_close`](Registering::on_close).
+    ///
+    /// The undo is registered right before the first poll of the step, and stays registered
+    /// however the step ends: complete, failed, dropped half way. So it must bear a step
+    /// that took no effect. It begins after the step has been dropped, and before the
+    /// connection has settled, so it meets no successor that
+    /// [took over](Registering::take_over).
+    ///
+    /// # Panics
+    ///
+    /// If the step is complete.
+    pub fn undo(mut self, undo: impl FnOnce() + Send + 'static) -> Self {
+        self.add(|undos, _| undos.push_sync(undo));
+        self
+    }
+
+    /// [`undo`](Self::undo) with an asynchronous undo, like
+    /// [`on_close_async`](Registering::on_close_async).
+    ///
+    /// # Panics
+    ///
+    /// If the step is complete.
+    #[track_caller]
+    pub fn undo_async<U, Fut>(mut self, name: impl Into<Name>, undo: U) -> Self
+    where
+        U: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let label = Label::here(name);
+        self.add(|undos, owner| undos.push_spawned(owner.shared(), label, undo));
+        self
+    }
+
+    /// [`undo`](Self::undo) with an undo that may block, like
+    /// [`on_close_blocking`](Registering::on_close_blocking).
+    ///
+    /// # Panics
+    ///
+    /// If the step is complete.
+    #[track_caller]
+    pub fn undo_blocking(
+        mut self,
+        name: impl Into<Name>,
+        undo: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        let label = Label::here(name);
+        self.add(|undos, owner| undos.push_blocking(owner.shared(), label, undo));
+        self
+    }
+
+    /// Splits the output of the step: what `split` returns first is kept, like
+    /// [`hold`](Registering::hold), and what it returns second is the new output.
+    ///
+    /// That happens inside the step, so no close comes between: a guard is kept, or dropped
+    /// before the older undos run.
+    ///
+    /// # Panics
+    ///
+    /// If the step is complete.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures::executor::block_on;
+    /// # async fn lock() -> (Vec<u8>, u32) { (Vec::new(), 7) }
+    /// let mut setup = hangup::Scope::new().open()?.register()?;
+    /// let epoch = block_on(setup.run(lock()).hold(|(guard, epoch)| (guard, epoch)))?;
+    /// assert_eq!(epoch, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn hold<S, K, R>(mut self, split: S) -> Step<'a, Holding<'a, F, S>>
+    where
+        F: Future,
+        S: FnOnce(F::Output) -> (K, R),
+        K: Send + 'static,
+    {
+        let future = self.future.take().expect("the step is complete");
+        Step {
+            owner: self.owner,
+            duty: self.duty,
+            undos: std::mem::take(&mut self.undos),
+            future: Some(Holding {
+                lifecycle: self.owner,
+                future,
+                split: Some(split),
+            }),
+            progress: std::mem::replace(&mut self.progress, Progress::Ended),
+            waker: WakerSlot::default(),
+            place: self.place,
+        }
+    }
+
+    fn add(&mut self, push: impl FnOnce(&mut Undos, &Owner)) {
+        match self.progress {
+            Progress::NotStarted => push(&mut self.undos, self.owner),
+            Progress::InFlight => {
+                let mut undos = Undos::default();
+                push(&mut undos, self.owner);
+                self.owner.push_undos(undos);
+            }
+            Progress::Ended => panic!("the step is complete"),
+        }
+    }
+}
+
+impl Duty {
+    /// The step begins, unless the connection has closed.
+    fn begin(self, lifecycle: &Lifecycle) -> Result<(), Closed> {
+        match self {
+            // A close from now on leaves the undo to the owner, which is here.
+            Self::OfSetUp => lifecycle.closed().map_or(Ok(()), Err),
+            Self::OfStep => lifecycle.own(),
         }
     }
 }
@@ -120,20 +275,23 @@ impl<F: Future> Future for Step<'_, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let lifecycle = *this.lifecycle;
+        let lifecycle: &Lifecycle = this.owner;
+        let duty = *this.duty;
 
         match *this.progress {
             Progress::NotStarted => {
-                if let Err(closed) = lifecycle.begin_step() {
+                if let Err(closed) = duty.begin(lifecycle) {
                     *this.progress = Progress::Ended;
                     this.future.set(None);
+                    drop(std::mem::take(this.undos));
                     return Poll::Ready(Err(closed));
                 }
                 *this.progress = Progress::InFlight;
+                lifecycle.push_undos(std::mem::take(this.undos));
             }
             Progress::InFlight => {
-                if let (Mode::Cancel, Some(closed)) = (*this.mode, lifecycle.closed()) {
-                    stop(this.future, this.progress, lifecycle);
+                if let Some(closed) = lifecycle.closed() {
+                    stop(this.future, this.progress, lifecycle, duty);
                     return Poll::Ready(Err(closed));
                 }
             }
@@ -152,12 +310,12 @@ impl<F: Future> Future for Step<'_, F> {
         match polled {
             Poll::Ready(output) => {
                 *this.progress = Progress::Ended;
-                Poll::Ready(complete(lifecycle, output))
+                Poll::Ready(complete(lifecycle, duty, output))
             }
-            Poll::Pending if *this.mode == Mode::RunToEnd => Poll::Pending,
             Poll::Pending => {
-                let closed = ready!(this.waker.poll_closed(lifecycle, cx));
-                stop(this.future, this.progress, lifecycle);
+                let closed = this.waker.poll_closed_in_step(lifecycle, cx, this.place);
+                let closed = ready!(closed);
+                stop(this.future, this.progress, lifecycle, duty);
                 Poll::Ready(Err(closed))
             }
         }
@@ -168,15 +326,28 @@ impl<F: Future> Future for Step<'_, F> {
 ///
 /// Should the future's drop panic, the step is still in flight and ends when it
 /// is dropped itself.
-fn stop<F>(mut future: Pin<&mut Option<F>>, progress: &mut Progress, lifecycle: &Lifecycle) {
+fn stop<F>(
+    mut future: Pin<&mut Option<F>>,
+    progress: &mut Progress,
+    lifecycle: &Lifecycle,
+    duty: Duty,
+) {
     future.set(None);
     *progress = Progress::Ended;
-    drop(lifecycle.end_step());
+    drop(Ending(lifecycle, duty));
 }
 
 /// Hands out the output, unless the connection closed during the step.
-fn complete<T>(lifecycle: &Lifecycle, output: T) -> Result<T, Closed> {
-    match lifecycle.end_step() {
+fn complete<T>(lifecycle: &Lifecycle, duty: Duty, output: T) -> Result<T, Closed> {
+    let ended = match duty {
+        Duty::OfSetUp => lifecycle
+            .closed()
+            .map_or(Ok(()), |closed| Err((closed, None))),
+        Duty::OfStep => lifecycle
+            .disown()
+            .map_err(|(closed, unwind)| (closed, Some(unwind))),
+    };
+    match ended {
         Ok(()) => Ok(output),
         Err((closed, unwind)) => {
             // Newest first: the output is newer than all that is on the stack.
@@ -188,11 +359,51 @@ fn complete<T>(lifecycle: &Lifecycle, output: T) -> Result<T, Closed> {
 }
 
 /// Ends the step when it is dropped.
-struct Ending<'a>(&'a Lifecycle);
+struct Ending<'a>(&'a Lifecycle, Duty);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        drop(self.0.end_step());
+        match self.1 {
+            // The owner undoes when it is dropped.
+            Duty::OfSetUp => {}
+            Duty::OfStep => drop(self.0.disown()),
+        }
+    }
+}
+
+pin_project! {
+    /// The inner future of [`Step::hold`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Holding<'a, F, S> {
+        lifecycle: &'a Owner,
+        #[pin]
+        future: F,
+        split: Option<S>,
+    }
+}
+
+impl<F, S, K, R> Future for Holding<'_, F, S>
+where
+    F: Future,
+    S: FnOnce(F::Output) -> (K, R),
+    K: Send + 'static,
+{
+    type Output = R;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let this = self.project();
+        let output = ready!(this.future.poll(cx));
+        let split = this.split.take().expect("polled after completion");
+        let (kept, returned) = split(output);
+        // The step is in flight: the connection cannot settle before it ends (I5).
+        this.lifecycle.push_undo(move || drop(kept));
+        Poll::Ready(returned)
+    }
+}
+
+impl<F, S> fmt::Debug for Holding<'_, F, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Holding").finish_non_exhaustive()
     }
 }
 
@@ -200,7 +411,7 @@ impl<F> fmt::Debug for Step<'_, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Step")
             .field("progress", &self.progress)
-            .field("mode", &self.mode)
+            .field("place", &self.place)
             .finish_non_exhaustive()
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
 use super::{Live, Registering};
-use crate::lifecycle::{FailOnPanic, Handle, WaitForClosed};
+use crate::lifecycle::{FailOnPanic, Handle, TaskId, WaitForClosed};
 use crate::state::Closed;
 
 pin_project! {
@@ -20,8 +21,8 @@ pin_project! {
         // Dropped as soon as it has ended.
         #[pin]
         future: Option<F>,
-        // Whether the connection waits for this task.
-        counted: bool,
+        // `Some` while the connection waits for this task.
+        task: Option<TaskId>,
     }
 
     impl<F> PinnedDrop for Tracked<F> {
@@ -54,6 +55,7 @@ macro_rules! track {
             /// # Cancel safety
             ///
             /// To drop the future drops `work`, and the connection stays open.
+            #[track_caller]
             pub fn track<F: Future>(&self, work: F) -> Tracked<F> {
                 Tracked::new(self.handle(), work)
             }
@@ -65,29 +67,30 @@ track!(Registering);
 track!(Live);
 
 impl<F> Tracked<F> {
+    #[track_caller]
     fn new(handle: Handle, future: F) -> Self {
-        let counted = handle.lifecycle().begin_task();
+        let task = handle.lifecycle().begin_task(None, Location::caller());
         Self {
             closed: handle.closed(),
             handle,
             future: Some(future),
-            counted,
+            task,
         }
     }
 
     fn end(self: Pin<&mut Self>) {
         let mut this = self.project();
         // Ends the task after the work is dropped (I2), also if that drop panics.
-        let _end_task = std::mem::take(this.counted).then(|| EndTask(this.handle));
+        let _end_task = this.task.take().map(|task| EndTask(this.handle, task));
         this.future.set(None);
     }
 }
 
-struct EndTask<'a>(&'a Handle);
+struct EndTask<'a>(&'a Handle, TaskId);
 
 impl Drop for EndTask<'_> {
     fn drop(&mut self) {
-        self.0.lifecycle().end_task();
+        self.0.lifecycle().end_task(self.1);
     }
 }
 

@@ -1,6 +1,5 @@
 //! Asynchronous undos: the task that runs one, and how it ends.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,23 +7,21 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+use super::Lifecycle;
 use super::cell::Cold;
-use super::{Lifecycle, Then};
+use super::running_undo::RunningKind;
+use super::undos::Undos;
+use super::waits_for::Label;
 use crate::panic::catch_panic;
-use crate::runtime::BoxFuture;
+use crate::runtime;
 use crate::sync::lock;
 use crate::sync::waiters::wake;
-
-/// The name under which an undo is reported.
-pub(crate) type Name = Cow<'static, str>;
 
 pin_project! {
     /// The duty to run one undo, and then the older ones: discharged when the task is
     /// complete, or dropped.
     struct AsyncUndo<F, Fut> {
         lifecycle: Arc<Lifecycle>,
-        name: Name,
-        then: Then,
         // Called by the first poll, since it is user code.
         begin: Option<F>,
         #[pin]
@@ -41,31 +38,87 @@ pin_project! {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// It returned, or it panicked, which is reported as a panic.
     Complete,
     Abandoned,
 }
 
-/// The task that runs what `begin` returns as an undo.
-pub(crate) fn async_undo<F, Fut>(
+impl Undos {
+    /// Puts an undo on top that runs on a runtime: the one that is found now, else the one
+    /// that is found where it begins.
+    pub(crate) fn push_spawned<F, Fut>(&mut self, lifecycle: &Arc<Lifecycle>, label: Label, undo: F)
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let lifecycle = Arc::clone(lifecycle);
+        let runtime = lifecycle.runtime();
+        self.push_async(label, move || {
+            let task = AsyncUndo {
+                lifecycle,
+                begin: Some(undo),
+                future: None,
+                ended: false,
+            };
+            // Without a runtime the task is dropped, which reports its name.
+            if let Some(runtime) = runtime.or_else(runtime::current) {
+                runtime.spawn(Box::pin(task));
+            }
+        });
+    }
+
+    /// Puts an undo on top that may block, and runs where that holds up no task.
+    pub(crate) fn push_blocking(
+        &mut self,
+        lifecycle: &Arc<Lifecycle>,
+        label: Label,
+        undo: impl FnOnce() + Send + 'static,
+    ) {
+        let lifecycle = Arc::clone(lifecycle);
+        let runtime = lifecycle.runtime();
+        self.push_async(label, move || {
+            let work = BlockingUndo {
+                lifecycle,
+                undo: Some(undo),
+            };
+            if let Some(runtime) = runtime.or_else(runtime::current) {
+                runtime.spawn_blocking(Box::new(move || work.run()));
+            }
+        });
+    }
+}
+
+/// The duty to run one blocking undo, and then the older ones: discharged when it has run,
+/// or is dropped.
+struct BlockingUndo<F: FnOnce()> {
     lifecycle: Arc<Lifecycle>,
-    name: Name,
-    then: Then,
-    begin: F,
-) -> BoxFuture<()>
-where
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    Box::pin(AsyncUndo {
-        lifecycle,
-        name,
-        then,
-        begin: Some(begin),
-        future: None,
-        ended: false,
-    })
+    undo: Option<F>,
+}
+
+impl<F: FnOnce()> BlockingUndo<F> {
+    fn run(mut self) {
+        // Looked at once: what has begun to block cannot be stopped.
+        if !self.lifecycle.is_undo_abandoned(Waker::noop()) {
+            if let Some(undo) = self.undo.take() {
+                self.lifecycle.catch_panic(undo);
+            }
+        }
+    }
+}
+
+impl<F: FnOnce()> Drop for BlockingUndo<F> {
+    fn drop(&mut self) {
+        let outcome = match self.undo.take() {
+            None => Outcome::Complete,
+            Some(undo) => {
+                self.lifecycle.catch_panic(|| drop(undo));
+                Outcome::Abandoned
+            }
+        };
+        self.lifecycle.end_undo(outcome);
+    }
 }
 
 impl<F, Fut> AsyncUndo<F, Fut> {
@@ -76,11 +129,7 @@ impl<F, Fut> AsyncUndo<F, Fut> {
         // that they do run (I5).
         this.lifecycle.catch_panic(|| drop(this.begin.take()));
         this.lifecycle.catch_panic(|| this.future.set(None));
-        let abandoned = match outcome {
-            Outcome::Complete => None,
-            Outcome::Abandoned => Some(std::mem::take(this.name).into_owned()),
-        };
-        this.lifecycle.end_undo(*this.then, abandoned);
+        this.lifecycle.end_undo(outcome);
     }
 }
 
@@ -93,7 +142,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         assert!(!self.ended, "polled after completion");
-        if self.then == Then::UnwindOlder && self.lifecycle.is_undo_abandoned(cx.waker()) {
+        if self.lifecycle.is_undo_abandoned(cx.waker()) {
             self.end(Outcome::Abandoned);
             return Poll::Ready(());
         }
@@ -116,41 +165,34 @@ where
 }
 
 impl Lifecycle {
-    /// An asynchronous undo is over, and dropped. `abandoned` is its name if it did not run
-    /// to its end.
-    fn end_undo(&self, then: Then, abandoned: Option<String>) {
-        let is_abandoned = abandoned.is_some();
+    /// An asynchronous undo is over, and dropped.
+    fn end_undo(&self, outcome: Outcome) {
         let mut inner = lock(&self.inner);
         inner.undos_run += 1;
-        if let Some(name) = abandoned {
-            inner.cold().abandoned.push(name);
+        let cold = inner.cold();
+        let running = cold.running_undo.take().expect("it has begun");
+        if outcome == Outcome::Abandoned {
+            cold.abandoned.push(running.label.name.to_string());
         }
-        if then == Then::Stop {
-            drop(inner);
-            self.group.undone_late(self.id());
-            if is_abandoned {
-                self.group.abandoned_late(self.id());
-            }
-            return;
-        }
-        let running = inner.cold().running_undo.take().expect("it has begun");
         drop(inner);
         // The drop of a waker runs code of the executor.
-        self.catch_panic(|| drop(running.task));
-        if !running.beginning {
+        let beginning = running.beginning;
+        self.catch_panic(|| drop(running));
+        if !beginning {
             self.unwind();
         }
     }
 
     /// Whether the running undo is to be abandoned; if not, `task` is woken when it is.
-    fn is_undo_abandoned(&self, task: &Waker) -> bool {
+    pub(super) fn is_undo_abandoned(&self, task: &Waker) -> bool {
         let task = task.clone();
         let mut inner = lock(&self.inner);
         let cold = inner.cold();
         let abandon_all = cold.abandon_undos;
         let running = cold.running_undo.as_mut().expect("it has begun");
         let replaced = running.task.replace(task);
-        let abandoned = running.abandoned || abandon_all;
+        let abandon_this = abandon_all && running.kind != RunningKind::Last;
+        let abandoned = running.abandoned || abandon_this;
         drop(inner);
         drop(replaced);
         abandoned

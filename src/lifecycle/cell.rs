@@ -9,8 +9,9 @@
 //!
 //! 1. *Closed*: one read-modify-write on the word. From here on the connection is
 //!    invisible (I3) and silent (I4), and one thread has the duty to unwind (I2): the
-//!    closer, or the thread that ends the step that the owner is in. The observer is told.
-//! 2. *Wake*: the owner and all waiters for `closed`.
+//!    owner if the word says so, else the closer. The observer is told.
+//! 2. *Wake*: the owner and all waiters for `closed`. An owner that has the duty stops what
+//!    it has in flight, says goodbye, and unwinds when it is dropped.
 //! 3. *Undo*: the tasks of the connection end first, then the undos run, newest first,
 //!    each panic contained. An asynchronous undo runs on a task; the thread that ends it
 //!    continues with the older ones.
@@ -24,6 +25,7 @@
 //! so.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -33,8 +35,9 @@ use super::memberships::{Membership, Memberships};
 use super::observer::Telemetry;
 use super::running_undo::RunningUndo;
 use super::settled::UndoCounts;
+use super::task_list::Tasks;
 use super::undos::Undos;
-use super::word::{OnClose, OnRelease, OnStepEnd, Store, Word};
+use super::word::{OnClose, OnDisown, OnRelease, Store, Word};
 use crate::id::ConnectionId;
 use crate::panic::catch_panic;
 use crate::runtime::{self, Runtime};
@@ -60,26 +63,30 @@ pub(crate) struct Lifecycle {
 pub(super) struct Inner {
     pub(super) undos: Undos,
     pub(super) memberships: Memberships,
-    /// The unwinding has found the stack empty: whatever is registered later, its
-    /// registering thread undoes.
+    /// The unwinding has found the stack empty, and has counted the undos and the panics.
     pub(super) unwound: bool,
     pub(super) undos_run: u32,
     /// What few connections need.
     pub(super) cold: Option<Box<Cold>>,
     /// One waker, since a connection has one owner. Only the close takes it.
     owner: Option<Waker>,
+    /// The latest step of the owner that was pending.
+    pub(super) step: Option<&'static Location<'static>>,
 }
 
 /// What few connections need: asynchronous undos, tasks, waiters, panics.
 #[derive(Default)]
 pub(super) struct Cold {
-    pub(super) tasks: usize,
+    pub(super) tasks: Option<Box<Tasks>>,
     /// The unwinding has met tasks: the thread that ends the last one continues it.
     pub(super) waits_for_tasks: bool,
-    pub(super) running_undo: Option<RunningUndo>,
+    pub(super) running_undo: Option<Box<RunningUndo>>,
+    /// They run when `Inner::undos` is empty.
+    pub(super) last_undos: Undos,
     /// Every asynchronous undo is abandoned.
     pub(super) abandon_undos: bool,
     pub(super) abandoned: Vec<String>,
+    pub(super) said: Option<Box<Said>>,
     pub(super) panics: Vec<String>,
     /// The waker that a watched source wakes. In an `Arc`, since a clone of a waker is
     /// user code (I8).
@@ -89,6 +96,12 @@ pub(super) struct Cold {
     /// Cancelled at the close, which takes it.
     #[cfg(feature = "tokio-util")]
     pub(super) token: Option<tokio_util::sync::CancellationToken>,
+}
+
+/// What the close that won said.
+pub(super) struct Said {
+    pub(super) words: Option<Arc<str>>,
+    pub(super) by: Option<ConnectionId>,
 }
 
 /// What a waiter waits for.
@@ -106,14 +119,8 @@ impl Lifecycle {
         telemetry: Option<&Arc<Telemetry>>,
         timers: Option<Box<Timers>>,
     ) -> Self {
-        let word = Word::new();
-        if telemetry.is_some() {
-            // So that an undo which is registered while the observer is told of the close
-            // is stored, and runs in its turn.
-            let _: Store = word.mark_has_parts();
-        }
         Self {
-            word,
+            word: Word::new(),
             index: AtomicU32::new(0),
             id,
             group,
@@ -164,9 +171,7 @@ impl Lifecycle {
 
     /// The scope has admitted the connection.
     pub(crate) fn opened(&self) {
-        if let Some(events) = &self.events {
-            events.deliver();
-        }
+        self.deliver();
     }
 
     pub(crate) fn register(&self) -> Result<(), Closed> {
@@ -179,30 +184,66 @@ impl Lifecycle {
 
     /// Every move that may change the state goes through here.
     fn transition<T>(&self, make: impl FnOnce(&Word) -> T) -> T {
+        let made = self.record(make);
+        self.deliver();
+        made
+    }
+
+    fn record<T>(&self, make: impl FnOnce(&Word) -> T) -> T {
         match &self.events {
             None => make(&self.word),
             Some(events) => events.record(&self.word, make),
         }
     }
 
+    fn deliver(&self) {
+        if let Some(events) = &self.events {
+            events.deliver();
+        }
+    }
+
     /// Closes from anywhere. `Ok` if this call won.
     pub(crate) fn close(&self, reason: CloseReason) -> Result<(), Closed> {
-        match self.transition(|word| word.close(reason))? {
-            OnClose::Unwind { has_parts: true } => self.unwind(),
-            OnClose::Unwind { has_parts: false } => self.settle(UndoCounts::default()),
-            OnClose::DeferToStep => self.wake_closed(),
-        }
+        let duty = self.transition(|word| word.close(reason))?;
+        self.discharge(duty);
         Ok(())
     }
 
-    /// Closes and wakes. `Ok` if this call won, with the duty to unwind unless a step has
+    /// Closes from anywhere, and keeps what is said about it. `Ok` if this call won.
+    pub(crate) fn close_with(
+        &self,
+        reason: CloseReason,
+        words: Option<Arc<str>>,
+        by: Option<ConnectionId>,
+    ) -> Result<(), Closed> {
+        // Under the lock, so that every reader who has seen this close finds the words.
+        let mut inner = self.lock_to_store();
+        let closed = self.record(|word| word.close(reason));
+        if closed.is_ok() {
+            inner.cold().said = Some(Box::new(Said { words, by }));
+        }
+        drop(inner);
+        self.deliver();
+        self.discharge(closed?);
+        Ok(())
+    }
+
+    fn discharge(&self, duty: OnClose) {
+        match duty {
+            OnClose::Unwind { has_parts: true } => self.unwind(),
+            OnClose::Unwind { has_parts: false } => self.settle(UndoCounts::default()),
+            OnClose::LeaveToOwner => self.wake_closed(),
+        }
+    }
+
+    /// Closes and wakes. `Ok` if this call won, with the duty to unwind unless the owner has
     /// it.
     pub(crate) fn begin_close(&self, reason: CloseReason) -> Result<Option<Unwind<'_>>, Closed> {
         let duty = self.transition(|word| word.close(reason))?;
         self.wake_closed();
         Ok(match duty {
             OnClose::Unwind { has_parts } => Some(Unwind::new(self, has_parts)),
-            OnClose::DeferToStep => None,
+            OnClose::LeaveToOwner => None,
         })
     }
 
@@ -227,24 +268,26 @@ impl Lifecycle {
         }
     }
 
-    pub(crate) fn begin_step(&self) -> Result<(), Closed> {
-        self.word.begin_step()
+    /// A live owner takes the duty to unwind, unless the connection has closed.
+    pub(crate) fn own(&self) -> Result<(), Closed> {
+        self.word.own()
     }
 
-    /// Ends the owner's step, which must be complete or dropped by now (I2).
-    /// `Err` if the connection closed during the step, with the duty to unwind.
-    pub(crate) fn end_step(&self) -> Result<(), (Closed, Unwind<'_>)> {
-        match self.word.end_step() {
-            OnStepEnd::Continue => Ok(()),
-            OnStepEnd::Unwind { closed, has_parts } => Err((closed, Unwind::new(self, has_parts))),
+    /// A live owner gives up the duty to unwind: what it was for is complete, or dropped
+    /// (I2). `Err` if a close has left the undo to it.
+    pub(crate) fn disown(&self) -> Result<(), (Closed, Unwind<'_>)> {
+        match self.word.disown() {
+            OnDisown::Continue => Ok(()),
+            OnDisown::Unwind { closed, has_parts } => Err((closed, Unwind::new(self, has_parts))),
         }
     }
 
     /// Stores the waker of the owner, unless the connection has closed: then no close would
     /// take it out again (I7). The caller must re-check the word afterwards: either the
     /// close finds this waker, or that check sees the close.
-    pub(crate) fn register_owner(&self, waker: Waker) {
+    pub(crate) fn register_owner(&self, waker: Waker, step: Option<&'static Location<'static>>) {
         let mut inner = self.lock_to_store();
+        inner.step = step;
         let unneeded = match self.closed() {
             None => inner.owner.replace(waker),
             Some(_) => Some(waker),
@@ -271,16 +314,12 @@ impl Lifecycle {
         drop(removed);
     }
 
-    /// Records a slot in a registry, to be removed when the connection unwinds; if it has
-    /// already unwound, removes the slot now.
+    /// Records a slot in a registry, to be removed when the connection unwinds. For an owner
+    /// that has the duty to unwind.
     pub(crate) fn add_membership(&self, membership: Membership) {
         let mut inner = self.lock_to_store();
-        if !inner.unwound {
-            inner.memberships.push(membership);
-            return;
-        }
-        drop(inner);
-        self.catch_panic(|| membership.leave());
+        debug_assert!(!inner.unwound, "the owner has not unwound yet");
+        inner.memberships.push(membership);
     }
 
     /// Whether a slot under a key with this hash is recorded. For the owner.
@@ -295,15 +334,13 @@ impl Lifecycle {
     /// Removes the newest slot before the end. For the owner.
     pub(crate) fn release_claim(&self) {
         let released = lock(&self.inner).memberships.pop();
-        // `None` if the unwinding has taken all of them.
         if let Some(membership) = released {
             self.catch_panic(|| membership.leave());
         }
     }
 
-    /// Locks the parts in order to store something for the closer, who looks under the
-    /// mutex from now on. The caller stores nothing if `unwound` is set: no thread will
-    /// look again.
+    /// Locks the parts in order to store something for the thread that unwinds, which looks
+    /// under the mutex from now on. If `unwound` is set, no thread will look again.
     pub(super) fn lock_to_store(&self) -> MutexGuard<'_, Inner> {
         let mut inner = lock(&self.inner);
         match self.word.mark_has_parts() {
@@ -329,7 +366,11 @@ impl Lifecycle {
 
     pub(crate) fn panicked(&self, message: String) {
         let mut inner = self.lock_to_store();
-        inner.cold().panics.push(message);
+        // What `settled` has answered never changes. A reader that has seen SETTLED takes
+        // this lock after it, so either it finds the message or SETTLED is seen here.
+        if !self.word.load().settled() {
+            inner.cold().panics.push(message);
+        }
         // After the unwinding, the scope has counted the panics before this one.
         let late = inner.unwound;
         drop(inner);
@@ -441,6 +482,10 @@ impl Inner {
 }
 
 impl Cold {
+    pub(super) fn has_tasks(&self) -> bool {
+        self.tasks.as_ref().is_some_and(|tasks| !tasks.is_empty())
+    }
+
     fn waiters(&mut self, event: WaitFor) -> &mut Waiters {
         match event {
             WaitFor::Closed => &mut self.closed,

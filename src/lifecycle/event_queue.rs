@@ -49,7 +49,7 @@ impl EventQueue {
         }
     }
 
-    /// Makes a move on the word, and delivers it if it was a transition.
+    /// Makes a move on the word, and queues it if it was a transition.
     pub(super) fn record<T>(&self, word: &Word, make: impl FnOnce(&Word) -> T) -> T {
         let now = self.telemetry.now();
         let mut pending = lock(&self.pending);
@@ -70,8 +70,6 @@ impl EventQueue {
                 lasted,
             }));
         }
-        drop(pending);
-        self.deliver();
         made
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::settled::Settled;
-use super::{Lifecycle, WaitFor};
+use super::{End, Lifecycle, WaitFor, WaitsFor};
 use crate::id::ConnectionId;
 use crate::state::{CloseReason, Closed, State};
 use crate::sync::waiters::WaiterKey;
@@ -68,13 +68,13 @@ impl Handle {
     /// Closes the connection. `Ok` if this call closed it.
     ///
     /// When this returns `Ok`, no lookup of any registry finds the connection, its stream
-    /// yields nothing more but a farewell, and its undos have run on this thread, newest
-    /// first. This call does not wait, so in three cases the undos run later, and
+    /// yields nothing more but what was asked for, and its undos have run on this thread,
+    /// newest first. This call does not wait, so in three cases the undos run later, and
     /// [`settled`](Self::settled) resolves when they are over:
     ///
-    /// - The owner is in a set-up step ([`Registering::run`](crate::Registering::run) or
-    ///   [`finish`](crate::Registering::finish)): the step is stopped first, and the undos
-    ///   run on its thread.
+    /// - The owner undoes: during the set-up, in a [`Live::step`](crate::Live::step), and in
+    ///   [`Live::run`](crate::Live::run). It is woken, stops what is in flight, and the undos
+    ///   run where it is dropped.
     /// - The connection has [tasks](crate::Live::track): they are stopped first, and the
     ///   undos run where the last one stops.
     /// - An [asynchronous undo](crate::Registering::on_close_async) runs on its runtime, and
@@ -88,6 +88,39 @@ impl Handle {
     /// undos may still be running on another thread.
     pub fn close(&self, reason: CloseReason) -> Result<(), Closed> {
         self.lifecycle.close(reason)
+    }
+
+    /// [`close`](Self::close), with words for the farewell, for observers and for
+    /// [`Registry::last_close`](crate::Registry::last_close). If this call closes the
+    /// connection, no thread sees it closed without these words.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close). Then `words` are dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use hangup::{CloseReason, Scope};
+    /// # let live = Scope::new().open()?.register()?.go_live()?;
+    /// let handle = live.handle();
+    /// handle.close_with(CloseReason::App(7), "the room is gone")?;
+    /// assert_eq!(handle.end().unwrap().to_string(), "app(7): the room is gone");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn close_with(
+        &self,
+        reason: CloseReason,
+        words: impl Into<Arc<str>>,
+    ) -> Result<(), Closed> {
+        self.lifecycle.close_with(reason, Some(words.into()), None)
+    }
+
+    /// How the connection ended, or `None` while it is open.
+    #[must_use]
+    pub fn end(&self) -> Option<End> {
+        let closed = self.lifecycle.closed()?;
+        Some(self.lifecycle.end(closed))
     }
 
     /// Resolves once the connection is closed; at once if it is closed already.
@@ -127,6 +160,22 @@ impl Handle {
         self.lifecycle.try_settled()
     }
 
+    /// How the undos went that have run so far; `None` while the connection is open.
+    ///
+    /// For an undo that depends on the newer ones: they are over when it begins. A lock that
+    /// other servers see, for example, is kept if what it guards was not undone.
+    #[must_use]
+    pub fn so_far(&self) -> Option<Settled> {
+        self.lifecycle.so_far()
+    }
+
+    /// What the connection waits for if it has closed and has not settled; for logs. `None`
+    /// while it is open, once it has settled, and while a synchronous undo runs.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<WaitsFor> {
+        self.lifecycle.waits_for()
+    }
+
     /// Records that the peer is there, which restarts the
     /// [idle deadline](crate::Deadlines::idle). Costs a load, and a store if a sweep has
     /// run since the last touch.
@@ -138,8 +187,7 @@ impl Handle {
     ///
     /// The task of the running undo is woken and drops it where it stands, the undos that
     /// would follow never begin, and [`Settled::abandoned`] reports the names of all of
-    /// them. The synchronous undos run as usual. This does not close the connection, and
-    /// has no effect on undos that were registered after the connection had been unwound.
+    /// them. The synchronous undos run as usual. This does not close the connection.
     pub fn abandon_undos(&self) {
         self.lifecycle.abandon_undos();
     }

@@ -2,8 +2,12 @@
 
 use std::task::Waker;
 
-/// The asynchronous undo that is running.
+use super::waits_for::Label;
+
+/// The asynchronous undo, or the goodbye, that is running.
 pub(super) struct RunningUndo {
+    pub(super) label: Label,
+    pub(super) kind: RunningKind,
     /// The thread that began it has not returned, and will look whether it has ended.
     pub(super) beginning: bool,
     pub(super) abandoned: bool,
@@ -11,10 +15,21 @@ pub(super) struct RunningUndo {
     pub(super) task: Option<Waker>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunningKind {
+    Undo,
+    /// The undo that runs last, and is abandoned last.
+    Last,
+    /// Comes before the undos, while the owner has the duty to unwind.
+    Farewell,
+}
+
 impl RunningUndo {
-    pub(super) fn beginning() -> Self {
+    pub(super) fn new(kind: RunningKind, label: Label) -> Self {
         Self {
-            beginning: true,
+            label,
+            kind,
+            beginning: kind != RunningKind::Farewell,
             abandoned: false,
             task: None,
         }

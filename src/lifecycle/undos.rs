@@ -3,41 +3,57 @@
 //! Each undo is an allocation that owns those below it, so a connection without undos
 //! stores one empty pointer.
 
-/// Who continues with the older undos when an asynchronous one has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// The thread that ends it.
-    UnwindOlder,
-    /// No thread: the connection had been unwound when the undo was registered.
-    Stop,
-}
+use super::waits_for::Label;
 
 #[derive(Default)]
-pub(super) struct Undos(Option<Box<dyn Undo>>);
+pub(crate) struct Undos(Option<Box<dyn Undo>>);
 
 /// One undo, and those below it.
 pub(super) trait Undo: Send {
     fn below(&mut self) -> &mut Undos;
 
-    fn kind(&self) -> Kind;
+    fn kind(&mut self) -> Kind;
 
     /// Runs the undo, or begins it. User code.
-    fn run(self: Box<Self>, then: Then);
+    fn run(self: Box<Self>);
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `run` returns when the undo is over.
     Sync,
     /// `run` begins the undo on a task. `end_undo` is called when it is over, possibly
-    /// before `run` returns.
-    Async,
+    /// before `run` returns. `kind` gives the label away, so it is called once.
+    Async(Label),
 }
 
 impl Undos {
-    pub(super) fn push(&mut self, mut undo: Box<dyn Undo>) {
+    /// Puts `undo` on top.
+    pub(crate) fn push_sync(&mut self, undo: impl FnOnce() + Send + 'static) {
+        self.push(SyncUndo::new(undo));
+    }
+
+    /// Puts an undo on top that `begin` begins.
+    pub(super) fn push_async(&mut self, label: Label, begin: impl FnOnce() + Send + 'static) {
+        self.push(BeginUndo::new(label, begin));
+    }
+
+    fn push(&mut self, mut undo: Box<dyn Undo>) {
         *undo.below() = std::mem::take(self);
         self.0 = Some(undo);
+    }
+
+    /// Puts all of `newer` on top.
+    pub(super) fn append(&mut self, newer: Self) {
+        let below = std::mem::replace(self, newer);
+        let mut bottom = self;
+        while !bottom.is_empty() {
+            bottom = bottom.0.as_mut().expect("just seen").below();
+        }
+        *bottom = below;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     pub(super) fn pop(&mut self) -> Option<Box<dyn Undo>> {
@@ -47,13 +63,13 @@ impl Undos {
     }
 }
 
-pub(super) struct SyncUndo<F> {
+struct SyncUndo<F> {
     undo: F,
     below: Undos,
 }
 
 impl<F: FnOnce() + Send> SyncUndo<F> {
-    pub(super) fn new(undo: F) -> Box<Self> {
+    fn new(undo: F) -> Box<Self> {
         let below = Undos::default();
         Box::new(Self { undo, below })
     }
@@ -64,37 +80,44 @@ impl<F: FnOnce() + Send> Undo for SyncUndo<F> {
         &mut self.below
     }
 
-    fn kind(&self) -> Kind {
+    fn kind(&mut self) -> Kind {
         Kind::Sync
     }
 
-    fn run(self: Box<Self>, _: Then) {
+    fn run(self: Box<Self>) {
         (self.undo)();
     }
 }
 
-pub(super) struct BeginUndo<F> {
+struct BeginUndo<F> {
+    label: Label,
     begin: F,
     below: Undos,
 }
 
-impl<F: FnOnce(Then) + Send> BeginUndo<F> {
-    pub(super) fn new(begin: F) -> Box<Self> {
+impl<F: FnOnce() + Send> BeginUndo<F> {
+    fn new(label: Label, begin: F) -> Box<Self> {
         let below = Undos::default();
-        Box::new(Self { begin, below })
+        Box::new(Self {
+            label,
+            begin,
+            below,
+        })
     }
 }
 
-impl<F: FnOnce(Then) + Send> Undo for BeginUndo<F> {
+impl<F: FnOnce() + Send> Undo for BeginUndo<F> {
     fn below(&mut self) -> &mut Undos {
         &mut self.below
     }
 
-    fn kind(&self) -> Kind {
-        Kind::Async
+    fn kind(&mut self) -> Kind {
+        let place = self.label.place;
+        let name = std::mem::take(&mut self.label.name);
+        Kind::Async(Label { name, place })
     }
 
-    fn run(self: Box<Self>, then: Then) {
-        (self.begin)(then);
+    fn run(self: Box<Self>) {
+        (self.begin)();
     }
 }

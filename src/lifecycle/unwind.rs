@@ -2,41 +2,35 @@
 
 use super::Lifecycle;
 use super::memberships::Memberships;
-use super::running_undo::RunningUndo;
+use super::running_undo::{RunningKind, RunningUndo};
 use super::settled::UndoCounts;
-use super::undos::{BeginUndo, Kind, SyncUndo, Then, Undo};
+use super::undos::{Kind, Undos};
 use crate::sync::lock;
 
 impl Lifecycle {
-    /// Puts an undo on the stack. If the stack has been unwound already, the undo runs
-    /// here and now.
+    /// Puts an undo on the stack, as [`push_undos`](Self::push_undos).
     pub(crate) fn push_undo(&self, undo: impl FnOnce() + Send + 'static) {
-        self.push(SyncUndo::new(undo));
-    }
-
-    /// Puts an asynchronous undo on the stack: `begin` begins it, and `end_undo` is called
-    /// when it is over.
-    pub(crate) fn push_async_undo(&self, begin: impl FnOnce(Then) + Send + 'static) {
-        self.push(BeginUndo::new(begin));
-    }
-
-    fn push(&self, undo: Box<dyn Undo>) {
         let mut inner = self.lock_to_store();
-        if !inner.unwound {
-            // After the close too: the thread that unwinds, or will unwind when the step
-            // ends, finds it on top.
-            inner.undos.push(undo);
+        debug_assert!(!inner.unwound, "the owner has not unwound yet");
+        inner.undos.push_sync(undo);
+    }
+
+    /// Puts undos on the stack. For an owner that has the duty to unwind: until it has done
+    /// so, the stack is looked at again (I5).
+    pub(crate) fn push_undos(&self, undos: Undos) {
+        if undos.is_empty() {
             return;
         }
-        let kind = undo.kind();
-        if kind == Kind::Sync {
-            inner.undos_run += 1;
-        }
-        drop(inner);
-        self.catch_panic(|| undo.run(Then::Stop));
-        if kind == Kind::Sync {
-            self.group.undone_late(self.id());
-        }
+        let mut inner = self.lock_to_store();
+        debug_assert!(!inner.unwound, "the owner has not unwound yet");
+        inner.undos.append(undos);
+    }
+
+    /// Puts undos on the stack of those that run after all others. For an owner that has the duty to unwind.
+    pub(crate) fn push_last_undos(&self, undos: Undos) {
+        let mut inner = self.lock_to_store();
+        debug_assert!(!inner.unwound, "the owner has not unwound yet");
+        inner.cold().last_undos.append(undos);
     }
 
     /// Wakes the owner and the waiters for `closed`, ends the tasks, runs the undos, leaves
@@ -48,15 +42,18 @@ impl Lifecycle {
         let (memberships, counts) = loop {
             let mut inner = lock(&self.inner);
             let to_wake = inner.take_to_wake();
-            if let Some(cold) = inner.cold.as_mut().filter(|cold| cold.tasks > 0) {
+            if let Some(cold) = inner.cold.as_mut().filter(|cold| cold.has_tasks()) {
                 cold.waits_for_tasks = true;
                 drop(inner);
                 to_wake.wake(self);
                 return;
             }
-            // One at a time: an undo that the owner registers now comes before the older
-            // ones.
-            let Some(undo) = inner.undos.pop() else {
+            let (kind, undo) = match (inner.undos.pop(), &mut inner.cold) {
+                (Some(undo), _) => (RunningKind::Undo, Some(undo)),
+                (None, Some(cold)) => (RunningKind::Last, cold.last_undos.pop()),
+                (None, None) => (RunningKind::Last, None),
+            };
+            let Some(mut undo) = undo else {
                 inner.unwound = true;
                 let memberships = std::mem::take(&mut inner.memberships);
                 let counts = inner.undo_counts();
@@ -69,17 +66,18 @@ impl Lifecycle {
                     inner.undos_run += 1;
                     drop(inner);
                     to_wake.wake(self);
-                    self.catch_panic(|| undo.run(Then::UnwindOlder));
+                    self.catch_panic(|| undo.run());
                 }
-                Kind::Async => {
-                    inner.cold().running_undo = Some(RunningUndo::beginning());
+                Kind::Async(label) => {
+                    let running = RunningUndo::new(kind, label);
+                    inner.cold().running_undo = Some(Box::new(running));
                     // Under the lock: a sweep that abandons an overdue undo means this one.
                     if let Some(timers) = &self.timers {
                         timers.undo_begun();
                     }
                     drop(inner);
                     to_wake.wake(self);
-                    self.catch_panic(|| undo.run(Then::UnwindOlder));
+                    self.catch_panic(|| undo.run());
                     // The undo may complete inside `run`. Of this loop and `end_undo`, the
                     // later one continues, so neither recurses.
                     if let Some(running) = &mut lock(&self.inner).cold().running_undo {

@@ -22,7 +22,7 @@ use crate::id::ConnectionId;
 ///
 /// There is no task and no timer per connection. Deadlines cost a connection one allocation
 /// of 40 bytes, and another of 96 if they are its own; a [`stall`](Self::stall) deadline
-/// costs a stream two more, of 200 bytes together, and two stores per poll. An event, such
+/// costs a stream two more, of 208 bytes together, and two stores per poll. An event, such
 /// as a touch or an item, costs a store into the connection's own memory. The clock is read
 /// once per sweep.
 ///
@@ -125,8 +125,6 @@ impl Deadlines {
     /// Abandons an asynchronous undo that has run for `deadline`: its task is woken, drops
     /// it where it stands, [reports](crate::Settled::abandoned) its name, and continues
     /// with the older undos.
-    ///
-    /// An undo that was registered after the connection had been unwound has no deadline.
     pub const fn undo(mut self, deadline: Duration) -> Self {
         self.undo = Some(deadline);
         self

@@ -25,15 +25,17 @@ fn next(tasks: &Tasks) -> task::Spawn<BoxFuture<()>> {
 fn layered(log: &Log, tasks: &Tasks) -> (Registering, oneshot::Sender<()>) {
     let (go_on, gate) = oneshot::channel::<()>();
     let mut setup = registering();
-    setup.on_close(log.adds("old"));
+    setup.on_close(log.adds("old")).unwrap();
     let inner = log.clone();
-    setup.on_close_spawn("pause ada", tasks.spawn(), move || async move {
-        inner.add("begun");
-        let _stopped = inner.on_drop("dropped");
-        gate.await.unwrap();
-        inner.add("complete");
-    });
-    setup.on_close(log.adds("new"));
+    setup
+        .on_close_spawn("pause ada", tasks.spawn(), move || async move {
+            inner.add("begun");
+            let _stopped = inner.on_drop("dropped");
+            gate.await.unwrap();
+            inner.add("complete");
+        })
+        .unwrap();
+    setup.on_close(log.adds("new")).unwrap();
     (setup, go_on)
 }
 
@@ -47,6 +49,7 @@ fn an_asynchronous_undo_has_its_turn_and_nobody_waits_on_the_thread() {
     let (setup, go_on) = layered(&log, &tasks);
     let handle = setup.handle();
     handle.close(CloseReason::Idle).unwrap();
+    drop(setup);
     assert_eq!(log.entries(), ["new"]);
 
     let mut settled = task::spawn(handle.settled());
@@ -64,7 +67,6 @@ fn an_asynchronous_undo_has_its_turn_and_nobody_waits_on_the_thread() {
     assert!(settled.is_woken());
     let settled = assert_ready!(settled.poll());
     assert_eq!((settled.undos_run, settled.abandoned.len()), (3, 0));
-    drop(setup);
 }
 
 #[test]
@@ -98,7 +100,7 @@ fn undos_that_cannot_run_are_reported_however_many() {
     const UNDOS: usize = 100_000;
     let mut setup = registering();
     for _ in 0..UNDOS {
-        setup.on_close_spawn("lost", drop, || async {});
+        setup.on_close_spawn("lost", drop, || async {}).unwrap();
     }
     let handle = setup.handle();
     drop(setup);
@@ -111,9 +113,11 @@ fn undos_may_run_where_they_are_spawned() {
     const UNDOS: usize = 10_000;
     let log = Log::default();
     let mut setup = registering();
-    setup.on_close(log.adds("old"));
+    setup.on_close(log.adds("old")).unwrap();
     for _ in 0..UNDOS {
-        setup.on_close_spawn("inline", block_on, || async {});
+        setup
+            .on_close_spawn("inline", block_on, || async {})
+            .unwrap();
     }
     let handle = setup.handle();
     drop(setup);
@@ -134,34 +138,42 @@ fn a_panic_anywhere_in_an_asynchronous_undo_costs_no_other_its_turn() {
     let registers: [(&str, Register, usize); 5] = [
         (
             "in spawn",
-            |setup, _| setup.on_close_spawn("boom", |_| panic!("in spawn"), || async {}),
+            |setup, _| {
+                setup
+                    .on_close_spawn("boom", |_| panic!("in spawn"), || async {})
+                    .unwrap()
+            },
             1,
         ),
         (
             "in begin",
             |setup, tasks| {
                 let begin = || -> std::future::Ready<()> { panic!("in begin") };
-                setup.on_close_spawn("boom", tasks.spawn(), begin);
+                setup.on_close_spawn("boom", tasks.spawn(), begin).unwrap();
             },
             0,
         ),
         (
             "in poll",
             |setup, tasks| {
-                setup.on_close_spawn("boom", tasks.spawn(), || async { panic!("in poll") });
+                setup
+                    .on_close_spawn("boom", tasks.spawn(), || async { panic!("in poll") })
+                    .unwrap();
             },
             0,
         ),
         (
             "in drop",
             |setup, tasks| {
-                setup.on_close_spawn("boom", tasks.spawn(), || {
-                    let bomb = Bomb;
-                    std::future::poll_fn(move |_| {
-                        let _bomb = &bomb;
-                        std::task::Poll::Ready(())
+                setup
+                    .on_close_spawn("boom", tasks.spawn(), || {
+                        let bomb = Bomb;
+                        std::future::poll_fn(move |_| {
+                            let _bomb = &bomb;
+                            std::task::Poll::Ready(())
+                        })
                     })
-                });
+                    .unwrap();
             },
             0,
         ),
@@ -169,22 +181,24 @@ fn a_panic_anywhere_in_an_asynchronous_undo_costs_no_other_its_turn() {
             "in drop",
             |setup, tasks| {
                 let bomb = Bomb;
-                setup.on_close_spawn(
-                    "boom",
-                    {
-                        let spawn = tasks.spawn();
-                        move |task| {
-                            spawn(task);
-                        }
-                    },
-                    move || {
-                        let bomb = bomb;
-                        async move {
-                            let _bomb = bomb;
-                            std::future::pending::<()>().await;
-                        }
-                    },
-                );
+                setup
+                    .on_close_spawn(
+                        "boom",
+                        {
+                            let spawn = tasks.spawn();
+                            move |task| {
+                                spawn(task);
+                            }
+                        },
+                        move || {
+                            let bomb = bomb;
+                            async move {
+                                let _bomb = bomb;
+                                std::future::pending::<()>().await;
+                            }
+                        },
+                    )
+                    .unwrap();
             },
             1,
         ),
@@ -192,7 +206,7 @@ fn a_panic_anywhere_in_an_asynchronous_undo_costs_no_other_its_turn() {
     for (message, register, lost) in registers {
         let (log, tasks) = (Log::default(), Tasks::default());
         let mut setup = registering();
-        setup.on_close(log.adds("old"));
+        setup.on_close(log.adds("old")).unwrap();
         register(&mut setup, &tasks);
         let handle = setup.handle();
         drop(setup);
@@ -209,18 +223,20 @@ fn a_panic_anywhere_in_an_asynchronous_undo_costs_no_other_its_turn() {
 }
 
 #[test]
-fn one_that_comes_too_late_begins_without_delay() {
+fn one_that_is_registered_after_the_close_has_its_turn() {
     let (log, tasks) = (Log::default(), Tasks::default());
     let mut setup = registering();
     let (handle, scope) = (setup.handle(), setup.scope());
     handle.close(CloseReason::Idle).unwrap();
-    assert!(handle.try_settled().is_some());
     let late = log.adds("late");
-    setup.on_close_spawn("late", tasks.spawn(), || async { late() });
+    let late = setup.on_close_spawn("late", tasks.spawn(), || async { late() });
+    assert!(late.is_err());
+    assert!(setup.on_close_spawn("later", drop, || async {}).is_err());
+    drop(setup);
+    assert_eq!(handle.try_settled(), None);
     assert_ready!(next(&tasks).poll());
     assert_eq!(log.entries(), ["late"]);
-    setup.on_close_spawn("too late", drop, || async {});
-    assert_eq!(unfinished(&handle), ["too late"]);
+    assert_eq!(unfinished(&handle), ["later"]);
     let stats = scope.stats();
     assert_eq!((stats.undos_run, stats.undos_abandoned), (2, 1));
 }
@@ -232,9 +248,11 @@ fn an_undo_that_overruns_its_deadline_is_given_up_by_name() {
     let mut timed = Timed::new(Deadlines::new().undo(LIMIT));
     let mut setup = timed.open().register().unwrap();
     let handle = setup.handle();
-    setup.on_close(log.adds("old"));
+    setup.on_close(log.adds("old")).unwrap();
     for name in ["second", "first"] {
-        setup.on_close_spawn(name, tasks.spawn(), std::future::pending);
+        setup
+            .on_close_spawn(name, tasks.spawn(), std::future::pending)
+            .unwrap();
     }
     // Only the time of the undo counts.
     timed.after(LIMIT * 100);
@@ -261,9 +279,13 @@ fn undos_that_are_forsaken_are_given_up_and_those_after_them_never_begun() {
     let mut setup = registering();
     let handle = setup.handle();
     let begun = log.adds("begun");
-    setup.on_close_spawn("second", tasks.spawn(), || async { begun() });
-    setup.on_close(log.adds("between"));
-    setup.on_close_spawn("first", tasks.spawn(), std::future::pending);
+    setup
+        .on_close_spawn("second", tasks.spawn(), || async { begun() })
+        .unwrap();
+    setup.on_close(log.adds("between")).unwrap();
+    setup
+        .on_close_spawn("first", tasks.spawn(), std::future::pending)
+        .unwrap();
     drop(setup);
     let mut undo = next(&tasks);
     assert_pending!(undo.poll());
@@ -282,7 +304,9 @@ fn to_forsake_the_undos_closes_nothing_and_holds_for_those_that_come() {
     let handle = setup.handle();
     handle.abandon_undos();
     assert!(!handle.state().is_closed());
-    setup.on_close_spawn("newest", tasks.spawn(), || async {});
+    setup
+        .on_close_spawn("newest", tasks.spawn(), || async {})
+        .unwrap();
     drop(setup);
     assert_ready!(next(&tasks).poll());
     assert_ready!(next(&tasks).poll());
@@ -296,8 +320,12 @@ fn a_close_wakes_its_waiters_whatever_undo_comes_first() {
     type Acquire = fn(&mut Registering, &Tasks);
     let on_top: [Acquire; 3] = [
         |_, _| (),
-        |setup, _| setup.on_close(|| ()),
-        |setup, tasks| setup.on_close_spawn("hang", tasks.spawn(), std::future::pending),
+        |setup, _| setup.on_close(|| ()).unwrap(),
+        |setup, tasks| {
+            setup
+                .on_close_spawn("hang", tasks.spawn(), std::future::pending)
+                .unwrap()
+        },
     ];
     for acquire in on_top {
         let (mut setup, tasks) = (registering(), Tasks::default());

@@ -81,13 +81,14 @@ fn the_undo_runs_where_the_bridge_is_polled_and_after_the_signal() {
     let log = Log::default();
     let guard = log.on_drop("signal dropped");
     let mut setup = crate::support::registering();
-    setup.on_close(log.adds("undone"));
+    setup.on_close(log.adds("undone")).unwrap();
+    let live = setup.go_live().unwrap();
     let signal = async move {
         let _guard = guard;
         ready(()).await;
     };
     let bridge: Pin<Box<dyn Future<Output = _>>> =
-        Box::pin(setup.handle().close_when(signal, CloseReason::Aborted));
+        Box::pin(live.handle().close_when(signal, CloseReason::Aborted));
     assert_ready!(task::spawn(bridge).poll());
     assert_eq!(log.entries(), ["signal dropped", "undone"]);
 }

@@ -156,7 +156,7 @@ fn a_set_up_that_expires_in_a_step_stops_the_step_before_the_undo() {
     let mut timed = Timed::new(Deadlines::new().setup(LIMIT));
     let mut setup = timed.open().register().unwrap();
     let handle = setup.handle();
-    setup.on_close(log.adds("undone"));
+    setup.on_close(log.adds("undone")).unwrap();
     let guard = log.on_drop("step stopped");
     let mut step = task::spawn(setup.run(async move {
         let _guard = guard;
@@ -169,6 +169,9 @@ fn a_set_up_that_expires_in_a_step_stops_the_step_before_the_undo() {
     assert!(log.entries().is_empty());
     let closed = assert_ready!(step.poll()).unwrap_err();
     assert_eq!(closed.reason, CloseReason::Expired);
+    assert_eq!(log.entries(), ["step stopped"]);
+    drop(step);
+    drop(setup);
     assert_eq!(log.entries(), ["step stopped", "undone"]);
     assert!(handle.try_settled().is_some());
 }
@@ -177,18 +180,20 @@ fn a_set_up_that_expires_in_a_step_stops_the_step_before_the_undo() {
 /// does all there is to do, and the one within does nothing.
 #[test]
 fn an_undo_may_sweep() {
-    let mut timed = Timed::new(Deadlines::new().setup(LIMIT));
+    let mut timed = Timed::new(Deadlines::new().max_age(LIMIT));
     let log = Log::default();
     let setups: Vec<_> = (0..100)
         .map(|_| {
             let mut setup = timed.open().register().unwrap();
             let (scope, now, log) = (timed.scope.clone(), timed.now, log.clone());
-            setup.on_close(move || {
-                let late = now + LIMIT * 100;
-                log.add(scope.sweep(late).to_string());
-                drop(scope.open());
-            });
             setup
+                .on_close(move || {
+                    let late = now + LIMIT * 100;
+                    log.add(scope.sweep(late).to_string());
+                    drop(scope.open());
+                })
+                .unwrap();
+            setup.go_live().unwrap()
         })
         .collect();
     timed.date();

@@ -71,6 +71,8 @@ fn closed_is_before_settled() {
     assert_pending!(settled.poll());
     assert!(step.is_woken());
     assert_ready!(step.poll()).unwrap_err();
+    drop(step);
+    drop(setup);
     assert!(settled.is_woken());
     assert_ready!(settled.poll());
 }
@@ -118,7 +120,7 @@ fn a_panicking_waker_costs_nobody_a_turn() {
     for position in 0..=3 {
         let log = Log::default();
         let mut setup = registering();
-        setup.on_close(log.adds("undone"));
+        setup.on_close(log.adds("undone")).unwrap();
         let handle = setup.handle();
         let bomb = Waker::from(Arc::new(Bomb));
         let mut stream = Box::pin(

@@ -57,13 +57,15 @@ fn keys_go_out_of_use_newest_first() {
 fn a_key_is_in_use_until_its_last_connection_is_undone() {
     let (registry, log) = logged(Conflict::Reject);
     let mut setup = join(&registry, "a");
-    setup.on_close(log.adds("undone"));
+    setup.on_close(log.adds("undone")).unwrap();
     let handle = setup.handle();
     let mut step = task::spawn(setup.run(std::future::pending::<()>()));
     assert_pending!(step.poll());
     handle.close(CloseReason::Idle).unwrap();
     assert_eq!(log.entries(), ["first a"]);
     assert_ready!(step.poll()).unwrap_err();
+    drop(step);
+    drop(setup);
     assert_eq!(log.entries(), ["first a", "undone", "last a"]);
 }
 

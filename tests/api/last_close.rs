@@ -93,7 +93,7 @@ fn nothing_is_remembered_unless_asked_for() {
 fn a_take_over_that_gave_up_is_not_remembered() {
     let registry = remembering(2);
     let mut old = join(&registry, "a");
-    old.on_close(|| ());
+    old.on_close(|| ()).unwrap();
     let mut step = task::spawn(old.run(std::future::pending::<()>()));
     assert_pending!(step.poll());
     let mut new = registering();

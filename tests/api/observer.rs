@@ -44,7 +44,7 @@ fn an_observer_is_told_of_every_transition_in_order() {
     let pending = scope.open().unwrap();
     assert_eq!(log.entries(), ["open"]);
     let mut setup = pending.register().unwrap();
-    setup.on_close(log.adds("undo"));
+    setup.on_close(log.adds("undo")).unwrap();
     let live = setup.go_live().unwrap();
     let handle = live.handle();
     handle.close(CloseReason::Idle).unwrap();
@@ -104,9 +104,10 @@ fn an_observer_is_told_before_anything_is_undone_that_the_owner_brings_meanwhile
     let handle = setup.handle();
     let closer = thread::spawn(move || handle.close(CloseReason::Idle).unwrap());
     is_closing.recv().unwrap();
-    setup.on_close(log.adds("undone"));
+    setup.on_close(log.adds("undone")).unwrap_err();
     brought.send(()).unwrap();
     closer.join().unwrap();
+    drop(setup);
     assert_eq!(log.entries(), ["told", "undone"]);
 }
 
@@ -120,9 +121,9 @@ fn an_observer_is_told_of_the_close_in_mid_step_and_of_the_undo_after_it() {
     handle.close(CloseReason::App(1)).unwrap();
     assert_eq!(log.entries()[2..], ["registering to closed: app(1)"]);
     assert_ready!(step.poll()).unwrap_err();
-    assert_eq!(log.entries()[3..], ["settled, 0 undone"]);
     drop(step);
     drop(setup);
+    assert_eq!(log.entries()[3..], ["settled, 0 undone"]);
     assert_eq!(log.entries().len(), 4);
 }
 
@@ -266,7 +267,7 @@ fn an_observer_that_panics_costs_nobody_anything() {
         })
         .build();
     let mut setup = scope.open().unwrap().register().unwrap();
-    setup.on_close(log.adds("undone"));
+    setup.on_close(log.adds("undone")).unwrap();
     let live = setup.go_live().unwrap();
     let handle = live.handle();
     // Also when it is told during a panic.

@@ -163,8 +163,8 @@ fn a_scope_with_deadlines_may_be_built_outside_a_runtime_and_be_given_one() {
 fn an_asynchronous_undo_without_a_runtime_is_reported_and_panics_nowhere() {
     let log = Log::default();
     let mut setup = registering();
-    setup.on_close(log.adds("older undone"));
-    setup.on_close_async("pause ada", || async {});
+    setup.on_close(log.adds("older undone")).unwrap();
+    setup.on_close_async("pause ada", || async {}).unwrap();
     let handle = setup.handle();
     drop(setup);
     assert_eq!(handle.try_settled().unwrap().abandoned, ["pause ada"]);
@@ -178,7 +178,9 @@ fn an_asynchronous_undo_runs_on_the_runtime_that_there_is() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let register = |scope: Scope| {
         let mut setup = scope.open().unwrap().register().unwrap();
-        setup.on_close_async("undo", || async { sleep(Duration::from_millis(1)).await });
+        setup
+            .on_close_async("undo", || async { sleep(Duration::from_millis(1)).await })
+            .unwrap();
         setup
     };
     let given = Scope::builder().runtime(runtime.handle().clone()).build();
@@ -206,7 +208,9 @@ fn an_asynchronous_undo_runs_on_the_runtime_that_there_is() {
 #[tokio::test]
 async fn a_panic_in_an_asynchronous_undo_is_reported_as_one() {
     let mut setup = registering();
-    setup.on_close_async("undo", || async { panic!("on the way") });
+    setup
+        .on_close_async("undo", || async { panic!("on the way") })
+        .unwrap();
     let handle = setup.handle();
     drop(setup);
     let settled = handle.settled().await;
@@ -310,7 +314,8 @@ async fn a_drain_at_its_deadline_closes_those_too_whose_turn_has_not_come() {
 async fn a_drain_that_is_dropped_can_be_repeated() {
     let scope = Scope::new();
     let mut setup = scope.open().unwrap().register().unwrap();
-    setup.on_close_async("slow", || sleep(PERIOD));
+    setup.on_close_async("slow", || sleep(PERIOD)).unwrap();
+    let setup = setup.go_live().unwrap();
     let gave_up = timeout(PERIOD / 2, scope.drain(PERIOD * 2)).await;
     assert!(gave_up.is_err());
     assert!(setup.handle().state().is_closed());
@@ -333,9 +338,12 @@ async fn a_scope_closes_when_its_signal_fires_and_admits_nobody_after() {
     // As if it fired now.
     let (scope, log) = (Scope::new(), Log::default());
     let mut setup = scope.open().unwrap().register().unwrap();
-    setup.on_close(log.adds("undone"));
+    setup.on_close(log.adds("undone")).unwrap();
+    let live = setup.go_live().unwrap();
     scope.abort_on(ready(())).unwrap();
     assert_eq!(log.entries(), ["undone"]);
+
+    drop(live);
 
     // A scope that has ended does not wait for its signal.
     let (scope, (_never, fired)) = (Scope::new(), oneshot::channel::<()>());
@@ -384,7 +392,10 @@ async fn a_connection_has_one_token_and_it_is_cancelled_before_the_undo() {
     let handle = setup.handle();
     let token = handle.token();
     let seen = token.clone();
-    setup.on_close(move || assert!(seen.is_cancelled()));
+    setup
+        .on_close(move || assert!(seen.is_cancelled()))
+        .unwrap();
+    let setup = setup.go_live().unwrap();
     let mut cancelled = task::spawn(token.clone().cancelled_owned());
     assert_pending!(cancelled.poll());
     handle.close(CloseReason::Idle).unwrap();
@@ -392,6 +403,8 @@ async fn a_connection_has_one_token_and_it_is_cancelled_before_the_undo() {
     assert!(handle.try_settled().unwrap().panics.is_empty());
     // The same one, and one that has been cancelled already.
     assert!(handle.token().is_cancelled());
+
+    drop(setup);
 
     // To cancel it is not to close the connection.
     let live = live();
@@ -426,7 +439,8 @@ async fn a_drain_names_the_undo_that_overran_its_own_deadline() {
     let deadlines = Deadlines::new().undo(PERIOD / 10);
     let scope = Scope::builder().deadlines(deadlines).build();
     let mut setup = scope.open().unwrap().register().unwrap();
-    setup.on_close_async("hang", pending::<()>);
+    setup.on_close_async("hang", pending::<()>).unwrap();
+    let setup = setup.go_live().unwrap();
     let report = scope.drain(PERIOD).await.unwrap();
     assert_eq!((report.closed, report.forced), (1, 0));
     assert_eq!(report.abandoned.len(), 1);

@@ -202,7 +202,7 @@ fn take_over_returns_when_the_predecessor_has_settled() {
         let log = Log::default();
         let registry = Registry::new(conflict);
         let mut old = join(&registry, "a", 1);
-        old.on_close(log.adds("old undone"));
+        old.on_close(log.adds("old undone")).unwrap();
         let old_handle = old.handle();
         let mut old_step = task::spawn(old.run(std::future::pending::<()>()));
         assert_pending!(old_step.poll());
@@ -218,6 +218,8 @@ fn take_over_returns_when_the_predecessor_has_settled() {
         assert!(log.entries().is_empty());
         assert!(old_step.is_woken());
         assert_ready!(old_step.poll()).unwrap_err();
+        drop(old_step);
+        drop(old);
         assert_eq!(log.entries(), ["old undone"]);
         assert!(taking.is_woken());
         assert_ready_ok!(taking.poll());
@@ -240,6 +242,7 @@ fn take_over_waits_also_for_one_that_had_closed_before() {
     let mut taking = task::spawn(new.take_over(&registry, "a", 2));
     assert_pending!(taking.poll());
     drop(old_step);
+    drop(old);
     assert!(taking.is_woken());
     assert_ready_ok!(taking.poll());
 }
@@ -266,6 +269,11 @@ fn of_two_take_overs_the_later_wins_and_the_earlier_is_superseded() {
     // The later one waits for both.
     assert_pending!(later_taking.poll());
     assert_ready!(old_step.poll()).unwrap_err();
+    drop(old_step);
+    drop(old);
+    assert_pending!(later_taking.poll());
+    drop(earlier_taking);
+    drop(earlier);
     assert_ready_ok!(later_taking.poll());
     drop(later_taking);
     let _later = later.go_live().unwrap();
@@ -331,6 +339,7 @@ fn values_are_gone_once_settled_while_the_owner_stands() {
         let value = Arc::new(());
         let mut setup = registering();
         setup.join(&registry, "a", Arc::clone(&value)).unwrap();
+        let setup = setup.go_live().unwrap();
         setup.handle().close(CloseReason::Aborted).unwrap();
         assert_ready!(task::spawn(setup.handle().settled()).poll());
         assert_eq!(Arc::strong_count(&value), 1, "{conflict:?}");
@@ -466,16 +475,18 @@ fn under_replace_only_the_newest_is_shown() {
     let mut old_name = join(&by_name, "ada", 1);
     let old_id = joined(&by_id, "7", 1);
     let seen = Arc::new(OnceLock::new());
-    old_name.on_close({
-        let (by_id, old_id, seen) = (by_id.clone(), old_id.handle(), Arc::clone(&seen));
-        move || {
-            assert!(old_id.state().is_live());
-            let found: Vec<_> = by_id.iter().map(|(key, value)| (key, *value)).collect();
-            let keys: Vec<_> = by_id.keys().collect();
-            seen.set((found, keys, by_id.len(), by_id.count("7")))
-                .unwrap();
-        }
-    });
+    old_name
+        .on_close({
+            let (by_id, old_id, seen) = (by_id.clone(), old_id.handle(), Arc::clone(&seen));
+            move || {
+                assert!(old_id.state().is_live());
+                let found: Vec<_> = by_id.iter().map(|(key, value)| (key, *value)).collect();
+                let keys: Vec<_> = by_id.keys().collect();
+                seen.set((found, keys, by_id.len(), by_id.count("7")))
+                    .unwrap();
+            }
+        })
+        .unwrap();
     let old_name = old_name.go_live().unwrap();
     let mut new = join(&by_name, "ada", 2);
     new.join(&by_id, "7", 2).unwrap();

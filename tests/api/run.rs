@@ -12,7 +12,7 @@ fn a_loop_that_ends_completes_the_connection() {
     let live = live();
     let handle = live.handle();
     let mut run = task::spawn(live.run(ready(7)));
-    assert_eq!(assert_ready!(run.poll()), Ok(7));
+    assert_eq!(assert_ready!(run.poll()).unwrap(), 7);
     assert_eq!(
         handle.state().closed().unwrap().reason,
         CloseReason::Completed
@@ -25,7 +25,7 @@ fn a_loop_may_give_its_own_reason() {
     let handle = live.handle();
     let own = handle.clone();
     let mut run = task::spawn(live.run(async move { own.close(CloseReason::Failed) }));
-    assert_eq!(assert_ready!(run.poll()), Ok(Ok(())));
+    assert_eq!(assert_ready!(run.poll()).unwrap(), Ok(()));
     assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
 }
 
@@ -43,7 +43,7 @@ fn a_close_wakes_the_task_and_drops_the_loop() {
     handle.close(CloseReason::Shutdown).unwrap();
     assert!(run.is_woken());
     assert_eq!(
-        assert_ready!(run.poll()).unwrap_err().reason,
+        assert_ready!(run.poll()).unwrap_err().reason(),
         CloseReason::Shutdown
     );
     assert_eq!(log.entries(), ["loop dropped"]);
@@ -76,7 +76,7 @@ fn the_loop_goes_before_the_undo() {
     for completes in [false, true] {
         let log = Log::default();
         let mut setup = registering();
-        setup.hold(log.on_drop("permit given back"));
+        setup.hold(log.on_drop("permit given back")).unwrap();
         let guard = log.on_drop("loop gone");
         let mut run = task::spawn(setup.go_live().unwrap().run(std::future::poll_fn(move |_| {
             let _guard = &guard;

@@ -109,7 +109,7 @@ fn the_source_goes_after_the_close_and_before_the_undo() {
     for completes in [false, true] {
         let log = Log::default();
         let mut setup = registering();
-        setup.hold(log.on_drop("permit given back"));
+        setup.hold(log.on_drop("permit given back")).unwrap();
         let live = setup.go_live().unwrap();
         let source = LooksAround(live.handle(), log.clone());
         let mut stream = task::spawn(live.stream(source));
@@ -219,7 +219,7 @@ fn a_stream_that_meets_the_close_leaves_no_waker_behind() {
 fn a_panicking_source_goes_before_the_undo() {
     let log = Log::default();
     let mut setup = registering();
-    setup.hold(log.on_drop("permit given back"));
+    setup.hold(log.on_drop("permit given back")).unwrap();
     let guard = log.on_drop("source gone");
     let source = stream::poll_fn(move |_| -> Poll<Option<u8>> {
         let _guard = &guard;

@@ -19,7 +19,7 @@ async fn work(log: Log) {
 
 fn live_with_undo(log: &Log) -> Live {
     let mut setup = registering();
-    setup.on_close(log.adds("undone"));
+    setup.on_close(log.adds("undone")).unwrap();
     setup.go_live().unwrap()
 }
 
@@ -157,7 +157,7 @@ fn work_during_the_set_up_ends_before_the_undo_too() {
     for step_first in [true, false] {
         let log = Log::default();
         let mut setup = registering();
-        setup.on_close(log.adds("undone"));
+        setup.on_close(log.adds("undone")).unwrap();
         let handle = setup.handle();
         let mut scoped = task::spawn(setup.track(work(log.clone())));
         assert_pending!(scoped.poll());
@@ -172,11 +172,15 @@ fn work_during_the_set_up_ends_before_the_undo_too() {
         if step_first {
             assert_ready_err!(step.poll());
             assert_eq!(log.entries(), ["step stopped"]);
+            drop(step);
+            drop(setup);
             assert_ready_err!(scoped.poll());
         } else {
             assert_ready_err!(scoped.poll());
             assert_eq!(log.entries(), ["work gone"]);
             assert_ready_err!(step.poll());
+            drop(step);
+            drop(setup);
         }
         assert_eq!(log.entries()[2..], ["undone"]);
         assert!(handle.try_settled().is_some());

@@ -148,6 +148,7 @@ fn hooks_join_vs_close_of_the_joiner() {
         });
         let joined = joiner.join(&registry, Arc::clone(&key), ());
         closer.join().unwrap();
+        drop(joiner);
         settled(&handle);
         match joined {
             Ok(()) => assert_eq!(turns.balance(), 1),
@@ -174,6 +175,7 @@ fn hooks_join_vs_close_of_the_joiner_vs_leave_3() {
         let closer = spawn(move || handle.close(CloseReason::Aborted).unwrap());
         _ = joiner.join(&registry, Arc::clone(&key), ());
         closer.join().unwrap();
+        drop(joiner);
         leaving.join().unwrap();
         assert!((1..=2).contains(&turns.balance()));
         assert_eq!(Arc::strong_count(&key), 1, "a seat is left behind");
@@ -192,7 +194,7 @@ fn hooks_withdraw_vs_leave() {
         let handle = old.handle();
         let leaving = spawn(move || {
             // In a step, so that the take-over has something to wait for.
-            let mut step = Box::pin(old.finish(pending::<()>()));
+            let mut step = Box::pin(old.run(pending::<()>()));
             _ = poll_once(step.as_mut(), Waker::noop());
             drop(step);
             drop(old);
@@ -254,6 +256,7 @@ fn r12_hook_panics_vs_close_of_the_joiner() {
         });
         _ = joiner.join(&registry, 1, ());
         closer.join().unwrap();
+        drop(joiner);
         assert_eq!(settled(&handle).panics.len(), called.get());
         assert_eq!(scope.stats().panics, called.get() as u64);
     });

@@ -130,7 +130,7 @@ pub(crate) fn counted() -> (Registering, Count) {
     let undone = Count::default();
     let mut setup = setup();
     let count = undone.clone();
-    setup.on_close(move || count.add());
+    setup.on_close(move || count.add()).unwrap();
     (setup, undone)
 }
 

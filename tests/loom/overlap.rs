@@ -37,10 +37,12 @@ impl Overlap {
             undos_run: Count::default(),
         };
         let (in_flight, undone) = (Arc::clone(&overlap.in_flight), overlap.undos_run.clone());
-        setup.on_close(move || {
-            undone.add();
-            assert!(!in_flight.load(SeqCst), "the undo overlaps the step");
-        });
+        setup
+            .on_close(move || {
+                undone.add();
+                assert!(!in_flight.load(SeqCst), "the undo overlaps the step");
+            })
+            .unwrap();
         let (in_flight, undone) = (Arc::clone(&overlap.in_flight), overlap.undos_run.clone());
         let step = async move {
             assert_eq!(undone.get(), 0, "the step begins after its undo");

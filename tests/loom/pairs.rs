@@ -174,7 +174,7 @@ mod owners {
     each_with_each! {
         owner_vs_anyone: owner [
             register close_pending drop_pending
-            join take_over on_close run run_polled_again finish
+            join take_over on_close run run_polled_again live_step
             drop_step drop_in_step forget_step
             go_live switch_over close_setup drop_setup drop_with_async_undo
             poll_stream poll_ready_stream end_stream drop_stream run_live tracked_task
@@ -218,7 +218,7 @@ mod two_waiting_3 {
 mod three_3 {
     each_with_each! {
         owner_vs_close_vs_anyone_3: owner [
-            register join run finish drop_in_step go_live switch_over
+            register join run live_step drop_in_step go_live switch_over
             poll_stream drop_live drop_with_async_undo
         ] x [close look_into_both close_all sweep stats leave replace]
     }

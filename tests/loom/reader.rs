@@ -62,7 +62,7 @@ fn watched() -> (Scope, Live, Count) {
     let undone = Count::default();
     let mut setup = scope.open().unwrap().register().unwrap();
     let count = undone.clone();
-    setup.on_close(move || count.add());
+    setup.on_close(move || count.add()).unwrap();
     (scope, setup.go_live().unwrap(), undone)
 }
 

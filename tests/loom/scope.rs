@@ -171,10 +171,12 @@ fn i6_r25_open_vs_settle_of_the_holder() {
         let scope = with_cap(1);
         let mut holder = scope.open().unwrap().register().unwrap();
         let undone = Fact::new();
-        holder.on_close({
-            let undone = undone.clone();
-            move || undone.state()
-        });
+        holder
+            .on_close({
+                let undone = undone.clone();
+                move || undone.state()
+            })
+            .unwrap();
         let closing = spawn(move || drop(holder));
         match scope.open() {
             Ok(pending) => {
@@ -204,7 +206,7 @@ fn i6_r25_open_vs_holder_that_comes_and_goes() {
                 let opened = scope.open();
                 opened.is_ok_and(|pending| {
                     let mut setup = pending.register().unwrap();
-                    setup.on_close(move || undone.state());
+                    setup.on_close(move || undone.state()).unwrap();
                     true
                 })
             }
@@ -306,10 +308,12 @@ fn r14_drained_at_first_sight() {
             }
             let mut setup = scope.open().unwrap().register().unwrap();
             let undone = Fact::new();
-            setup.on_close({
-                let undone = undone.clone();
-                move || undone.state()
-            });
+            setup
+                .on_close({
+                    let undone = undone.clone();
+                    move || undone.state()
+                })
+                .unwrap();
             let handle = setup.handle();
             scope.begin_drain();
             let closing = spawn(move || drop(setup));
@@ -448,7 +452,7 @@ fn r7_stats_vs_close() {
         let (pending, undone) = (scope.open().unwrap(), Count::default());
         let count = undone.clone();
         let mut setup = pending.register().unwrap();
-        setup.on_close(move || count.add());
+        setup.on_close(move || count.add()).unwrap();
         let owner = spawn(move || drop(setup.go_live()));
         let stats = scope.stats();
         let settled: u64 = stats.closed.values().sum();
@@ -473,7 +477,7 @@ fn r7_stats_vs_late_undo() {
             let handle = handle.clone();
             move || handle.close(CloseReason::Idle).unwrap()
         });
-        setup.on_close(|| {});
+        setup.on_close(|| {}).unwrap();
         closer.join().unwrap();
         assert_eq!(settled(&handle).undos_run, 1);
         assert_eq!(scope.stats().undos_run, 1);

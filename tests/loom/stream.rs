@@ -176,8 +176,9 @@ fn r22_close_vs_live_run() {
         let handle = live.handle();
         let closer = spawn(move || handle.close(CloseReason::Idle).unwrap());
         let closed = block_on(live.run(pending::<()>())).unwrap_err();
-        assert_eq!(closed.reason, CloseReason::Idle);
+        assert_eq!(closed.reason(), CloseReason::Idle);
         closer.join().unwrap();
+        drop(closed);
         assert_eq!(undone.get(), 1);
     });
 }

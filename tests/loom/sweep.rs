@@ -116,7 +116,7 @@ fn i1_sweep_vs_close() {
         let (scope, mut setup) = registering(Deadlines::new().max_age(LIMIT));
         let undone = Count::default();
         let count = undone.clone();
-        setup.on_close(move || count.add());
+        setup.on_close(move || count.add()).unwrap();
         let handle = setup.handle();
         let now = Instant::now();
         date(&scope, now);

@@ -42,7 +42,8 @@ fn i5_r9_take_over_vs_close_of_the_predecessor() {
         old.on_close({
             let undone = undone.clone();
             move || undone.state()
-        });
+        })
+        .unwrap();
         let old = old.go_live().unwrap();
         let handle = old.handle();
         let closer = spawn(move || handle.close(CloseReason::Idle).is_ok());
@@ -101,7 +102,7 @@ fn r23_take_over_vs_take_over() {
                     Err(KeyError::Closed(closed)) => return Err(closed),
                     Err(error) => panic!("{error}"),
                 }
-                setup.on_close(sole.undo());
+                setup.on_close(sole.undo()).unwrap();
                 block_on(setup.run(async { sole.acquire() }))?;
                 setup.go_live()
             }
@@ -135,7 +136,7 @@ fn r23_take_over_vs_take_over_of_a_live_one_3() {
         let mut old = setup();
         old.join(&registry, 1, 0).unwrap();
         let count = undone.clone();
-        old.on_close(move || count.add());
+        old.on_close(move || count.add()).unwrap();
         let old = old.go_live().unwrap();
         let handle = old.handle();
 
@@ -170,7 +171,7 @@ fn r23_take_over_vs_close_of_the_newcomer() {
         let registry: Registry<u8, u8> = Registry::new(Conflict::Reject);
         let mut old = setup();
         old.join(&registry, 1, 1).unwrap();
-        let mut stuck = Box::pin(old.finish(pending::<()>()));
+        let mut stuck = Box::pin(old.run(pending::<()>()));
         assert!(poll_once(stuck.as_mut(), Waker::noop()).is_pending());
 
         let (mut new, undone) = counted();
@@ -248,7 +249,7 @@ fn in_a_step(registry: &Registry<u8, Arc<()>>) -> (Handle, Count, impl Send + us
     let (mut old, undone) = counted();
     old.join(registry, 1, Arc::new(())).unwrap();
     let handle = old.handle();
-    let mut stuck = Box::pin(async move { old.finish(pending::<()>()).await });
+    let mut stuck = Box::pin(async move { old.run(pending::<()>()).await });
     assert!(poll_once(stuck.as_mut(), Waker::noop()).is_pending());
     (handle, undone, stuck)
 }
@@ -361,9 +362,10 @@ fn i5_deadline_vs_settle_of_the_predecessor() {
             old.on_close({
                 let undone = undone.clone();
                 move || undone.state()
-            });
+            })
+            .unwrap();
             old.join(&registry, 1, Arc::new(())).unwrap();
-            let mut stuck = Box::pin(async move { old.finish(pending::<()>()).await });
+            let mut stuck = Box::pin(async move { old.run(pending::<()>()).await });
             assert!(poll_once(stuck.as_mut(), Waker::noop()).is_pending());
 
             // A timer that fires when it is dropped.
@@ -409,7 +411,7 @@ fn i5_take_over_of_two_vs_close_of_one() {
         let [one, two] = undone.clone().map(|undone| {
             let mut old = setup();
             old.join(&registry, 1, ()).unwrap();
-            old.on_close(move || undone.state());
+            old.on_close(move || undone.state()).unwrap();
             old.go_live().unwrap()
         });
         let handle = one.handle();

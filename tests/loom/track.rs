@@ -43,13 +43,15 @@ impl Overlap {
         };
         let mut setup = setup();
         let it = overlap.clone();
-        setup.on_close(move || {
-            it.undoing.store(true, SeqCst);
-            it.undos_run.add();
-            it.check_now();
-            it.busy.state();
-            it.check_now();
-        });
+        setup
+            .on_close(move || {
+                it.undoing.store(true, SeqCst);
+                it.undos_run.add();
+                it.check_now();
+                it.busy.state();
+                it.check_now();
+            })
+            .unwrap();
         (setup.go_live().unwrap(), overlap)
     }
 
@@ -176,14 +178,16 @@ fn i2_undo_sees_the_tracked_task() {
     model(|| {
         let mut setup = setup();
         let (done, seen) = (Fact::new(), Count::default());
-        setup.on_close({
-            let (done, seen) = (done.clone(), seen.clone());
-            move || {
-                if done.is_seen() {
-                    seen.add();
+        setup
+            .on_close({
+                let (done, seen) = (done.clone(), seen.clone());
+                move || {
+                    if done.is_seen() {
+                        seen.add();
+                    }
                 }
-            }
-        });
+            })
+            .unwrap();
         let live = setup.go_live().unwrap();
         let handle = live.handle();
         struct States(Fact);
@@ -335,14 +339,16 @@ fn i2_close_vs_tracked_ends_before_an_async_undo() {
     model(|| {
         let mut setup = setup();
         let (running, overlaps) = (Arc::new(AtomicBool::new(false)), Count::default());
-        setup.on_close_spawn("slow", block_on, {
-            let (running, overlaps) = (Arc::clone(&running), overlaps.clone());
-            move || async move {
-                if running.load(SeqCst) {
-                    overlaps.add();
+        setup
+            .on_close_spawn("slow", block_on, {
+                let (running, overlaps) = (Arc::clone(&running), overlaps.clone());
+                move || async move {
+                    if running.load(SeqCst) {
+                        overlaps.add();
+                    }
                 }
-            }
-        });
+            })
+            .unwrap();
         let live = setup.go_live().unwrap();
         let handle = live.handle();
         let work = live.track(async move {

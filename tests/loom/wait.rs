@@ -33,10 +33,12 @@ fn i2_settled_vs_close() {
         let mut setup = setup();
         let handle = setup.handle();
         let undone = Fact::new();
-        setup.on_close({
-            let undone = undone.clone();
-            move || undone.state()
-        });
+        setup
+            .on_close({
+                let undone = undone.clone();
+                move || undone.state()
+            })
+            .unwrap();
         let closer = spawn({
             let handle = handle.clone();
             move || handle.close(CloseReason::Idle).unwrap()
@@ -56,10 +58,12 @@ fn i2_settled_at_first_sight() {
         let mut setup = setup();
         let handle = setup.handle();
         let undone = Fact::new();
-        setup.on_close({
-            let undone = undone.clone();
-            move || undone.state()
-        });
+        setup
+            .on_close({
+                let undone = undone.clone();
+                move || undone.state()
+            })
+            .unwrap();
         let closer = spawn({
             let handle = handle.clone();
             move || handle.close(CloseReason::Idle).unwrap()

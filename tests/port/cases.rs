@@ -30,11 +30,15 @@ fn a_drain_waits_for_an_asynchronous_undo() {
         let (go_on, gate) = oneshot::channel::<()>();
         let mut setup = scope.open().unwrap().register().unwrap();
         let (older, slow) = (Arc::clone(&log), Arc::clone(&log));
-        setup.on_close(move || older.lock().unwrap().push("older"));
-        setup.on_close_async("slow", move || async move {
-            gate.await.unwrap();
-            slow.lock().unwrap().push("slow");
-        });
+        setup
+            .on_close(move || older.lock().unwrap().push("older"))
+            .unwrap();
+        setup
+            .on_close_async("slow", move || async move {
+                gate.await.unwrap();
+                slow.lock().unwrap().push("slow");
+            })
+            .unwrap();
         let live = setup.go_live().unwrap();
         let handle = live.handle();
         let opener = std::thread::spawn(move || {
@@ -53,7 +57,7 @@ fn a_drain_abandons_by_name_what_overruns_its_deadline() {
     on_each(|runtime| {
         let scope = builder(runtime).build();
         let mut setup = scope.open().unwrap().register().unwrap();
-        setup.on_close_async("hang", pending::<()>);
+        setup.on_close_async("hang", pending::<()>).unwrap();
         let (id, handle) = (setup.id(), setup.handle());
         let live = setup.go_live().unwrap();
         let begun = Instant::now();
@@ -224,8 +228,8 @@ fn an_undo_deadline_abandons_the_undo_and_the_older_ones_run() {
         let scope = builder.sweep_every(Duration::from_millis(1)).build();
         let mut setup = scope.open().unwrap().register().unwrap();
         let older = Arc::new(());
-        setup.hold(Arc::clone(&older));
-        setup.on_close_async("hang", pending::<()>);
+        setup.hold(Arc::clone(&older)).unwrap();
+        setup.on_close_async("hang", pending::<()>).unwrap();
         let handle = setup.handle();
         drop(setup);
         assert_eq!(block_on(handle.settled()).abandoned, ["hang"]);

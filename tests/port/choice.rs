@@ -34,7 +34,7 @@ impl Runtime for Counts {
 
 fn undo_in(scope: &Scope) -> Registering {
     let mut setup = scope.open().unwrap().register().unwrap();
-    setup.on_close_async("undo", || async {});
+    setup.on_close_async("undo", || async {}).unwrap();
     setup
 }
 

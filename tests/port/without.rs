@@ -106,7 +106,7 @@ fn a_task_without_a_runtime_fails_its_connection() {
 #[test]
 fn an_asynchronous_undo_without_a_runtime_is_abandoned_by_name() {
     let mut setup = Scope::new().open().unwrap().register().unwrap();
-    setup.on_close_async("pause", || async {});
+    setup.on_close_async("pause", || async {}).unwrap();
     let handle = setup.handle();
     drop(setup);
     assert_eq!(handle.try_settled().unwrap().abandoned, ["pause"]);

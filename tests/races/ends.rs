@@ -64,8 +64,9 @@ async fn a_signal_that_panics_is_gone_before_the_undo() {
         .unwrap()
         .register()
         .unwrap();
-    setup.on_close(log.adds("undone"));
-    let settled = setup.handle().settled().await;
+    setup.on_close(log.adds("undone")).unwrap();
+    let live = setup.go_live().unwrap();
+    let settled = live.handle().settled().await;
     assert_eq!(settled.closed.reason, CloseReason::Failed);
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -88,13 +89,15 @@ fn a_runtime_that_shuts_down_ends_all_undos_in_order() {
         let entered = runtime.enter();
         let mut setup = crate::support::registering();
         let handle = setup.handle();
-        setup.on_close(log.adds("oldest"));
+        setup.on_close(log.adds("oldest")).unwrap();
         for name in ["older", "newer"] {
             let guard = log.on_drop(name);
-            setup.on_close_async(name, move || async move {
-                let _guard = guard;
-                pending::<()>().await;
-            });
+            setup
+                .on_close_async(name, move || async move {
+                    let _guard = guard;
+                    pending::<()>().await;
+                })
+                .unwrap();
         }
         let live = setup.go_live().unwrap();
         let guard = log.on_drop("task");

@@ -94,7 +94,8 @@ async fn r9_async_undo_overlapping_the_successor() {
         router.add("old pausing");
         paused.await.unwrap();
         router.add("old paused");
-    });
+    })
+    .unwrap();
     let old = old.go_live().unwrap();
 
     let mut new = registering();
@@ -123,12 +124,14 @@ async fn r9_a_successor_of_one_whose_undo_hangs() {
         .build();
     let mut old = scope.open().unwrap().register().unwrap();
     old.join(&workers, "ada", ()).unwrap();
-    old.on_close(log.adds("older undone"));
+    old.on_close(log.adds("older undone")).unwrap();
     let guard = log.on_drop("hanging undo dropped");
     old.on_close_async("pause ada", || async move {
         let _guard = guard;
         std::future::pending::<()>().await;
-    });
+    })
+    .unwrap();
+    let old = old.go_live().unwrap();
     let handle = old.handle();
     let mut new = registering();
     timeout(PERIOD * 2, new.take_over(&workers, "ada", ()))
@@ -166,10 +169,13 @@ async fn r14_shutdown_with_open_streams() {
     slow.on_close_async("undo", || async {
         sleep(PERIOD / 4).await;
         done();
-    });
+    })
+    .unwrap();
     let mut hanging = open();
-    hanging.on_close(log.adds("older undone"));
-    hanging.on_close_async("hang", std::future::pending);
+    hanging.on_close(log.adds("older undone")).unwrap();
+    hanging
+        .on_close_async("hang", std::future::pending)
+        .unwrap();
     let (slow, hanging) = (slow.go_live().unwrap(), hanging.go_live().unwrap());
     // Time for a heartbeat, and no second one.
     sleep(PERIOD * 3 / 2).await;
@@ -251,7 +257,7 @@ async fn r19_closing_normally_under_a_long_lived_signal_detaches_at_once() {
 #[tokio::test]
 async fn r22_quiet_producer_on_a_task() {
     let (log, mut setup) = (Log::default(), registering());
-    setup.on_close(log.adds("undone"));
+    setup.on_close(log.adds("undone")).unwrap();
     let live = setup.go_live().unwrap();
     let handle = live.handle();
     let gone = log.on_drop("producer gone");
@@ -281,8 +287,10 @@ async fn r25_permit_given_back_at_the_response_head() {
     let respond = async || -> LiveStream<_> {
         let mut setup = registering();
         let permit = Arc::clone(&streams).acquire_owned().await.unwrap();
-        setup.hold(permit);
-        setup.on_close_async("undo", || async { finished.await.unwrap() });
+        setup.hold(permit).unwrap();
+        setup
+            .on_close_async("undo", || async { finished.await.unwrap() })
+            .unwrap();
         setup.go_live().unwrap().stream(stream::repeat(1))
     };
     let mut response = task::spawn(respond().await);
@@ -307,11 +315,13 @@ async fn r14_shutdown_of_what_cannot_be_stopped_is_reported() {
     let id = forgotten.id();
     let mut step = task::spawn(forgotten.run(std::future::pending::<()>()));
     assert_pending!(step.poll());
-    // Nobody polls the step any more.
+    // The step is not polled any more.
     let report = scope.drain(PERIOD).await.unwrap();
     assert_eq!((report.closed, report.forced), (0, 0));
     assert_eq!(report.unsettled, [id]);
     let closed = assert_ready!(step.poll()).unwrap_err();
     assert_eq!(closed.reason, CloseReason::Shutdown);
+    drop(step);
+    drop(forgotten);
     scope.drained().await;
 }

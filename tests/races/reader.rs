@@ -20,7 +20,7 @@ fn timed() -> Timed {
 
 fn live(timed: &Timed, log: &Log) -> Live {
     let mut setup = timed.open().register().unwrap();
-    setup.on_close(log.adds("undone"));
+    setup.on_close(log.adds("undone")).unwrap();
     setup.go_live().unwrap()
 }
 

@@ -77,7 +77,8 @@ fn r8_stale_replacement_after_a_reconnect() {
             again.join(&by_id, 7, 2).unwrap();
             *successor.lock().unwrap() = Some(again.go_live().unwrap());
         }
-    });
+    })
+    .unwrap();
     let _old = old.go_live().unwrap();
 
     let mut new = registering();
@@ -145,19 +146,21 @@ fn r17_undo_re_enters_the_registry() {
     let mut newcomer = registering();
     let mut setup = registering();
     setup.join(&workers, "ada", 1).unwrap();
-    setup.on_close({
-        let (workers, log) = (workers.clone(), log.clone());
-        move || {
-            assert!(workers.get("ada").is_none());
-            assert_eq!(workers.len(), 1);
-            newcomer.join(&workers, "ada", 3).unwrap();
-            let newcomer = newcomer.go_live().unwrap();
-            assert_eq!(*workers.get("ada").unwrap(), 3);
-            assert_eq!(workers.close("bob", CloseReason::Idle), 1);
-            drop(newcomer);
-            log.add("re-entered");
-        }
-    });
+    setup
+        .on_close({
+            let (workers, log) = (workers.clone(), log.clone());
+            move || {
+                assert!(workers.get("ada").is_none());
+                assert_eq!(workers.len(), 1);
+                newcomer.join(&workers, "ada", 3).unwrap();
+                let newcomer = newcomer.go_live().unwrap();
+                assert_eq!(*workers.get("ada").unwrap(), 3);
+                assert_eq!(workers.close("bob", CloseReason::Idle), 1);
+                drop(newcomer);
+                log.add("re-entered");
+            }
+        })
+        .unwrap();
     let live = setup.go_live().unwrap();
     assert_eq!(workers.close("ada", CloseReason::App(1)), 1);
     assert_eq!(log.entries(), ["re-entered"]);
@@ -423,7 +426,7 @@ fn r17_an_observer_re_enters_scope_and_registry() {
     let scope = Scope::builder().observer(observer).build();
     *slot.lock().unwrap() = Some(scope.clone());
     let mut setup = scope.open().unwrap().register().unwrap();
-    setup.on_close(log.adds("undone"));
+    setup.on_close(log.adds("undone")).unwrap();
     setup.join(&registry, "ada", 1).unwrap();
     let live = setup.go_live().unwrap();
     assert!(live.handle().state().is_closed());

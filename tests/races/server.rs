@@ -59,7 +59,7 @@ impl Server {
         setup.join(&self.workers, "ada", 7)?;
         for what in STEPS {
             let router = Arc::clone(&self.router);
-            setup.on_close(move || router.release(what));
+            setup.on_close(move || router.release(what)).unwrap();
             setup.run(self.router.acquire(what)).await?;
         }
         let live = setup.go_live()?;

@@ -37,9 +37,9 @@ fn r2_abort_between_add_and_cleanup_registration() {
     log.add("acquired");
     setup.handle().close(CloseReason::Aborted).unwrap();
     // By hand, this is the listener that is never called.
-    setup.on_close(log.adds("released"));
-    assert_eq!(log.entries(), ["acquired", "released"]);
+    setup.on_close(log.adds("released")).unwrap_err();
     assert_eq!(setup.go_live().unwrap_err().reason, CloseReason::Aborted);
+    assert_eq!(log.entries(), ["acquired", "released"]);
     server.assert_nothing_left();
 }
 
@@ -60,7 +60,8 @@ fn r4_already_aborted_at_entry() {
     // Before the timer: it is gone as soon as it is bound.
     let mut setup = server.scope.open().unwrap().register().unwrap();
     setup.handle().close(CloseReason::Aborted).unwrap();
-    setup.hold(log.on_drop("timer gone"));
+    setup.hold(log.on_drop("timer gone")).unwrap_err();
+    drop(setup);
     assert_eq!(log.entries(), ["timer gone"]);
 
     // Before the stream: its first poll ends it, and its timer with it.
@@ -78,7 +79,7 @@ fn r4_already_aborted_at_entry() {
     let late = registering();
     late.handle().close(CloseReason::Aborted).unwrap();
     assert_ready!(task::spawn(late.handle().closed()).poll());
-    drop(setup);
+    drop(late);
     server.assert_nothing_left();
 }
 
@@ -94,6 +95,7 @@ fn r5_abort_between_the_last_check_and_the_add() {
         setup.join(&server.workers, "ada", 1),
         Err(KeyError::Closed(_))
     ));
+    drop(setup);
     server.assert_nothing_left();
 
     // The same with the add done and the connection not yet live.
@@ -113,7 +115,7 @@ fn r10_write_fails_during_the_backlog() {
     let result: Result<(), &str> = {
         let mut setup = server.scope.open().unwrap().register().unwrap();
         setup.join(&server.workers, "ada", 1).unwrap();
-        setup.on_close(log.adds("undone"));
+        setup.on_close(log.adds("undone")).unwrap();
         let writes = async { Err("broken pipe") };
         // `?` in a handler: the owner is dropped on the way out.
         assert_ready!(task::spawn(setup.run(writes)).poll()).unwrap()
@@ -145,10 +147,10 @@ fn r12_panic_in_set_up() {
     let handler = async {
         let mut setup = server.scope.open().unwrap().register().unwrap();
         setup.join(&server.workers, "ada", 1).unwrap();
-        setup.on_close(log.adds("first undone"));
+        setup.on_close(log.adds("first undone")).unwrap();
         // Even one that panics while the set-up's panic is under way.
-        setup.on_close(|| panic!("undo"));
-        setup.on_close(log.adds("last undone"));
+        setup.on_close(|| panic!("undo")).unwrap();
+        setup.on_close(log.adds("last undone")).unwrap();
         let guard = log.on_drop("step stopped");
         let step = async move {
             let _guard = guard;
@@ -177,7 +179,7 @@ fn r12_panic_in_set_up() {
     let log = Log::default();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let mut setup = server.scope.open().unwrap().register().unwrap();
-        setup.on_close(log.adds("undone"));
+        setup.on_close(log.adds("undone")).unwrap();
         panic!("between");
     }));
     assert!(panicked.is_err());

@@ -75,20 +75,25 @@ async fn a_signal_closes_a_connection_whose_owner_sleeps() {
         let (fire, fired) = oneshot::channel::<()>();
         let connection = pending().abort_on(fired).unwrap();
         let handle = connection.handle();
-        let owner: Box<dyn std::any::Any> = match phase {
-            Phase::Pending => Box::new(connection),
+        let mut owner: Option<Box<dyn std::any::Any>> = match phase {
+            Phase::Pending => Some(Box::new(connection)),
             Phase::Registering => {
                 let mut setup = connection.register().unwrap();
-                setup.on_close(log.adds("undone"));
-                Box::new(setup)
+                setup.on_close(log.adds("undone")).unwrap();
+                Some(Box::new(setup))
             }
             Phase::Live => {
                 let mut setup = connection.register().unwrap();
-                setup.on_close(log.adds("undone"));
-                Box::new(setup.go_live().unwrap())
+                setup.on_close(log.adds("undone")).unwrap();
+                Some(Box::new(setup.go_live().unwrap()))
             }
         };
         fire.send(()).unwrap();
+        handle.closed().await;
+        if phase == Phase::Registering {
+            // It undoes.
+            owner = None;
+        }
         let settled = handle.settled().await;
         assert_eq!(settled.closed.reason, CloseReason::Aborted);
         assert_eq!(settled.closed.from, phase);

@@ -51,8 +51,11 @@ fn i1_i7_signal_vs_close_vs_runtime() {
         drop(entered);
         let mut setup = bound.unwrap().register().unwrap();
         let count = Arc::clone(&undone);
-        setup.on_close(move || _ = count.fetch_add(1, SeqCst));
-        let handle = setup.handle();
+        setup
+            .on_close(move || _ = count.fetch_add(1, SeqCst))
+            .unwrap();
+        let live = setup.go_live().unwrap();
+        let handle = live.handle();
         let firing = std::thread::spawn(move || fire.send(()));
         let closed = handle.close(CloseReason::Idle).is_ok();
         let settled = futures::executor::block_on(handle.settled());
@@ -63,7 +66,7 @@ fn i1_i7_signal_vs_close_vs_runtime() {
         };
         assert_eq!(settled.closed.reason, reason);
         _ = firing.join().unwrap();
-        drop(setup);
+        drop(live);
     }
     assert_eq!(undone.load(SeqCst), ROUNDS);
     let gone = std::time::Instant::now() + Duration::from_secs(10);
@@ -97,19 +100,25 @@ fn r14_drain_vs_everything() {
         let _entered = runtime.enter();
         for n in 0..200 {
             let mut setup = scope.open().unwrap().register().unwrap();
-            setup.on_close(counts());
+            setup.on_close(counts()).unwrap();
             match n % 5 {
                 0 => {
                     hanging += 1;
-                    setup.on_close_async("hangs", std::future::pending::<()>);
+                    setup
+                        .on_close_async("hangs", std::future::pending::<()>)
+                        .unwrap();
                 }
-                1 => setup.on_close_async("undo", tokio::task::yield_now),
-                2 => setup.on_close_async("undo", || async {
-                    std::panic::resume_unwind(Box::new("undo"))
-                }),
+                1 => setup
+                    .on_close_async("undo", tokio::task::yield_now)
+                    .unwrap(),
+                2 => setup
+                    .on_close_async("undo", || async {
+                        std::panic::resume_unwind(Box::new("undo"))
+                    })
+                    .unwrap(),
                 _ => {}
             }
-            setup.on_close(counts());
+            setup.on_close(counts()).unwrap();
             match n % 4 {
                 0 => {
                     tokio::spawn(async move {
@@ -117,17 +126,18 @@ fn r14_drain_vs_everything() {
                         for _ in 0..3 {
                             drop(live.spawn(std::future::pending::<()>()));
                         }
-                        live.run(std::future::pending::<()>()).await
+                        let ended = live.run(std::future::pending::<()>()).await;
+                        ended.map_err(hangup::Closed::from)
                     });
                 }
                 1 => {
                     tokio::spawn(async move {
-                        let some_turns = async {
+                        let some_turns = async move {
                             for _ in 0..n {
                                 tokio::task::yield_now().await;
                             }
                         };
-                        _ = setup.finish(some_turns).await;
+                        _ = setup.finish("turns", some_turns).await;
                         tokio::task::yield_now().await;
                         drop(setup);
                     });

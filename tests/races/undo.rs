@@ -22,9 +22,11 @@ fn r7_several_triggers_fire() {
     for _ in 0..ROUNDS {
         let mut setup = scope.open().unwrap().register().unwrap();
         let count = Arc::clone(&undone);
-        setup.on_close(move || {
-            count.fetch_add(1, Ordering::Relaxed);
-        });
+        setup
+            .on_close(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            })
+            .unwrap();
         let live = setup.go_live().unwrap();
         let handle = live.handle();
         let start = Barrier::new(CLOSERS + 1);
@@ -64,9 +66,9 @@ fn r12_panic_in_an_undo() {
         setup.join(&server.workers, "ada", 1).unwrap();
         for i in 0..UNDOS {
             if i == bomb {
-                setup.on_close(|| panic!("undo"));
+                setup.on_close(|| panic!("undo")).unwrap();
             } else {
-                setup.on_close(log.adds(i.to_string()));
+                setup.on_close(log.adds(i.to_string())).unwrap();
             }
         }
         let live = setup.go_live().unwrap();
@@ -89,8 +91,8 @@ fn r12_panic_in_an_undo() {
 fn r12_panic_in_an_undo_during_a_panic() {
     let log = Log::default();
     let mut setup = registering();
-    setup.on_close(log.adds("undone"));
-    setup.on_close(|| panic!("undo"));
+    setup.on_close(log.adds("undone")).unwrap();
+    setup.on_close(|| panic!("undo")).unwrap();
     let panicked = catch_unwind(AssertUnwindSafe(move || {
         let _setup = setup;
         panic!("handler");
@@ -106,7 +108,7 @@ fn r24_undo_overlapping_the_step_it_undoes() {
         let log = Log::default();
         let mut setup = registering();
         let handle = setup.handle();
-        setup.on_close(log.adds("pause"));
+        setup.on_close(log.adds("pause")).unwrap();
         let resuming = log.on_drop("resume stopped");
         let mut step = task::spawn(setup.run(async move {
             let _resuming = resuming;
@@ -120,6 +122,7 @@ fn r24_undo_overlapping_the_step_it_undoes() {
             assert_ready!(step.poll()).unwrap_err();
         }
         drop(step);
+        drop(setup);
         assert_eq!(log.entries(), ["resume stopped", "pause"]);
     }
 }
@@ -132,7 +135,7 @@ fn r24_undo_overlapping_the_step_being_polled() {
         let log = Log::default();
         let mut setup = registering();
         let handle = setup.handle();
-        setup.on_close(log.adds("undone"));
+        setup.on_close(log.adds("undone")).unwrap();
         let start = Barrier::new(2);
         thread::scope(|threads| {
             threads.spawn(|| {

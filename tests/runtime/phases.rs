@@ -36,9 +36,12 @@ pub(crate) fn open(runtime: &Runtime, world: &World) -> Phases {
     );
 
     let mut setup = world.register("finish").unwrap();
-    phases.push(("finish", setup.handle(), Some(&["undo"])));
+    phases.push(("finish", setup.handle(), Some(&["finish", "undo"])));
     spawn(world, |world| async move {
-        setup.finish(world.in_place()).await
+        let work = world.clone();
+        setup
+            .finish("finish", async move { work.in_place().await })
+            .await
     });
 
     let live = world.register("stream").unwrap().go_live().unwrap();
@@ -63,10 +66,9 @@ pub(crate) fn open(runtime: &Runtime, world: &World) -> Phases {
 
     let live = world.register("loop").unwrap().go_live().unwrap();
     phases.push(("loop", live.handle(), Some(&["undo"])));
-    spawn(
-        world,
-        |world| async move { live.run(world.in_place()).await },
-    );
+    spawn(world, |world| async move {
+        live.run(world.in_place()).await.map_err(Closed::from)
+    });
 
     let live = world.register("task").unwrap().go_live().unwrap();
     phases.push(("task", live.handle(), Some(&["undo"])));
@@ -81,16 +83,20 @@ pub(crate) fn open(runtime: &Runtime, world: &World) -> Phases {
     let mut setup = world.register("undoing").unwrap();
     phases.push(("undoing", setup.handle(), None));
     let undo = world.clone();
-    setup.on_close_async("hanging", || async move { undo.in_place().await });
+    setup
+        .on_close_async("hanging", || async move { undo.in_place().await })
+        .unwrap();
     drop(setup);
 
     let mut setup = world.register("sleeping").unwrap();
     phases.push(("sleeping", setup.handle(), None));
     let undo = world.clone();
-    setup.on_close_async("asleep", || async move {
-        let hour = sleep(Duration::from_secs(3600));
-        tokio::join!(hour, undo.in_place());
-    });
+    setup
+        .on_close_async("asleep", || async move {
+            let hour = sleep(Duration::from_secs(3600));
+            tokio::join!(hour, undo.in_place());
+        })
+        .unwrap();
     drop(setup);
 
     // The one above under the same key does not settle.
@@ -131,7 +137,7 @@ pub(crate) fn drain_and_bind(runtime: &Runtime, world: &World) -> Vec<Scope> {
         ..world.clone()
     };
     let mut setup = draining.register("draining").unwrap();
-    setup.on_close_async("undo", pending);
+    setup.on_close_async("undo", pending).unwrap();
     drop(tokio::spawn({
         let scope = draining.scope.clone();
         async move { scope.drain(Duration::from_secs(3600)).await.unwrap() }

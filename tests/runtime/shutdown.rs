@@ -97,10 +97,12 @@ fn an_undo_that_holds_up_the_end_of_its_runtime_is_run_to_its_end() {
         let (blocking, blocked) = channel();
         let stuck = runtime.block_on(async {
             let mut setup = world.register("stuck").unwrap();
-            setup.on_close_async("stuck", || async move {
-                blocking.send(()).unwrap();
-                wait.recv().unwrap();
-            });
+            setup
+                .on_close_async("stuck", || async move {
+                    blocking.send(()).unwrap();
+                    wait.recv().unwrap();
+                })
+                .unwrap();
             setup.handle()
         });
         blocked.recv().unwrap();

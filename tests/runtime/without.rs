@@ -75,7 +75,9 @@ fn a_scope_with_a_runtime_that_is_gone_does_all_that_needs_none() {
         let now = Instant::now();
         let sweeps = (0..3).map(|second| world.scope.sweep(now + Duration::from_secs(second)));
         assert_eq!(sweeps.sum::<usize>(), 1);
-        assert_settled(&other.handle(), &["undo"]);
+        let handle = other.handle();
+        drop(other);
+        assert_settled(&handle, &["undo"]);
         world.scope.begin_drain();
         assert_eq!(world.scope.close_all(CloseReason::Shutdown), 0);
         block_on(world.scope.drained());
@@ -91,9 +93,9 @@ fn an_undo_that_comes_after_the_end_is_reported_as_well() {
         let mut setup = setup(&world);
         let handle = setup.handle();
         handle.close(CloseReason::App(1)).unwrap();
-        assert_settled(&handle, &["undo"]);
-        setup.on_close_async("late", || async {});
-        assert_eq!(handle.try_settled().unwrap().abandoned, ["undo", "late"]);
+        setup.on_close_async("late", || async {}).unwrap_err();
+        drop(setup);
+        assert_eq!(handle.try_settled().unwrap().abandoned, ["late", "undo"]);
         assert_eq!(world.scope.stats().undos_abandoned, 2);
     });
 }

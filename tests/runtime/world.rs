@@ -58,13 +58,15 @@ impl World {
         setup
             .join(&self.registry, key.to_owned(), self.census.count("member"))
             .unwrap();
-        setup.hold(self.census.count("held"));
+        setup.hold(self.census.count("held")).unwrap();
         let alive = self.census.count("undo");
-        setup.on_close_async("undo", || async move {
-            let _alive = alive;
-            yield_now().await;
-        });
-        setup.hold(self.census.count("held"));
+        setup
+            .on_close_async("undo", || async move {
+                let _alive = alive;
+                yield_now().await;
+            })
+            .unwrap();
+        setup.hold(self.census.count("held")).unwrap();
     }
 
     /// Stays where it is polled, and counts there.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use hangup::{Registering, Registry, RegistryBuilder, Scope};
+use hangup::{Closed, Registering, Registry, RegistryBuilder, Scope};
 
 /// Undos: as many have to run as were registered.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +16,8 @@ impl Undos {
     pub(crate) fn on_close(&self, setup: &mut Registering, undo: impl FnOnce() + Send + 'static) {
         let ran = Arc::clone(&self.ran);
         self.registered.fetch_add(1, Ordering::SeqCst);
-        setup.on_close(move || {
+        // It runs in any case.
+        let _: Result<(), Closed> = setup.on_close(move || {
             undo();
             ran.fetch_add(1, Ordering::SeqCst);
         });

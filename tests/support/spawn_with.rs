@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use hangup::Registering;
 use hangup::runtime::{self, BoxFuture, Runtime};
+use hangup::{Closed, Registering};
 
 /// Gives its one task to a closure, and has no time.
 struct SpawnWith<S>(Mutex<Option<S>>);
@@ -31,7 +31,7 @@ where
 
 pub(crate) trait OnCloseSpawn {
     /// Registers an asynchronous undo whose task is given to `spawn`.
-    fn on_close_spawn<N, S, F, Fut>(&mut self, name: N, spawn: S, undo: F)
+    fn on_close_spawn<N, S, F, Fut>(&mut self, name: N, spawn: S, undo: F) -> Result<(), Closed>
     where
         N: Into<Cow<'static, str>>,
         S: FnOnce(BoxFuture<()>) + Send + 'static,
@@ -40,7 +40,7 @@ pub(crate) trait OnCloseSpawn {
 }
 
 impl OnCloseSpawn for Registering {
-    fn on_close_spawn<N, S, F, Fut>(&mut self, name: N, spawn: S, undo: F)
+    fn on_close_spawn<N, S, F, Fut>(&mut self, name: N, spawn: S, undo: F) -> Result<(), Closed>
     where
         N: Into<Cow<'static, str>>,
         S: FnOnce(BoxFuture<()>) + Send + 'static,
@@ -48,6 +48,6 @@ impl OnCloseSpawn for Registering {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let _entered = runtime::enter(SpawnWith(Mutex::new(Some(spawn))));
-        self.on_close_async(name, undo);
+        self.on_close_async(name, undo)
     }
 }

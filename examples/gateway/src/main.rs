@@ -239,13 +239,13 @@ async fn worker_stream(
 
     // Undo first, then acquire: the step may have had its effect when it is
     // dropped half way.
-    setup.on_close(router.undo(&name, JobRouter::undo_pause));
+    setup.on_close(router.undo(&name, JobRouter::undo_pause))?;
     setup.run(router.pause(&name, latency)).await?;
-    setup.on_close(router.undo(&name, JobRouter::undo_register));
+    setup.on_close(router.undo(&name, JobRouter::undo_register))?;
     setup.run(router.register(&name, latency)).await?;
     // This one takes its time. Whoever takes over waits for it, and so does a drain.
     let stopping = Arc::clone(router).undo_resume(name.clone());
-    setup.on_close_async(format!("stop {name}"), || stopping);
+    setup.on_close_async(format!("stop {name}"), || stopping)?;
     setup.run(router.resume(&name, latency)).await?;
 
     let live = setup.go_live()?;

@@ -76,20 +76,9 @@ impl<M: Member> Group<M> {
         has_waiter
     }
 
-    /// An undo ran that was registered after its connection had been unwound.
-    pub(crate) fn undone_late(&self, id: ConnectionId) {
-        self.members.lock(id.shard()).totals.undos_run += 1;
-    }
-
     /// User code panicked on behalf of a connection that had been unwound.
     pub(crate) fn panicked_late(&self, id: ConnectionId) {
         self.members.lock(id.shard()).totals.panics += 1;
-    }
-
-    /// An asynchronous undo was abandoned that was registered after its connection had
-    /// been unwound.
-    pub(crate) fn abandoned_late(&self, id: ConnectionId) {
-        self.members.lock(id.shard()).totals.undos_abandoned += 1;
     }
 
     /// Whether a drain has begun and no member is left. It stays true: a shard that is seen

@@ -2,9 +2,11 @@
 //!
 //! `snapshot` lists the bits; this file has the transitions.
 //!
-//! `IN_STEP` decides which thread runs the undo (I2): the closer if the owner is not in a
-//! step, else the thread that ends the step. Both make a read-modify-write on this word,
-//! so exactly one of them sees the other's bit and gets the duty.
+//! `OWNED` decides which thread runs the undo (I2): the owner if it is set, else the closer.
+//! `register` sets it and `go_live` clears it, so that a connection cannot settle while its
+//! owner can register an undo (I5). A step and a loop of a live owner set and clear it
+//! too. Closer and owner make a read-modify-write on this word, so exactly one of them sees
+//! the other's bit and gets the duty.
 //!
 //! `HAS_PARTS` lets a close skip the mutex if nothing was ever stored under it. The close
 //! reads the bit in the read-modify-write that closes; a later `mark_has_parts` sees
@@ -21,7 +23,7 @@ use crate::state::{CloseReason, Closed};
 use crate::sync::{AtomicU32, Ordering};
 
 use snapshot::{
-    HAS_PARTS, IN_STEP, LIVE, PENDING, REGISTERING, SETTLE_WAITER, SETTLED, STALL_WATCH,
+    HAS_PARTS, LIVE, OWNED, PENDING, REGISTERING, SETTLE_WAITER, SETTLED, STALL_WATCH,
     encode_reason,
 };
 
@@ -35,17 +37,17 @@ pub(crate) struct Word(AtomicU32);
 pub(crate) enum OnClose {
     /// Run the undo.
     Unwind { has_parts: bool },
-    /// Only wake the owner: it is in a step, stops that first, and then runs the undo.
-    DeferToStep,
+    /// Only wake the owner: it stops what is in flight, and then runs the undo.
+    LeaveToOwner,
 }
 
-/// What the owner must do after its step.
+/// What a live owner must do when it gives up the duty to unwind.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnStepEnd {
-    /// Continue the set-up.
+pub(crate) enum OnDisown {
+    /// Nothing: a later close runs the undo.
     Continue,
-    /// Run the undo: the connection closed during the step.
+    /// Run the undo: the connection closed while the owner had the duty.
     Unwind { closed: Closed, has_parts: bool },
 }
 
@@ -53,8 +55,8 @@ pub(crate) enum OnStepEnd {
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnRelease {
-    /// Wake, and run the undo: the connection was open until now, or had closed during a
-    /// step that never ended.
+    /// Wake, and run the undo: the connection was open until now, or a close had left the
+    /// undo to the owner.
     Unwind { has_parts: bool },
     /// The connection had closed, and its closer runs the undo.
     Nothing,
@@ -109,21 +111,20 @@ impl Word {
     }
 
     pub(crate) fn register(&self) -> Result<(), Closed> {
-        self.move_on(|word| word.entered(REGISTERING)).map(drop)
+        self.move_on(|word| Some(word.entered(REGISTERING)?.owned()))
+            .map(drop)
     }
 
-    /// Clears `IN_STEP` as well: the owner makes this call, so no step of it is in flight,
-    /// but a forgotten one may have left the bit behind.
     pub(crate) fn go_live(&self) -> Result<(), Closed> {
-        self.move_on(|word| Some(word.entered(LIVE)?.without_step()))
+        self.move_on(|word| Some(word.entered(LIVE)?.without_owner()))
             .map(drop)
     }
 
     pub(crate) fn close(&self, reason: CloseReason) -> Result<OnClose, Closed> {
         let reason = encode_reason(reason);
         let before = self.move_on(|word| word.closed_as(reason))?;
-        Ok(if before.in_step() {
-            OnClose::DeferToStep
+        Ok(if before.is_owned() {
+            OnClose::LeaveToOwner
         } else {
             OnClose::Unwind {
                 has_parts: before.has_parts(),
@@ -131,30 +132,30 @@ impl Word {
         })
     }
 
-    /// The owner starts a step, unless the connection has closed.
-    pub(crate) fn begin_step(&self) -> Result<(), Closed> {
-        let begun = |word: Snapshot| (!word.is_closed()).then_some(Snapshot(word.0 | IN_STEP));
-        self.move_on(begun).map(drop)
+    /// A live owner takes the duty to unwind, unless the connection has closed.
+    pub(crate) fn own(&self) -> Result<(), Closed> {
+        self.move_on(|word| (!word.is_closed()).then_some(word.owned()))
+            .map(drop)
     }
 
-    /// The owner's step is over: completed, or stopped and dropped.
-    pub(crate) fn end_step(&self) -> OnStepEnd {
-        let before = Snapshot(self.0.fetch_and(!IN_STEP, Ordering::AcqRel));
-        match before.closed() {
-            None => OnStepEnd::Continue,
-            Some(closed) => OnStepEnd::Unwind {
+    /// A live owner gives up the duty to unwind. What it was for is complete, or dropped.
+    pub(crate) fn disown(&self) -> OnDisown {
+        let before = Snapshot(self.0.fetch_and(!OWNED, Ordering::AcqRel));
+        match before.closed().filter(|_| before.is_owned()) {
+            None => OnDisown::Continue,
+            Some(closed) => OnDisown::Unwind {
                 closed,
                 has_parts: before.has_parts(),
             },
         }
     }
 
-    /// The owner is gone, and with it any step that it forgot to end.
+    /// The owner is gone, and with it what it had in flight.
     pub(crate) fn release(&self, reason: CloseReason) -> OnRelease {
         let reason = encode_reason(reason);
         let release = |word: Snapshot| match word.closed_as(reason) {
-            Some(closed) => Some(closed.without_step()),
-            None => word.in_step().then_some(word.without_step()),
+            Some(closed) => Some(closed.without_owner()),
+            None => word.is_owned().then_some(word.without_owner()),
         };
         match self.update(release) {
             Ok(before) => OnRelease::Unwind {
@@ -171,7 +172,7 @@ impl Word {
         // ORDERING: Release suffices, because the thread with the duty to unwind has
         // acquired all that it reads when it got that duty.
         let before = Snapshot(self.0.fetch_or(SETTLED, Ordering::Release));
-        debug_assert!(before.closed().is_some() && !before.in_step() && !before.settled());
+        debug_assert!(before.closed().is_some() && !before.is_owned() && !before.settled());
         before.has_settle_waiter()
     }
 
@@ -182,7 +183,7 @@ impl Word {
             return Store::Seen;
         }
         let before = Snapshot(self.0.fetch_or(HAS_PARTS, Ordering::Relaxed));
-        if before.is_closed() && !before.in_step() {
+        if before.is_closed() && !before.is_owned() {
             Store::Missed
         } else {
             Store::Seen
@@ -207,13 +208,13 @@ mod tests {
     use std::collections::HashSet;
 
     use super::{
-        HAS_PARTS, IN_STEP, OnClose, OnRelease, OnStepEnd, SETTLE_WAITER, SETTLED, STALL_WATCH,
+        HAS_PARTS, OWNED, OnClose, OnDisown, OnRelease, SETTLE_WAITER, SETTLED, STALL_WATCH,
         Snapshot, Store, Word,
     };
     use crate::state::{CloseReason, Closed, EVERY_REASON, Event, Phase, State, TransitionError};
     use crate::sync::AtomicU32;
 
-    const FLAGS: u32 = IN_STEP | SETTLED | HAS_PARTS | SETTLE_WAITER | STALL_WATCH;
+    const FLAGS: u32 = OWNED | SETTLED | HAS_PARTS | SETTLE_WAITER | STALL_WATCH;
     const ABORTED: CloseReason = CloseReason::Aborted;
     const LARGE: CloseReason = CloseReason::App(u16::MAX);
 
@@ -231,22 +232,25 @@ mod tests {
             let before = Snapshot(bits);
             let open = before.closed().is_none();
             let registering = before.state() == State::Registering;
+            let live = before.state() == State::Live;
             let mut moves: Vec<&dyn Fn(&Word)> = Vec::new();
             moves.push(&|word| _ = word.close(ABORTED));
             moves.push(&|word| _ = word.close(LARGE));
-            // The owner is in one place: in a step, it ends the step or is gone.
             if !open || before.state() == State::Pending {
                 moves.push(&|word| _ = word.register());
             }
             if registering || !open {
-                moves.push(&|word| _ = word.begin_step());
                 moves.push(&|word| _ = word.go_live());
             }
-            if before.in_step() {
-                moves.push(&|word| _ = word.end_step());
+            if live || !open {
+                moves.push(&|word| _ = word.own());
+            }
+            // Only an owner that went live gives up the duty and stays.
+            if before.phase() == Phase::Live {
+                moves.push(&|word| _ = word.disown());
             }
             moves.push(&|word| _ = word.release(LARGE));
-            if !open && !before.in_step() && !before.settled() {
+            if !open && !before.is_owned() && !before.settled() {
                 moves.push(&|word| _ = word.settle());
             }
             // Any thread makes these moves at any time.
@@ -274,21 +278,21 @@ mod tests {
         });
         let mut expected: HashSet<(State, bool, bool)> = HashSet::from([
             (State::Pending, false, false),
-            (State::Registering, false, false),
             (State::Registering, true, false),
             (State::Live, false, false),
+            (State::Live, true, false),
         ]);
         for (state, from) in ends.into_iter().flatten() {
             expected.extend([(state, false, false), (state, false, true)]);
-            // The owner is in a step, or has forgotten one.
-            if from == Phase::Registering {
+            // The owner has not come yet.
+            if from != Phase::Pending {
                 expected.insert((state, true, false));
             }
         }
         let reached = reachable();
         let seen = reached.iter().copied().map(Snapshot);
         let seen: HashSet<_> = seen
-            .map(|it| (it.state(), it.in_step(), it.settled()))
+            .map(|it| (it.state(), it.is_owned(), it.settled()))
             .collect();
         assert_eq!(seen, expected);
         // Each state comes with and without each of the three free flags, and no two words
@@ -321,18 +325,18 @@ mod tests {
                 assert_eq!(make(&moved), next.map(drop));
                 let after = moved.load();
                 assert_eq!(after.state(), next.unwrap_or_else(|_| before.state()));
-                // An owner that goes live is in no step, but may have forgotten one.
-                let kept = if event == Event::GoLive && next.is_ok() {
-                    FLAGS & !IN_STEP
-                } else {
-                    FLAGS
+                let owned = match event {
+                    Event::Register if next.is_ok() => true,
+                    Event::GoLive if next.is_ok() => false,
+                    _ => before.is_owned(),
                 };
-                assert_eq!(after.0 & FLAGS, bits & kept);
+                assert_eq!(after.is_owned(), owned);
+                assert_eq!(after.0 & FLAGS & !OWNED, bits & FLAGS & !OWNED);
             }
-            // A close defers the undo to a step that is in flight.
+            // A close leaves the undo to an owner that has the duty.
             if let Ok(duty) = word(bits).close(ABORTED) {
-                let expected = if before.in_step() {
-                    OnClose::DeferToStep
+                let expected = if before.is_owned() {
+                    OnClose::LeaveToOwner
                 } else {
                     OnClose::Unwind { has_parts }
                 };
@@ -340,25 +344,28 @@ mod tests {
             }
 
             let ending = word(bits);
-            let ended = ending.end_step();
-            let unwind = |closed| OnStepEnd::Unwind { closed, has_parts };
-            assert_eq!(ended, before.closed().map_or(OnStepEnd::Continue, unwind));
-            assert_eq!(ending.load().0, bits & !IN_STEP);
+            let ended = ending.disown();
+            let unwind = |closed| OnDisown::Unwind { closed, has_parts };
+            let left_to_owner = before.closed().filter(|_| before.is_owned());
+            assert_eq!(ended, left_to_owner.map_or(OnDisown::Continue, unwind));
+            assert_eq!(ending.load().0, bits & !OWNED);
 
             let releasing = word(bits);
             let duty = releasing.release(ABORTED);
-            let unwinds = before.closed().is_none() || before.in_step();
+            let unwinds = before.closed().is_none() || before.is_owned();
             assert_eq!(duty == OnRelease::Unwind { has_parts }, unwinds);
-            assert!(releasing.load().closed().is_some() && !releasing.load().in_step());
+            assert!(releasing.load().closed().is_some() && !releasing.load().is_owned());
 
-            let stepping = word(bits);
-            assert_eq!(stepping.begin_step().err(), before.closed());
+            let owning = word(bits);
+            assert_eq!(owning.own().err(), before.closed());
+            let owned = owning.load().is_owned();
+            assert_eq!(owned, before.closed().is_none() || before.is_owned());
             let live = before.state() == State::Live;
             assert_eq!(before.is_live(), live);
 
             // A closer that saw the bit clear does not look under the mutex.
             let storing = word(bits);
-            let is_out = before.closed().is_some() && !before.in_step();
+            let is_out = before.closed().is_some() && !before.is_owned();
             let missed = is_out && !has_parts;
             assert_eq!(storing.mark_has_parts() == Store::Missed, missed);
             assert_eq!(storing.load().0, bits | HAS_PARTS);

@@ -4,7 +4,7 @@
 //!   bits   what
 //!   0-1    the phase: 0 pending, 1 registering, 2 live; a close keeps it
 //!   2      CLOSED
-//!   3      IN_STEP: the owner is in a set-up step
+//!   3      OWNED: the owner has the duty to unwind
 //!   4-7    the code of the close reason; 0 while open
 //!   8-23   the application's code of `App`; else 0
 //!   24     SETTLED: closed, and everything is undone
@@ -16,10 +16,11 @@
 //! Which bits go together:
 //!
 //! ```text
-//!   state          IN_STEP   SETTLED
-//!   pending, live  never     never
-//!   registering    maybe     never
-//!   closed         maybe     only without IN_STEP
+//!   state          OWNED     SETTLED
+//!   pending        never     never
+//!   registering    always    never
+//!   live           maybe     never
+//!   closed         maybe     only without OWNED
 //! ```
 //!
 //! HAS_PARTS, SETTLE_WAITER and STALL_WATCH go with every state and are never cleared.
@@ -32,7 +33,7 @@ pub(super) const LIVE: u32 = 2;
 
 const PHASE_MASK: u32 = 0b11;
 const CLOSED: u32 = 1 << 2;
-pub(super) const IN_STEP: u32 = 1 << 3;
+pub(super) const OWNED: u32 = 1 << 3;
 const REASON_SHIFT: u32 = 4;
 const REASON_MASK: u32 = 0b1111;
 const CODE_SHIFT: u32 = 8;
@@ -56,7 +57,7 @@ impl Snapshot {
         }
     }
 
-    fn phase(self) -> Phase {
+    pub(super) fn phase(self) -> Phase {
         match self.0 & PHASE_MASK {
             PENDING => Phase::Pending,
             REGISTERING => Phase::Registering,
@@ -110,12 +111,16 @@ impl Snapshot {
         self.0 & SETTLE_WAITER != 0
     }
 
-    pub(super) fn in_step(self) -> bool {
-        self.0 & IN_STEP != 0
+    pub(crate) fn is_owned(self) -> bool {
+        self.0 & OWNED != 0
     }
 
-    pub(super) fn without_step(self) -> Self {
-        Self(self.0 & !IN_STEP)
+    pub(super) fn owned(self) -> Self {
+        Self(self.0 | OWNED)
+    }
+
+    pub(super) fn without_owner(self) -> Self {
+        Self(self.0 & !OWNED)
     }
 
     // `State::apply` on the packed form; the flags stay. The typed states allow only events

@@ -246,7 +246,8 @@ pub(super) fn join(world: &Arc<World>) -> Act {
     let ((mut setup, witness), world) = (world.acquiring(), Arc::clone(world));
     act(move || {
         world.join(&mut setup, &witness);
-        setup
+        // A take-over and a drain wait for the drop of a set-up.
+        (!world.takes_over() && !world.waits()).then_some(setup)
     })
 }
 
@@ -273,12 +274,14 @@ pub(super) fn take_over(world: &Arc<World>) -> Act {
     let acquired = subject.acquired();
     act(move || {
         let registry = &world.registries[0];
-        let taken = world.block_on(setup.take_over(registry, KEY, witness));
+        let taken = world.block_on(setup.take_over(registry, KEY, Arc::clone(&witness)));
         if taken.is_ok() && subject.joined.load(SeqCst) {
             subject.check_undone(acquired);
         }
         drop(subject);
-        setup
+        // A set-up would keep others waiting.
+        witness.set_up.state();
+        setup.go_live()
     })
 }
 
@@ -291,6 +294,7 @@ pub(super) fn give_up_taking_over(world: &Arc<World>) -> Act {
             let taking = pin!(setup.take_over(registry, KEY, witness));
             _ = poll_once(taking, &world.waker());
         }
-        setup
+        // If it was superseded, its successor waits for this.
+        drop(setup);
     })
 }

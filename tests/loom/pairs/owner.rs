@@ -44,6 +44,7 @@ pub(super) fn take_over(world: &Arc<World>) -> Act {
     let ((mut setup, witness), world) = (world.acquiring(), Arc::clone(world));
     let (predecessor, old) = world.live();
     world.keep(predecessor);
+    world.take_over();
     act(move || {
         let registry = &world.registries[0];
         if world
@@ -81,11 +82,14 @@ pub(super) fn run_polled_again(world: &Arc<World>) -> Act {
     })
 }
 
-pub(super) fn finish(world: &Arc<World>) -> Act {
-    let ((mut setup, witness), world) = (world.joined(), Arc::clone(world));
+/// A step of a live connection.
+pub(super) fn live_step(world: &Arc<World>) -> Act {
+    let ((setup, witness), world) = (world.joined(), Arc::clone(world));
     act(move || {
-        _ = world.block_on(setup.finish(witness.work(2)));
-        setup
+        witness.set_up.state();
+        let mut live = setup.go_live().ok()?;
+        _ = world.block_on(live.step(witness.work(1)));
+        Some(live)
     })
 }
 
@@ -153,7 +157,9 @@ pub(super) fn drop_setup(world: &Arc<World>) -> Act {
 pub(super) fn drop_with_async_undo(world: &Arc<World>) -> Act {
     let (mut setup, witness) = world.joined();
     let undo = witness.undo();
-    setup.on_close_spawn("undo", world.spawn(), || async { undo() });
+    setup
+        .on_close_spawn("undo", world.spawn(), || async { undo() })
+        .unwrap();
     act(move || drop(setup))
 }
 

@@ -43,7 +43,8 @@ impl Witness {
 
     pub(super) fn acquire(self: &Arc<Self>, setup: &mut Registering) {
         let undo = self.undo();
-        setup.on_close(undo);
+        // It runs in any case.
+        _ = setup.on_close(undo);
     }
 
     /// Something that has to be undone, once.

@@ -120,10 +120,12 @@ impl App {
         let mut setup = pending.abort_on(self.signal(&log))?.register()?;
         setup.join(&self.registry, ask, self.census.count("member"))?;
         let permit = Arc::clone(&self.permits).try_acquire_owned()?;
-        setup.hold((log.on_drop("permit"), permit));
-        setup.on_close(log.adds("first"));
-        setup.on_close_async("second", self.async_undo(ask, &log));
-        setup.on_close(log.adds("third"));
+        setup.hold((log.on_drop("permit"), permit)).unwrap();
+        setup.on_close(log.adds("first")).unwrap();
+        setup
+            .on_close_async("second", self.async_undo(ask, &log))
+            .unwrap();
+        setup.on_close(log.adds("third")).unwrap();
         drop(setup.spawn(self.task(&log)));
         setup.run(self.step(ask)).await?;
         let live = setup.go_live()?;

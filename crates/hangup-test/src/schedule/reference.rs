@@ -160,10 +160,13 @@ impl Reference {
             Err(_) => (connection.state, Outcome::Closed),
         };
         connection.state = next;
-        connection.owner = match outcome {
-            Outcome::Done => owner,
-            _ => Owner::Gone,
-        };
+        match outcome {
+            Outcome::Done => connection.owner = owner,
+            _ => {
+                connection.owner = Owner::Gone;
+                connection.unwind();
+            }
+        }
         outcome
     }
 
@@ -219,9 +222,10 @@ impl Reference {
 
     fn end_step(&mut self, who: usize) -> Outcome {
         let connection = self.at(who);
+        let taking_over = connection.owner != Owner::InStep;
         connection.owner = Owner::Registering;
         if connection.state.is_closed() {
-            connection.unwind();
+            self.end_closed(who, taking_over);
             return Outcome::Closed;
         }
         Outcome::Done
@@ -246,7 +250,7 @@ impl Reference {
         let taking_over = connection.owner != Owner::InStep;
         connection.owner = Owner::Registering;
         if connection.state.is_closed() {
-            connection.unwind();
+            self.end_closed(who, taking_over);
         } else if taking_over {
             let given_back = connection.places.pop().map(|at| (who, at));
             for other in self.connections.values_mut() {
@@ -280,9 +284,30 @@ impl Reference {
             in_step,
         });
         if !in_step || ends_steps {
-            connection.unwind();
+            self.unwind_unless_owned(who);
         }
         true
+    }
+
+    /// The step or the take-over of a closed connection is over.
+    fn end_closed(&mut self, who: usize, taking_over: bool) {
+        if taking_over && self.shape.owner_undoes {
+            self.at(who).places.pop();
+        }
+        self.unwind_unless_owned(who);
+    }
+
+    /// Undoes a closed connection, unless its owner is to do so when it is dropped.
+    fn unwind_unless_owned(&mut self, who: usize) {
+        let owner_undoes = self.shape.owner_undoes;
+        let connection = self.at(who);
+        let sets_up = matches!(
+            connection.owner,
+            Owner::Registering | Owner::InStep | Owner::TakingOver(_)
+        );
+        if !(owner_undoes && sets_up) {
+            connection.unwind();
+        }
     }
 
     fn close_each(&mut self, all: Vec<usize>, why: CloseReason) -> Outcome {

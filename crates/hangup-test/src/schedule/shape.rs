@@ -32,6 +32,7 @@ pub struct Shape {
     pub(super) offered: Vec<Kind>,
     pub(super) several_keys: bool,
     pub(super) close_ends_steps: bool,
+    pub(super) owner_undoes: bool,
 }
 
 impl Shape {
@@ -48,6 +49,7 @@ impl Shape {
             offered: Kind::ALL.to_vec(),
             several_keys: false,
             close_ends_steps: false,
+            owner_undoes: false,
         }
     }
 
@@ -120,6 +122,16 @@ impl Shape {
     /// undone before. So no undo overlaps the step that it undoes.
     pub fn close_ends_steps(mut self) -> Self {
         self.close_ends_steps = true;
+        self
+    }
+
+    /// Declares that nothing of a set-up is undone before its owner is gone, as
+    /// [`Registering`](hangup::Registering) specifies: a close from elsewhere leaves the undo
+    /// to the owner.
+    ///
+    /// By default, a close undoes at once, except during a step or a take-over.
+    pub fn owner_undoes(mut self) -> Self {
+        self.owner_undoes = true;
         self
     }
 

@@ -28,8 +28,10 @@ pub(crate) enum Action {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    Run,
-    Finish,
+    /// The undo first, then the step.
+    OnClose,
+    /// Both in one call.
+    Undo,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -94,7 +94,7 @@ fn form() -> impl Strategy<Value = Form> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    select(&[Step::Run, Step::Finish])
+    select(&[Step::OnClose, Step::Undo])
 }
 
 fn deadline() -> impl Strategy<Value = Deadline> {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hangup::{CloseReason, KeyError, State};
 use hangup_test::schedule::{Manager, Op, Outcome, Place, Reference};
 
-use crate::action::{Action, Deadline, Returned, Step, Undo};
+use crate::action::{Action, Deadline, Returned, Undo};
 use crate::layout::Layout;
 use crate::seen::{Hook, Seen, SeenConnection, SeenKey, SeenRegistry, SeenScope, Settlement};
 
@@ -20,8 +20,8 @@ pub(crate) struct Expected {
     draining: BTreeSet<usize>,
     /// The places that are held now, in the order of joining.
     claims: Vec<Claim>,
-    /// The places that were held until the connection settled.
-    ended: Vec<(Place, usize)>,
+    /// The places that closed connections have given back, by which connection and when.
+    ended: Vec<(Place, usize, usize)>,
     hooks: BTreeMap<Place, Vec<Hook>>,
     /// How many values were created.
     values: u32,
@@ -39,7 +39,7 @@ struct Connection {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waits {
-    Step(Step),
+    Step,
     TakeOver(Deadline),
 }
 
@@ -102,12 +102,12 @@ impl Expected {
         let held = self.held();
         let returned = match action {
             Action::Plain(op) => Returned::Plain(self.plain(op)),
-            Action::BeginStep(who, step) => {
+            Action::BeginStep(who, _) => {
                 let outcome = self.reference.apply(Op::BeginStep(who));
                 if outcome == Outcome::Waits {
                     let connection = self.at(who);
                     connection.undos.push(Undo::Step);
-                    connection.waits_in = Some(Waits::Step(step));
+                    connection.waits_in = Some(Waits::Step);
                 }
                 Returned::Plain(outcome)
             }
@@ -117,11 +117,7 @@ impl Expected {
                 self.unless_unsettled(who, outcome)
             }
             Action::OnClose(who, undo) => {
-                let connection = self.at(who);
-                connection.undos.push(undo);
-                if connection.settled_at.is_some() {
-                    connection.undos_run.push(connection.undos.len() - 1);
-                }
+                self.at(who).undos.push(undo);
                 Returned::Plain(Outcome::Done)
             }
             Action::CloseByOwner(who, reason) => {
@@ -140,6 +136,10 @@ impl Expected {
                 });
                 Returned::Plain(self.close_each(&claims, reason))
             }
+            Action::JoinAgain(who, _) | Action::TakeOverAgain(who, _) if self.is_closed(who) => {
+                self.values += 1;
+                Returned::Plain(Outcome::Closed)
+            }
             Action::JoinAgain(..) | Action::TakeOverAgain(..) => {
                 self.values += 1;
                 Returned::Failed(KeyError::AlreadyJoined)
@@ -155,12 +155,6 @@ impl Expected {
         if let Op::Drop(who) | Op::Cancel(who) = op {
             self.end_waiting(who);
         }
-        // `finish` ignores the close.
-        if let (Op::Poll(who), Some(Waits::Step(Step::Finish))) = (op, self.waits_in(op)) {
-            if self.is_closed(who) {
-                return Outcome::Waits;
-            }
-        }
         let outcome = self.reference.apply(op);
         match (op, outcome) {
             (Op::Open(who, scope), Outcome::Done) => {
@@ -168,6 +162,7 @@ impl Expected {
             }
             (Op::Join(who, at), outcome) => self.claim(who, at, outcome == Outcome::Done),
             (Op::Poll(_), Outcome::Waits) => {}
+            (Op::Poll(who), Outcome::Closed) => self.end_waiting(who),
             (Op::Poll(who) | Op::CompleteStep(who), _) => self.at(who).waits_in = None,
             (Op::BeginDrain(scope), _) => {
                 self.draining.insert(scope);
@@ -177,12 +172,14 @@ impl Expected {
         outcome
     }
 
-    /// Ends the wait. An open connection gives back the place that it takes over.
+    /// Ends the wait. The connection gives back the place that it takes over.
     fn end_waiting(&mut self, who: usize) {
         let waits_in = self.at(who).waits_in.take();
-        if matches!(waits_in, Some(Waits::TakeOver(_))) && !self.is_closed(who) {
+        if matches!(waits_in, Some(Waits::TakeOver(_))) {
             let last = self.claims.iter().rposition(|claim| claim.who == who);
-            self.claims.remove(last.expect("it takes a place over"));
+            let claim = self.claims.remove(last.expect("it takes a place over"));
+            self.ended
+                .extend(self.is_closed(who).then_some((claim.at, who, self.now)));
         }
     }
 
@@ -230,7 +227,8 @@ impl Expected {
                 connection.settled_at = Some(self.now);
                 connection.undos_run = (0..connection.undos.len()).rev().collect();
                 let held = self.claims.iter().filter(|claim| claim.who == *who);
-                self.ended.extend(held.map(|claim| (claim.at, *who)));
+                self.ended
+                    .extend(held.map(|claim| (claim.at, *who, self.now)));
                 self.claims.retain(|claim| claim.who != *who);
             }
         }
@@ -253,10 +251,7 @@ impl Expected {
     /// woken.
     pub(crate) fn must_be_woken(&self, who: usize) -> bool {
         let poll = Op::Poll(who);
-        if self.waits_in(poll) == Some(Waits::Step(Step::Finish)) || !self.reference.can(poll) {
-            return false;
-        }
-        self.reference.clone().apply(poll) != Outcome::Waits
+        self.reference.can(poll) && self.reference.clone().apply(poll) != Outcome::Waits
     }
 
     pub(crate) fn seen(&self) -> Seen {
@@ -347,10 +342,6 @@ impl Expected {
     fn visible(&self) -> impl Iterator<Item = &Claim> {
         let claims = self.claims.iter();
         claims.filter(|claim| self.reference.visible(claim.at).contains(&claim.who))
-    }
-
-    fn waits_in(&self, op: Op) -> Option<Waits> {
-        self.connections.get(&op.connection()?)?.waits_in
     }
 
     fn is_closed(&self, who: usize) -> bool {

@@ -32,6 +32,7 @@ impl Layout {
             .registries(self.policies.iter().copied())
             .scopes(self.caps.iter().copied())
             .several_keys()
+            .owner_undoes()
     }
 
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> + use<> {

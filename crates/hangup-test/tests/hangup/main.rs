@@ -88,8 +88,8 @@ fn minimal(layout: &Layout, mut actions: Vec<Action>) -> Vec<Action> {
 #[test]
 fn every_action_and_every_failure_occurs() {
     let mut seen = BTreeMap::new();
-    let mut runner = runner(100, u32::MAX);
-    for _ in 0..100 {
+    let mut runner = runner(400, u32::MAX);
+    for _ in 0..400 {
         let case = cases().new_tree(&mut runner).unwrap().current();
         let mut expected = Expected::new(&case.layout);
         for action in case.actions() {

@@ -158,12 +158,16 @@ impl Real {
                 self.take_over(setup, who, at, Deadline::None)
             }
             (Owner::Registering(mut setup), Action::BeginStep(_, step)) => {
+                let mut undo = None;
                 if handle.state().closed().is_none() {
                     let connection = self.at(who);
                     connection.steps.push(connection.undos);
-                    connection.on_close(&mut setup, Undo::Step);
+                    match step {
+                        Step::OnClose => connection.on_close(&mut setup, Undo::Step),
+                        Step::Undo => undo = Some(connection.next_undo()),
+                    }
                 }
-                self.poll(Waiting::step(setup, step), who, Signal::Nothing)
+                self.poll(Waiting::step(setup, undo), who, Signal::Nothing)
             }
             (Owner::Registering(mut setup), Action::OnClose(_, undo)) => {
                 self.at(who).on_close(&mut setup, undo);
@@ -308,7 +312,7 @@ impl Real {
 impl Manager for Real {
     fn apply(&mut self, op: Op) -> Outcome {
         let action = match op {
-            Op::BeginStep(who) => Action::BeginStep(who, Step::Run),
+            Op::BeginStep(who) => Action::BeginStep(who, Step::Undo),
             Op::TakeOver(who, at) => Action::TakeOver(who, at, Deadline::None),
             op => Action::Plain(op),
         };
@@ -394,13 +398,17 @@ impl Connection {
         }
     }
 
-    fn on_close(&mut self, setup: &mut Registering, undo: Undo) {
+    fn next_undo(&mut self) -> (Arc<Mutex<Vec<usize>>>, usize) {
         let number = self.undos;
         self.undos += 1;
-        let undone = Arc::clone(&self.undos_run);
-        match undo {
+        (Arc::clone(&self.undos_run), number)
+    }
+
+    fn on_close(&mut self, setup: &mut Registering, undo: Undo) {
+        let (undone, number) = self.next_undo();
+        let registered = match undo {
             Undo::OnClose | Undo::Step => {
-                setup.on_close(move || undone.lock().unwrap().push(number));
+                setup.on_close(move || undone.lock().unwrap().push(number))
             }
             Undo::Panicking => setup.on_close(move || {
                 undone.lock().unwrap().push(number);
@@ -408,7 +416,8 @@ impl Connection {
                 std::panic::resume_unwind(Box::new("undo"));
             }),
             Undo::Hold => setup.hold(UndoneOnDrop(undone, number)),
-        }
+        };
+        assert_eq!(registered.err(), self.handle.state().closed());
     }
 
     fn seen(&self, who: usize) -> SeenConnection {

@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use hangup::{KeyError, Registering, Registry};
 use tokio_test::task::{self, Spawn};
 
-use crate::action::{Deadline, Step};
+use crate::action::Deadline;
 use crate::layout::Value;
 
 /// The future owns the set-up and returns it at the end.
@@ -37,13 +38,16 @@ pub(crate) enum Signal {
 }
 
 impl Waiting {
-    pub(crate) fn step(mut setup: Registering, step: Step) -> Self {
+    pub(crate) fn step(
+        mut setup: Registering,
+        undo: Option<(Arc<Mutex<Vec<usize>>>, usize)>,
+    ) -> Self {
         Self::new(|signal| async move {
             let complete = until(&signal, Signal::Complete);
-            let step = match step {
-                Step::Run => setup.run(complete),
-                Step::Finish => setup.finish(complete),
-            };
+            let mut step = setup.run(complete);
+            if let Some((undone, number)) = undo {
+                step = step.undo(move || undone.lock().unwrap().push(number));
+            }
             let ended = unless_cancelled(step, &signal).await;
             (setup, ended.map_or(Ended::Cancelled, Ended::Step))
         })

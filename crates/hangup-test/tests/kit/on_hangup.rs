@@ -72,7 +72,7 @@ fn a_second_connection_under_the_key_may_be_refused() {
     check(Conflict::Reject, |app, client| async move {
         let mut setup = app.open()?.register()?;
         setup.join(&app.workers, "ada", ())?;
-        setup.hold(app.trial.ledger().permit("permit"));
+        setup.hold(app.trial.ledger().permit("permit"))?;
         setup.run(app.wait("authenticate")).await?;
         let live = setup.go_live()?;
         client.live();
@@ -119,13 +119,14 @@ fn a_step_may_finish_after_the_close() {
         let mut setup = app.open()?.register()?;
         setup.take_over(&app.workers, "ada", ()).await?;
         let ledger = app.trial.ledger().clone();
-        setup.on_close(move || ledger.switch_off("router: ada"));
-        let step = async {
-            app.wait("router: register").await;
-            app.trial.ledger().switch_on("router: ada");
-            app.wait("router: resume").await;
+        let trial = app.trial.clone();
+        let step = async move {
+            trial.point("router: register").await;
+            trial.ledger().switch_on("router: ada");
+            trial.point("router: resume").await;
         };
-        setup.finish(step).await?;
+        let off = move || ledger.switch_off("router: ada");
+        setup.finish("resume", step).undo(off).await?;
         let live = setup.go_live()?;
         client.respond(live.stream(stream::pending::<()>())).await;
         Ok(())
@@ -148,7 +149,7 @@ fn a_loop_may_run_in_the_connection() {
                 trial.point("write a ping").await;
             }
         };
-        Ok(live.run(messages).await?)
+        Ok(live.run(messages).await.map_err(hangup::Closed::from)?)
     });
 }
 
@@ -185,7 +186,7 @@ fn undos_may_be_asynchronous() {
                 trial.point(format!("give back the {name}")).await;
                 trial.ledger().switch_off(name);
             };
-            setup.on_close_async(name, undo);
+            setup.on_close_async(name, undo)?;
             let trial = app.trial.clone();
             let step = async move {
                 trial.point(name).await;
@@ -205,7 +206,7 @@ fn a_response_may_end_on_hangup() {
     check(Conflict::Replace, |app, client| async move {
         let mut setup = app.open()?.register()?;
         setup.join(&app.workers, "ada", ())?;
-        setup.hold(app.trial.ledger().hold("file"));
+        setup.hold(app.trial.ledger().hold("file"))?;
         let live = setup.go_live()?;
         client.respond(live.stream(stream::iter([1, 2, 3]))).await;
         Ok(())

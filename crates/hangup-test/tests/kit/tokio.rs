@@ -119,13 +119,13 @@ async fn worker_stream(app: App, client: Client) -> Outcome<Response> {
     let pending = app.scope.open()?.abort_on(client.signal().fired())?;
     let mut setup = pending.register()?;
     let (tx, rx) = tokio::sync::mpsc::channel(8);
-    setup.hold(Arc::clone(&app.permits).acquire_owned().await?);
+    setup.hold(Arc::clone(&app.permits).acquire_owned().await?)?;
     setup.take_over(&app.workers, "ada", tx).await?;
     let paused = app.clone();
     setup.on_close_async(
         "undo",
         move || async move { paused.tell_router("pause").await },
-    );
+    )?;
     setup.run(app.tell_router("resume")).await?;
     let live = setup.go_live()?;
     client.live();

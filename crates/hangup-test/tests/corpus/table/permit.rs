@@ -21,7 +21,7 @@ pub(super) fn by_hand() -> Report {
 
 async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     let mut setup = server.scope.open()?.register()?;
-    setup.hold(server.trial.ledger().permit("stream permit"));
+    setup.hold(server.trial.ledger().permit("stream permit"))?;
     setup.run(server.trial.point("authenticate")).await?;
     stream(setup, &client).await
 }

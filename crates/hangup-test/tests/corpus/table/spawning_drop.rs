@@ -32,7 +32,7 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     setup.join(&server.workers, "ada", ())?;
     let trial = server.trial.clone();
     let tell = move || async move { trial.point("tell the others").await };
-    setup.on_close_async("tell", tell);
+    setup.on_close_async("tell", tell)?;
     setup.run(server.trial.point("authenticate")).await?;
     stream(setup, &client).await
 }

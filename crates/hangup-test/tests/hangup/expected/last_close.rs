@@ -38,10 +38,10 @@ impl Expected {
         self.ended_at(at).map(|(_, at)| at).max()
     }
 
-    /// Returns the connections that held this place until they settled, and when they
-    /// settled.
+    /// Returns the connections that gave back this place when they had closed, and when they
+    /// did.
     fn ended_at(&self, at: Place) -> impl Iterator<Item = (usize, usize)> {
-        let ended = self.ended.iter().filter(move |(place, _)| *place == at);
-        ended.filter_map(|(_, who)| Some((*who, self.connections[who].settled_at?)))
+        let ended = self.ended.iter().filter(move |(place, ..)| *place == at);
+        ended.map(|(_, who, at)| (*who, *at))
     }
 }
