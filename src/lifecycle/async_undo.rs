@@ -14,6 +14,7 @@ use crate::panic::catch_panic;
 use crate::runtime::BoxFuture;
 use crate::sync::lock;
 use crate::sync::waiters::wake;
+use crate::time::SweepTime;
 
 /// The name under which an undo is reported.
 pub(crate) type Name = Cow<'static, str>;
@@ -156,12 +157,12 @@ impl Lifecycle {
         abandoned
     }
 
-    /// Abandons the running undo if it is overdue at `now`.
-    pub(crate) fn abandon_overdue_undo(&self, now: u64) {
+    /// Abandons the running undo if it is overdue at `time`.
+    pub(crate) fn abandon_overdue_undo(&self, time: SweepTime) {
         self.abandon(|_| {
             self.timers().is_some_and(|timers| {
                 let deadlines = timers.deadlines(self.group.deadlines());
-                timers.is_undo_overdue(deadlines, now)
+                timers.is_undo_overdue(deadlines, time)
             })
         });
     }

@@ -91,6 +91,10 @@ impl ScopeBuilder {
     /// The time between two sweeps, which is how coarse the deadlines are: a second, unless
     /// this is called. A sweep looks at every open connection. A `period` of less than a
     /// millisecond is one of a millisecond.
+    ///
+    /// Together with [`swept_by_hand`](Self::swept_by_hand) it says how often the application
+    /// sweeps, so that [a standstill](crate::Deadlines#when-the-server-stands-still) is told
+    /// from the passing of time.
     pub fn sweep_every(mut self, period: Duration) -> Self {
         self.sweep_every = Some(period);
         self
@@ -124,16 +128,21 @@ impl ScopeBuilder {
     pub fn build(self) -> Scope {
         let clock = self.clock;
         let telemetry = |observer| Arc::new(Telemetry::new(observer, clock));
-        let every = self.sweep_every.unwrap_or(SWEEP_EVERY);
         // No timer is finer; a period of zero would sweep without a pause.
-        let every = every.max(Duration::from_millis(1));
+        let given = self.sweep_every.map(|it| it.max(Duration::from_millis(1)));
+        let sweeps = if self.swept_by_hand {
+            Sweeps::new(None, given)
+        } else {
+            let every = given.unwrap_or(SWEEP_EVERY);
+            Sweeps::new(Some(every), Some(every))
+        };
         Scope {
             shared: Arc::new(Group {
                 gate: Gate::new(self.max_connections),
                 has_deadlines: !self.deadlines.are_none(),
                 deadlines: self.deadlines,
                 runtime: self.runtime,
-                sweeps: Sweeps::new((!self.swept_by_hand).then_some(every)),
+                sweeps,
                 telemetry: self.observer.map(telemetry),
                 members: Shards::default(),
                 drained: Mutex::new(Waiters::default()),

@@ -51,10 +51,6 @@ pub struct Scope {
     shared: Arc<Group<Lifecycle>>,
 }
 
-/// The number of connections that are closed between two looks at their shard. In a model
-/// one, so that one shard takes several looks.
-const BATCH: usize = if cfg!(hangup_loom) { 1 } else { 32 };
-
 impl Scope {
     /// A new group with no connection in it, and no cap.
     #[must_use]
@@ -89,7 +85,21 @@ impl Scope {
         self.admit(None)
     }
 
-    /// Opens a connection with [`Deadlines`] of its own instead of those of the scope.
+    /// Opens a connection with [`Deadlines`] of its own: what `change` makes of
+    /// [those of the scope](Self::deadlines).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// use hangup::{Deadlines, Scope};
+    ///
+    /// let idle = Deadlines::new().idle(Duration::from_secs(60));
+    /// let scope = Scope::builder().deadlines(idle).swept_by_hand().build();
+    /// let token_expires = Instant::now() + Duration::from_secs(600);
+    /// let pending = scope.open_with(|deadlines| deadlines.expires_at(token_expires))?;
+    /// # Ok::<(), hangup::OpenError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -98,8 +108,19 @@ impl Scope {
     /// # Panics
     ///
     /// As [`open`](Self::open).
-    pub fn open_with(&self, deadlines: Deadlines) -> Result<Pending, OpenError> {
-        self.admit(Some(deadlines))
+    pub fn open_with<F>(&self, change: F) -> Result<Pending, OpenError>
+    where
+        F: FnOnce(Deadlines) -> Deadlines,
+    {
+        let own = change(self.shared.deadlines);
+        self.admit(Some(own))
+    }
+
+    /// The deadlines of the connections that are not [opened with](Self::open_with) their
+    /// own.
+    #[must_use]
+    pub fn deadlines(&self) -> Deadlines {
+        self.shared.deadlines
     }
 
     fn admit(&self, own: Option<Deadlines>) -> Result<Pending, OpenError> {
@@ -110,7 +131,9 @@ impl Scope {
         };
         let timers = if has_deadlines {
             self.ensure_swept()?;
-            Some(Box::new(Timers::new(own)))
+            let expires = own.as_ref().unwrap_or(&shared.deadlines).expires_at;
+            let expires = expires.map(|instant| shared.sweeps.date(instant));
+            Some(Box::new(Timers::new(own, expires)))
         } else {
             None
         };
@@ -150,9 +173,8 @@ impl Scope {
     /// A connection that is opened during the call may stay open, unless a drain
     /// [has begun](Self::begin_drain).
     pub fn close_all(&self, reason: CloseReason) -> usize {
-        let mut batch = Vec::with_capacity(BATCH);
         (0..self.shared.members.count())
-            .map(|shard| self.shared.close_shard(shard, &mut batch, reason))
+            .map(|shard| self.shared.close_shard(shard, reason))
             .sum()
     }
 
@@ -164,6 +186,7 @@ impl Scope {
             .flat_map(|shard| self.shared.handles_in(shard))
             .collect();
         handles.sort_unstable_by_key(Handle::id);
+        handles.dedup();
         handles
     }
 
@@ -203,27 +226,30 @@ impl Group<Lifecycle> {
         }
     }
 
+    /// May contain a connection twice.
     fn handles_in(&self, shard: usize) -> Vec<Handle> {
-        let members = self.members.lock(shard);
-        members.iter().cloned().map(Handle::new).collect()
-    }
-
-    /// Closes in batches, last first. A settled member is `swap_remove`d, which moves the
-    /// last member into its index; walking backwards, that index is still ahead, so none is
-    /// missed.
-    fn close_shard(
-        &self,
-        shard: usize,
-        batch: &mut Vec<Arc<Lifecycle>>,
-        reason: CloseReason,
-    ) -> usize {
-        let mut closed = 0;
+        let mut handles = Vec::new();
         let mut end = usize::MAX;
         while end > 0 {
             let members = self.members.lock(shard);
-            end = members.batch_before(end, batch);
+            let (begin, portion) = members.portion_before(end);
+            handles.extend(portion.iter().cloned().map(Handle::new));
+            end = begin;
+        }
+        handles
+    }
+
+    fn close_shard(&self, shard: usize, reason: CloseReason) -> usize {
+        let mut closed = 0;
+        let mut to_close = Vec::new();
+        let mut end = usize::MAX;
+        while end > 0 {
+            let members = self.members.lock(shard);
+            let (begin, portion) = members.portion_before(end);
+            to_close.extend_from_slice(portion);
+            end = begin;
             drop(members);
-            for lifecycle in batch.drain(..).rev() {
+            for lifecycle in to_close.drain(..).rev() {
                 closed += usize::from(lifecycle.close(reason).is_ok());
             }
         }

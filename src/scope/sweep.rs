@@ -20,27 +20,30 @@ impl Scope {
     /// or further up the stack, it does nothing.
     pub fn sweep(&self, now: Instant) -> usize {
         let shared = &self.shared;
-        let Some((_sweeping, now)) = shared.sweeps.begin(now) else {
+        let Some((_sweeping, time)) = shared.sweeps.begin(now) else {
             return 0;
         };
         let mut closed = 0;
+        let mut overdue = Vec::new();
         for shard in 0..shared.members.count() {
-            let members = shared.members.lock(shard);
-            let overdue: Vec<_> = members
-                .iter()
-                .filter_map(|lifecycle| {
-                    let overdue = lifecycle.overdue(now)?;
+            let mut end = usize::MAX;
+            while end > 0 {
+                let members = shared.members.lock(shard);
+                let (begin, portion) = members.portion_before(end);
+                end = begin;
+                overdue.extend(portion.iter().filter_map(|lifecycle| {
+                    let overdue = lifecycle.overdue(time)?;
                     Some((Arc::clone(lifecycle), overdue))
-                })
-                .collect();
-            // Released first: undos and wakers are user code (I8).
-            drop(members);
-            for (lifecycle, overdue) in overdue {
-                match overdue {
-                    Overdue::Close(reason) => {
-                        closed += usize::from(lifecycle.close(reason).is_ok());
+                }));
+                // Released first: undos and wakers are user code (I8).
+                drop(members);
+                for (lifecycle, overdue) in overdue.drain(..) {
+                    match overdue {
+                        Overdue::Close(reason) => {
+                            closed += usize::from(lifecycle.close(reason).is_ok());
+                        }
+                        Overdue::AbandonedUndo => lifecycle.abandon_overdue_undo(time),
                     }
-                    Overdue::AbandonedUndo => lifecycle.abandon_overdue_undo(now),
                 }
             }
         }

@@ -8,6 +8,7 @@ mod body;
 mod bomb;
 mod close_when;
 mod deadlines;
+mod time;
 mod debug;
 mod handle;
 mod hooks;

@@ -6,6 +6,10 @@ use super::Member;
 use super::stats::Totals;
 use crate::shrink;
 
+/// The most members that are looked at under one lock (I10). In a model one, so that one
+/// shard takes several looks.
+const PORTION: usize = if cfg!(hangup_loom) { 1 } else { 256 };
+
 /// One shard of a scope. Each member knows its index, so it is removed without a search.
 pub(crate) struct Members<M> {
     unsettled: Vec<Arc<M>>,
@@ -46,13 +50,14 @@ impl<M: Member> Members<M> {
         self.unsettled.is_empty()
     }
 
-    /// Fills `batch` to its capacity with the members just before index `end`, and returns
-    /// the index of the first of them.
-    pub(crate) fn batch_before(&self, end: usize, batch: &mut Vec<Arc<M>>) -> usize {
+    /// The members just before index `end`, and the index of the first of them: what is
+    /// looked at under one lock (I10). A settled member is `swap_remove`d, which moves the
+    /// last member into its index: to walk backwards from the end misses none, and may meet
+    /// one twice.
+    pub(crate) fn portion_before(&self, end: usize) -> (usize, &[Arc<M>]) {
         let end = end.min(self.unsettled.len());
-        let begin = end.saturating_sub(batch.capacity());
-        batch.extend_from_slice(&self.unsettled[begin..end]);
-        begin
+        let begin = end.saturating_sub(PORTION);
+        (begin, &self.unsettled[begin..end])
     }
 
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Arc<M>> {
