@@ -158,7 +158,7 @@ pub use error::{KeyError, OpenError};
 pub use id::ConnectionId;
 pub use lifecycle::Handle;
 pub use lifecycle::group::Stats;
-pub use lifecycle::observer::{Observer, Transition};
+pub use lifecycle::observer::{DrainEvent, Observer, Transition};
 pub use lifecycle::settled::Settled;
 pub use registry::{Conflict, Member, Registry, RegistryBuilder};
 pub use scope::{AbandonedUndo, DrainReport, Scope, ScopeBuilder};

@@ -80,6 +80,26 @@ fn a_connection_is_one_allocation_and_its_place_or_undo_is_one_more() {
     assert_eq!((alone, with_a_place, with_an_undo), (1, 2, 2));
 }
 
+#[test]
+fn a_refused_open_allocates_nothing() {
+    use hangup::OpenError;
+
+    let scope = Scope::builder().max_connections(1).build();
+    let tenant = scope.child().build();
+    let _live = scope.open().unwrap();
+    let refuse = |refused: OpenError| {
+        let info = measure(|| {
+            for scope in [&scope, &tenant] {
+                assert_eq!(scope.open().unwrap_err(), refused);
+            }
+        });
+        assert_eq!(info.count_total, 0, "{refused}: {info:?}");
+    };
+    refuse(OpenError::Full);
+    scope.begin_drain();
+    refuse(OpenError::Draining);
+}
+
 /// What the docs say that deadlines cost.
 #[cfg(target_pointer_width = "64")]
 #[test]

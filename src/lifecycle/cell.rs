@@ -47,6 +47,8 @@ pub(crate) struct Lifecycle {
     word: Word,
     /// The index in its shard of the group. The lock of that shard guards it.
     index: AtomicU32,
+    /// The same for the groups above, by their depth.
+    indices_above: Box<[AtomicU32]>,
     id: ConnectionId,
     pub(super) group: Arc<Group<Self>>,
     /// `Some` if an observer is told of the transitions.
@@ -115,6 +117,7 @@ impl Lifecycle {
         Self {
             word,
             index: AtomicU32::new(0),
+            indices_above: (0..group.depth).map(|_| AtomicU32::new(0)).collect(),
             id,
             group,
             events: telemetry.map(|it| Box::new(EventQueue::new(Arc::clone(it), id))),
@@ -344,18 +347,24 @@ impl Member for Lifecycle {
         self.id
     }
 
+    fn state(&self) -> State {
+        self.word.load().state()
+    }
+
     fn mark_settled(&self) -> bool {
         self.word.settle()
     }
 
-    fn index(&self) -> usize {
+    fn index(&self, depth: usize) -> usize {
+        let held = self.indices_above.get(depth).unwrap_or(&self.index);
         // ORDERING: Relaxed, because the lock of the shard orders it.
-        self.index.load(Ordering::Relaxed) as usize
+        held.load(Ordering::Relaxed) as usize
     }
 
-    fn set_index(&self, index: usize) {
+    fn set_index(&self, depth: usize, index: usize) {
         let index = u32::try_from(index).expect("memory for fewer connections than that");
-        self.index.store(index, Ordering::Relaxed);
+        let held = self.indices_above.get(depth).unwrap_or(&self.index);
+        held.store(index, Ordering::Relaxed);
     }
 }
 

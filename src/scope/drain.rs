@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::Scope;
 use crate::id::ConnectionId;
 use crate::lifecycle::Handle;
+use crate::lifecycle::observer::DrainEvent;
 use crate::runtime::{self, BoxFuture, NoRuntime, Runtime};
-use crate::state::{CloseReason, Closed};
+use crate::state::CloseReason;
 
 /// The number of connections that a server closes at once without a noticeable delay.
 const BATCH: usize = 256;
@@ -156,6 +157,7 @@ impl Drain {
                 .iter()
                 .partition(|handle| handle.try_settled().is_some());
             report.closed = settled.len();
+            self.scope.tell(DrainEvent::Forced { left: left.len() });
             for handle in &left {
                 handle.abandon_undos();
                 close(handle);
@@ -177,6 +179,11 @@ impl Drain {
                 .extend(settled.abandoned.into_iter().map(abandoned));
         }
         report.forced = handles.len() - report.closed - report.unsettled.len();
+        self.scope.tell(DrainEvent::Done {
+            closed: report.closed,
+            forced: report.forced,
+            unsettled: report.unsettled.len(),
+        });
         Ok(report)
     }
 
@@ -202,7 +209,8 @@ impl Drain {
                 let elapsed = runtime.now().saturating_duration_since(begun);
                 runtime.sleep(due.saturating_sub(elapsed)).await;
             }
-            batch.iter().for_each(close);
+            let closed = batch.iter().filter(|handle| close(handle)).count();
+            self.scope.tell(DrainEvent::Batch { closed });
         }
     }
 }
@@ -228,9 +236,9 @@ async fn before<T>(mut deadline: BoxFuture<()>, work: impl Future<Output = T>) -
     .await
 }
 
-fn close(handle: &Handle) {
-    // `Err` means that it closed before, for another reason.
-    let _: Result<(), Closed> = handle.close(CloseReason::Shutdown);
+/// `false` if it closed before, for another reason.
+fn close(handle: &Handle) -> bool {
+    handle.close(CloseReason::Shutdown).is_ok()
 }
 
 /// A random number from 0 to less than 1: the keys of a hasher are random enough for that.

@@ -17,9 +17,10 @@ impl Scope {
     /// [swept by hand](crate::ScopeBuilder::swept_by_hand): then call it again and again,
     /// each time with a `now` that was read after the call before had returned. It looks at
     /// every connection that has not settled. If another sweep is running, on another thread
-    /// or further up the stack, it does nothing.
+    /// or further up the stack, it does nothing. Of a [child](Self::child), it sweeps the
+    /// outermost scope, and all below it.
     pub fn sweep(&self, now: Instant) -> usize {
-        let shared = &self.shared;
+        let shared = self.shared.outermost();
         let Some((_sweeping, time)) = shared.sweeps.begin(now) else {
             return 0;
         };
@@ -74,7 +75,7 @@ impl Scope {
         };
         let id = SweeperId::new();
         let sweeper = Sweeper {
-            scope: Arc::downgrade(&self.shared),
+            scope: Arc::downgrade(self.shared.outermost()),
             id: id.clone(),
         };
         let first = runtime.sleep(every);

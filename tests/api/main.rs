@@ -6,6 +6,7 @@ mod support;
 #[cfg(feature = "http-body")]
 mod body;
 mod bomb;
+mod child;
 mod close_when;
 mod deadlines;
 mod time;
@@ -19,6 +20,7 @@ mod on_tokio;
 mod registry;
 mod run;
 mod scope;
+mod stats;
 mod track;
 mod step;
 mod stream;
