@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Lifecycle;
 use crate::sync::lock;
@@ -27,6 +27,15 @@ impl Lifecycle {
         };
         timers.expire_at(self.group.sweeps.date(instant));
         true
+    }
+
+    /// Whether it was closed for at least `time`, by the sweeps up to `latest`, and has not
+    /// settled.
+    pub(crate) fn is_unsettled_for(&self, time: Duration, latest: SweepTime) -> bool {
+        let snapshot = self.word().load();
+        let is_unsettled = snapshot.state().is_closed() && !snapshot.settled();
+        let timers = self.timers().filter(|_| is_unsettled);
+        timers.is_some_and(|timers| timers.closed_for(latest) >= time)
     }
 
     /// `Some` if a deadline watches what the stream yields to its reader.

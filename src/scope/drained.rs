@@ -24,9 +24,12 @@ impl Scope {
     /// Resolves once a drain [has begun](Self::begin_drain) and the last connection has
     /// settled; at once if that is so already. It stays so.
     ///
-    /// It waits without a limit: a connection whose owner is in a set-up step that is not
-    /// polled settles when that owner is dropped. It never resolves without a drain, nor if
-    /// an undo waits for it.
+    /// A drain of a scope [above](Self::child) is one of this scope too. It waits without a
+    /// limit: a connection whose owner is in a set-up step that is not polled settles when
+    /// that owner is dropped.
+    ///
+    /// It never resolves without a drain, since another connection may be admitted at any
+    /// time, nor if an undo waits for it.
     ///
     /// Equivalent to `async fn drained(&self)`, but the future borrows nothing.
     ///

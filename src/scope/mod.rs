@@ -161,7 +161,6 @@ impl Scope {
 
     /// The deadlines of the connections that are not [opened with](Self::open_with) their
     /// own.
-    #[must_use]
     pub fn deadlines(&self) -> Deadlines {
         self.shared.deadlines
     }

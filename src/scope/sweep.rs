@@ -4,8 +4,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Scope;
-use crate::lifecycle::Lifecycle;
 use crate::lifecycle::group::{Group, SweeperId};
+use crate::lifecycle::{Handle, Lifecycle};
 use crate::runtime::{self, BoxFuture, NoRuntime, Runtime};
 use crate::time::Overdue;
 
@@ -49,6 +49,38 @@ impl Scope {
             }
         }
         closed
+    }
+
+    /// Handles to the connections that were closed at least `time` ago and have not settled:
+    /// each waits for an owner in a step, a task or an undo that does not return.
+    ///
+    /// The time is that of the sweeps: a close is found by the second sweep after it, and
+    /// [a standstill](crate::Deadlines#when-the-server-stands-still) does not count. Only
+    /// connections with [`Deadlines`](crate::Deadlines) are found, since no other is swept.
+    /// They are in the order of [`handles`](Self::handles).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// use hangup::{Deadlines, Scope};
+    ///
+    /// let (now, minute) = (Instant::now(), Duration::from_secs(60));
+    /// let idle = Deadlines::new().idle(minute);
+    /// let scope = Scope::builder().deadlines(idle).swept_by_hand().build();
+    /// # let _live = scope.open()?.register()?.go_live()?;
+    /// # scope.sweep(now);
+    /// for handle in scope.unsettled_for(minute) {
+    ///     eprintln!("{handle:?} hangs");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn unsettled_for(&self, time: Duration) -> Vec<Handle> {
+        let latest = self.shared.sweeps.latest();
+        let mut handles = self.handles();
+        handles.retain(|handle| handle.lifecycle().is_unsettled_for(time, latest));
+        handles
     }
 
     /// Makes sure that deadlines are kept: by the application, by the task that sweeps, or

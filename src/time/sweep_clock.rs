@@ -63,6 +63,10 @@ impl SweepClock {
         self.latest
     }
 
+    pub(crate) fn latest(&self) -> SweepTime {
+        self.latest
+    }
+
     /// `instant` in real time.
     pub(crate) fn date(&mut self, instant: Instant) -> u64 {
         let origin = *self.origin.get_or_insert(instant);

@@ -38,10 +38,12 @@ enum Timer {
     Reader,
     /// The running asynchronous undo began: for the undo deadline.
     Undo,
+    /// The connection was closed. Sweeps do not date it before.
+    Closed,
 }
 
 impl Timer {
-    const COUNT: usize = 6;
+    const COUNT: usize = 7;
 }
 
 /// Later than any sweep.
@@ -60,7 +62,7 @@ impl Timers {
         let (new, off) = (Stamp::New, Stamp::Off);
         Self {
             own: own.map(Box::new),
-            stamps: [new, new, new, off, off, off].map(AtomicStamp::new),
+            stamps: [new, new, new, off, off, off, new].map(AtomicStamp::new),
             expires: AtomicU64::new(expires.unwrap_or(NEVER)),
             swept: AtomicU64::new(0),
         }
@@ -117,6 +119,15 @@ impl Timers {
         }
     }
 
+    /// How long ago the connection was closed, which it was, in the running time of the
+    /// latest sweep: 0 until a sweep has dated it.
+    pub(crate) fn closed_for(&self, latest: SweepTime) -> Duration {
+        Duration::from_nanos(match self.stamp(Timer::Closed).load() {
+            Stamp::At(time) => latest.running.saturating_sub(time),
+            Stamp::New | Stamp::Seen | Stamp::Off => 0,
+        })
+    }
+
     /// What is overdue of a connection in `state` at `time`. `None` if this sweep has looked
     /// at it already: it moved within its shard.
     pub(crate) fn overdue(
@@ -136,6 +147,7 @@ impl Timers {
         };
         let (real, running) = (time.real, time.running);
         if state.is_closed() {
+            let _: u64 = self.stamp(Timer::Closed).age(running);
             let is_over = passed(Timer::Undo, running, deadlines.undo);
             return is_over.then_some(Overdue::AbandonedUndo);
         }

@@ -6,6 +6,7 @@ use futures::stream;
 use hangup::{CloseReason, Deadlines, Handle, Scope};
 use tokio_test::{assert_pending, assert_ready_eq, task};
 
+use crate::support::spawn_with::OnCloseSpawn;
 use crate::support::timed::Timed;
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -139,6 +140,35 @@ fn an_instant_in_the_past_closes_at_the_first_sweep() {
     assert_eq!(reason(&opened.handle()), Some(CloseReason::Expired));
     assert_eq!(scope.sweep(now + LIMIT), 1);
     drop(later);
+}
+
+#[test]
+fn what_hangs_after_its_close_is_found() {
+    let mut timed = Timed::new(Deadlines::new().setup(LIMIT * 100));
+    let hanging = |timed: &Timed| {
+        let mut setup = timed.open().register().unwrap();
+        setup.on_close_spawn("hang", std::mem::forget, || std::future::ready(()));
+        let handle = setup.handle();
+        drop(setup);
+        assert_eq!(handle.try_settled(), None);
+        handle
+    };
+    // It is as old as its close, not as its opening.
+    let open = timed.open();
+    timed.date();
+    assert_eq!(timed.after(LIMIT), 0);
+    let first = hanging(&timed);
+    drop(timed.open());
+    timed.date();
+    let second = hanging(&timed);
+    assert_eq!(timed.after(LIMIT), 0);
+    assert_eq!(timed.scope.unsettled_for(LIMIT), [first.clone()]);
+    assert_eq!(timed.scope.unsettled_for(LIMIT * 2), []);
+    assert_eq!(timed.after(Duration::ZERO), 0);
+    assert_eq!(timed.after(LIMIT), 0);
+    assert_eq!(timed.scope.unsettled_for(LIMIT), [first, second]);
+    assert_eq!(timed.scope.handles().len(), 3);
+    drop(open);
 }
 
 /// A touch is no item, and an item is no touch.

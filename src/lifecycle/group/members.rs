@@ -114,3 +114,64 @@ impl<M: Member> Members<M> {
         false
     }
 }
+
+#[cfg(all(test, not(hangup_loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::{Member, Members, Stats};
+    use crate::id::ConnectionId;
+    use crate::state::State;
+
+    struct Looked {
+        index: AtomicUsize,
+        looks: Arc<AtomicUsize>,
+    }
+
+    impl Member for Looked {
+        fn id(&self) -> ConnectionId {
+            unreachable!("the shard is given")
+        }
+
+        fn state(&self) -> State {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            State::Pending
+        }
+
+        fn index(&self, _: usize) -> usize {
+            self.index.load(Ordering::Relaxed)
+        }
+
+        fn set_index(&self, _: usize, index: usize) {
+            self.index.store(index, Ordering::Relaxed);
+        }
+
+        fn mark_settled(&self) -> bool {
+            unreachable!("none settles")
+        }
+    }
+
+    #[test]
+    fn i10_no_more_than_a_portion_is_looked_at_at_once() {
+        let (mut members, looks) = (Members::default(), Arc::default());
+        for _ in 0..1_000 {
+            let member = Looked {
+                index: AtomicUsize::new(0),
+                looks: Arc::clone(&looks),
+            };
+            members.insert(Arc::new(member), 0);
+        }
+        let (mut stats, mut most, mut calls) = (Stats::default(), 0, 0);
+        loop {
+            let ended = members.count(&mut stats);
+            most = most.max(looks.swap(0, Ordering::Relaxed));
+            calls += 1;
+            if ended {
+                break;
+            }
+        }
+        assert_eq!((stats.pending, most, calls), (1_000, 256, 4));
+        assert_eq!(members.portion_before(usize::MAX).1.len(), 256);
+    }
+}

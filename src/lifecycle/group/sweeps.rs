@@ -53,6 +53,11 @@ impl Sweeps {
         Some((Sweeping(self), time))
     }
 
+    /// The time of the latest sweep.
+    pub(crate) fn latest(&self) -> SweepTime {
+        lock(&self.state).clock.latest()
+    }
+
     /// `instant` in the real time of the sweeps.
     pub(crate) fn date(&self, instant: Instant) -> u64 {
         lock(&self.state).clock.date(instant)
