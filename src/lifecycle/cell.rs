@@ -47,8 +47,8 @@ pub(crate) struct Lifecycle {
     word: Word,
     /// The index in its shard of the group. The lock of that shard guards it.
     index: AtomicU32,
-    /// The same for the groups above, by their depth.
-    indices_above: Box<[AtomicU32]>,
+    /// `Some` if there are groups above.
+    indices_above: Option<Box<IndicesAbove>>,
     id: ConnectionId,
     pub(super) group: Arc<Group<Self>>,
     /// `Some` if an observer is told of the transitions.
@@ -57,6 +57,10 @@ pub(crate) struct Lifecycle {
     pub(super) timers: Option<Box<Timers>>,
     pub(super) inner: Mutex<Inner>,
 }
+
+/// The indices of a connection in its shards of the groups above, by their depth. A box of
+/// a slice would take two words of every connection.
+struct IndicesAbove(Box<[AtomicU32]>);
 
 #[derive(Default)]
 pub(super) struct Inner {
@@ -117,7 +121,7 @@ impl Lifecycle {
         Self {
             word,
             index: AtomicU32::new(0),
-            indices_above: (0..group.depth).map(|_| AtomicU32::new(0)).collect(),
+            indices_above: (group.depth > 0).then(|| Box::new(IndicesAbove::new(group.depth))),
             id,
             group,
             events: telemetry.map(|it| Box::new(EventQueue::new(Arc::clone(it), id))),
@@ -342,6 +346,20 @@ impl Lifecycle {
     }
 }
 
+impl IndicesAbove {
+    fn new(depth: usize) -> Self {
+        Self((0..depth).map(|_| AtomicU32::new(0)).collect())
+    }
+}
+
+impl Lifecycle {
+    fn index_at(&self, depth: usize) -> &AtomicU32 {
+        let above = self.indices_above.as_ref();
+        let above = above.and_then(|above| above.0.get(depth));
+        above.unwrap_or(&self.index)
+    }
+}
+
 impl Member for Lifecycle {
     fn id(&self) -> ConnectionId {
         self.id
@@ -356,15 +374,13 @@ impl Member for Lifecycle {
     }
 
     fn index(&self, depth: usize) -> usize {
-        let held = self.indices_above.get(depth).unwrap_or(&self.index);
         // ORDERING: Relaxed, because the lock of the shard orders it.
-        held.load(Ordering::Relaxed) as usize
+        self.index_at(depth).load(Ordering::Relaxed) as usize
     }
 
     fn set_index(&self, depth: usize, index: usize) {
         let index = u32::try_from(index).expect("memory for fewer connections than that");
-        let held = self.indices_above.get(depth).unwrap_or(&self.index);
-        held.store(index, Ordering::Relaxed);
+        self.index_at(depth).store(index, Ordering::Relaxed);
     }
 }
 

@@ -239,6 +239,7 @@ impl Scope {
     }
 
     /// Tells the observer of a refusal.
+    #[inline]
     fn observed<T>(&self, admission: Result<T, OpenError>) -> Result<T, OpenError> {
         if let (Err(refused), Some(telemetry)) = (&admission, &self.shared.telemetry) {
             telemetry.refused(*refused);

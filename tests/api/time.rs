@@ -1,5 +1,6 @@
 //! What counts as time, and deadlines that move.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::stream;
@@ -162,13 +163,44 @@ fn what_hangs_after_its_close_is_found() {
     timed.date();
     let second = hanging(&timed);
     assert_eq!(timed.after(LIMIT), 0);
-    assert_eq!(timed.scope.unsettled_for(LIMIT), [first.clone()]);
+    assert_eq!(
+        timed.scope.unsettled_for(LIMIT),
+        std::slice::from_ref(&first)
+    );
     assert_eq!(timed.scope.unsettled_for(LIMIT * 2), []);
     assert_eq!(timed.after(Duration::ZERO), 0);
     assert_eq!(timed.after(LIMIT), 0);
     assert_eq!(timed.scope.unsettled_for(LIMIT), [first, second]);
     assert_eq!(timed.scope.handles().len(), 3);
     drop(open);
+}
+
+/// A sweep goes through them in portions. Those that leave meanwhile let others move to where
+/// it has not been yet; it must not date these twice, or their deadlines would pass early.
+#[test]
+fn a_sweep_that_lets_others_leave_dates_none_too_early() {
+    let mut timed = Timed::new(Deadlines::new().setup(LIMIT * 100));
+    let open = |timed: &Timed| timed.scope.open_with(|it| it.setup(LIMIT)).unwrap();
+    let leaving: Vec<_> = (0..20_000).map(|_| timed.open()).collect();
+    let leaving = Arc::new(Mutex::new(leaving));
+    let expiring: Vec<_> = (0..2_000)
+        .map(|_| {
+            let (mut setup, leaving) = (open(&timed).register().unwrap(), Arc::clone(&leaving));
+            setup.on_close(move || {
+                for _ in 0..10 {
+                    let left = leaving.lock().unwrap().pop();
+                    drop(left);
+                }
+            });
+            setup
+        })
+        .collect();
+    timed.date();
+    let newer: Vec<_> = (0..20_000).map(|_| open(&timed)).collect();
+    assert_eq!(timed.after(LIMIT), expiring.len());
+    assert!(leaving.lock().unwrap().is_empty());
+    assert_eq!(timed.after(LIMIT), 0, "dated twice");
+    assert_eq!(timed.after(LIMIT), newer.len());
 }
 
 /// A touch is no item, and an item is no touch.

@@ -29,6 +29,7 @@ pub(crate) struct Refusals {
 
 impl<M> Group<M> {
     /// Takes a place behind each gate, or counts a refusal.
+    #[inline]
     pub(crate) fn reserve(&self) -> Result<Place<'_, M>, OpenError> {
         match self.take_places() {
             Ok(()) => Ok(Place(self)),
@@ -36,13 +37,24 @@ impl<M> Group<M> {
         }
     }
 
+    #[inline]
     fn take_places(&self) -> Result<(), OpenError> {
         self.gate.admit()?;
-        let above = self.parent.as_ref().map_or(Ok(()), |it| it.take_places());
-        above.inspect_err(|_| self.gate.leave())
+        match &self.parent {
+            None => Ok(()),
+            Some(parent) => parent
+                .take_places_above()
+                .inspect_err(|_| self.gate.leave()),
+        }
+    }
+
+    #[cold]
+    fn take_places_above(&self) -> Result<(), OpenError> {
+        self.take_places()
     }
 
     /// Counts a refusal, by this scope or by one above it.
+    #[cold]
     fn refuse(&self, refused: OpenError) -> OpenError {
         let refused = match refused {
             OpenError::Full if self.is_draining() => OpenError::Draining,
@@ -57,6 +69,7 @@ impl<M> Group<M> {
 
 impl<M: Member> Place<'_, M> {
     /// Lets `member` in, and keeps its place until it has settled.
+    #[inline]
     pub(crate) fn enter(self, member: &Arc<M>) -> Result<(), OpenError> {
         self.0.enter(member).map_err(|it| self.0.refuse(it))?;
         std::mem::forget(self);
@@ -65,6 +78,7 @@ impl<M: Member> Place<'_, M> {
 }
 
 impl<M: Member> Group<M> {
+    #[inline]
     fn enter(&self, member: &Arc<M>) -> Result<(), OpenError> {
         let mut members = self.members.lock(member.id().shard());
         // Under the lock: a thread that reads this shard after the gate was closed finds all
@@ -73,10 +87,15 @@ impl<M: Member> Group<M> {
             return Err(OpenError::Draining);
         }
         if let Some(parent) = &self.parent {
-            parent.enter(member)?;
+            parent.enter_above(member)?;
         }
         members.insert(Arc::clone(member), self.depth);
         Ok(())
+    }
+
+    #[cold]
+    fn enter_above(&self, member: &Arc<M>) -> Result<(), OpenError> {
+        self.enter(member)
     }
 }
 

@@ -52,13 +52,8 @@ impl<M: Member> Members<M> {
     pub(crate) fn settle(&mut self, member: &M, depth: usize, settling: Settling<'_>) -> Arc<M> {
         self.totals.settled(settling);
         let mut index = member.index(depth);
-        if let Some(count) = self.count.as_mut().filter(|count| index < count.end) {
-            count.settled.settled(settling);
-            // The last one that is not counted takes its place, so that those stay together.
-            count.end -= 1;
-            self.unsettled.swap(index, count.end);
-            self.unsettled[index].set_index(depth, index);
-            index = count.end;
+        if self.count.is_some() {
+            index = self.settle_during_count(index, depth, settling);
         }
         let removed = self.unsettled.swap_remove(index);
         debug_assert!(std::ptr::eq(&raw const *removed, member));
@@ -69,6 +64,22 @@ impl<M: Member> Members<M> {
             self.unsettled.shrink_to(target);
         }
         removed
+    }
+
+    /// Takes the member at `index` out of those that are not counted, and returns where it
+    /// is then.
+    #[cold]
+    fn settle_during_count(&mut self, index: usize, depth: usize, it: Settling<'_>) -> usize {
+        let count = self.count.as_mut().filter(|count| index < count.end);
+        let Some(count) = count else {
+            return index;
+        };
+        count.settled.settled(it);
+        // The last one that is not counted takes its place, so that those stay together.
+        count.end -= 1;
+        self.unsettled.swap(index, count.end);
+        self.unsettled[index].set_index(depth, index);
+        count.end
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -88,7 +88,8 @@ impl<M> Group<M> {
 
     /// Whether a drain of this scope, or of one above it, has begun.
     pub(crate) fn is_draining(&self) -> bool {
-        self.and_above().any(|group| group.gate.is_closed())
+        let above = self.parent.as_ref();
+        self.gate.is_closed() || above.is_some_and(|above| above.is_draining())
     }
 }
 
@@ -107,6 +108,7 @@ impl<M: Member> Group<M> {
 
     /// Whether a waker waits, and whether the member may have been the last of a scope that
     /// drains.
+    #[inline]
     fn remove(&self, member: &M, closed: Closed, counts: UndoCounts) -> (bool, bool) {
         let mut members = self.members.lock(member.id().shard());
         let app = &self.app_reasons;
@@ -121,13 +123,18 @@ impl<M: Member> Group<M> {
         let (has_waiter, may_be_last) = match &self.parent {
             None => (member.mark_settled(), false),
             // Under this lock, so that SETTLED is set when the locks of all are held.
-            Some(parent) => parent.remove(member, closed, counts),
+            Some(parent) => parent.remove_above(member, closed, counts),
         };
         // The last member of one of the shards is the last of all.
         let may_be_last = may_be_last || members.is_empty() && self.is_draining();
         drop(members);
         drop(removed);
         (has_waiter, may_be_last)
+    }
+
+    #[cold]
+    fn remove_above(&self, member: &M, closed: Closed, counts: UndoCounts) -> (bool, bool) {
+        self.remove(member, closed, counts)
     }
 
     /// An undo ran that was registered after its connection had been unwound.
