@@ -157,7 +157,7 @@ pub use connection::{Closing, Live, Pending, Registering};
 pub use error::{KeyError, OpenError};
 pub use id::ConnectionId;
 pub use lifecycle::group::Stats;
-pub use lifecycle::observer::{Observer, Transition};
+pub use lifecycle::observer::{DrainEvent, Observer, Transition};
 pub use lifecycle::settled::Settled;
 pub use lifecycle::{End, Handle, WaitsFor};
 pub use registry::{Conflict, Member, Registry, RegistryBuilder};

@@ -2,11 +2,13 @@
 
 use tracing::{debug, trace, warn};
 
+use crate::error::OpenError;
 use crate::id::ConnectionId;
-use crate::lifecycle::observer::{Observer, Transition};
+use crate::lifecycle::observer::{DrainEvent, Observer, Transition};
 use crate::lifecycle::settled::Settled;
 
-/// Emits a `tracing` event for each event of a connection, under the target `hangup`.
+/// Emits a `tracing` event for each event of a connection, for each refusal and for each
+/// point of a drain, under the target `hangup`.
 ///
 /// | level | message | fields besides `connection` |
 /// |---|---|---|
@@ -15,6 +17,8 @@ use crate::lifecycle::settled::Settled;
 /// | `TRACE` | `settled` | `undos_run` |
 /// | `WARN` | `undo panicked` | `panic`; one event for each panic |
 /// | `WARN` | `undo abandoned` | `undo`, the name; one event for each abandoned undo |
+/// | `DEBUG` | `refused` | `error`; no `connection` |
+/// | `DEBUG` | `drain` | `event`, the [`DrainEvent`]; no `connection` |
 ///
 /// # Examples
 ///
@@ -66,5 +70,13 @@ impl Observer for TracingObserver {
             warn!(target: "hangup", connection = %id, undo, "undo abandoned");
         }
         trace!(target: "hangup", connection = %id, undos_run = settled.undos_run, "settled");
+    }
+
+    fn on_refused(&self, refused: OpenError) {
+        debug!(target: "hangup", error = %refused, "refused");
+    }
+
+    fn on_drain(&self, event: &DrainEvent) {
+        debug!(target: "hangup", ?event, "drain");
     }
 }

@@ -49,6 +49,8 @@ fn every_transition_is_an_event_and_every_panic_a_warning() {
         let live = setup.go_live().unwrap();
         let id = live.id();
         live.close(CloseReason::Idle).unwrap();
+        scope.begin_drain();
+        assert!(scope.open().is_err());
         id
     });
 
@@ -62,6 +64,8 @@ fn every_transition_is_an_event_and_every_panic_a_warning() {
         "WARN hangup: undo panicked connection=ID panic=\"no router\"",
         "WARN hangup: undo abandoned connection=ID undo=\"pause ada\"",
         "TRACE hangup: settled connection=ID undos_run=2",
+        "DEBUG hangup: drain event=Begun",
+        "DEBUG hangup: refused error=the server is draining",
     ];
     assert_eq!(
         lines,

@@ -41,11 +41,12 @@ impl<S> Abortable<S> {
         }
     }
 
-    /// For a source whose reader may stop reading, which a stall deadline may watch.
+    /// For a source whose items and whose reader a deadline may watch.
     pub(crate) fn new_watched(live: Live, source: S) -> Self {
-        let watched = live.lifecycle().stall_timers().map(|timers| {
+        let watched = live.lifecycle().stream_timers().map(|timers| {
             // The first poll is expected from now on.
             timers.reader_expected();
+            timers.yielded();
             live.lifecycle().set_stall_watch();
             Waker::from(live.share())
         });
@@ -150,6 +151,7 @@ impl<S> Abortable<S> {
         match FailOnPanic::poll(lifecycle, this.source, |source| poll(source, cx)) {
             Poll::Ready(polled) => {
                 timers.reader_expected();
+                timers.yielded();
                 Poll::Ready(Ok(polled))
             }
             Poll::Pending => lifecycle

@@ -16,6 +16,7 @@ use crate::panic::catch_panic;
 use crate::runtime;
 use crate::sync::lock;
 use crate::sync::waiters::wake;
+use crate::time::SweepTime;
 
 pin_project! {
     /// The duty to run one undo, and then the older ones: discharged when the task is
@@ -198,12 +199,12 @@ impl Lifecycle {
         abandoned
     }
 
-    /// Abandons the running undo if it is overdue at `now`.
-    pub(crate) fn abandon_overdue_undo(&self, now: u64) {
+    /// Abandons the running undo if it is overdue at `time`.
+    pub(crate) fn abandon_overdue_undo(&self, time: SweepTime) {
         self.abandon(|_| {
             self.timers().is_some_and(|timers| {
                 let deadlines = timers.deadlines(self.group.deadlines());
-                timers.is_undo_overdue(deadlines, now)
+                timers.is_undo_overdue(deadlines, time)
             })
         });
     }

@@ -50,6 +50,8 @@ pub(crate) struct Lifecycle {
     word: Word,
     /// The index in its shard of the group. The lock of that shard guards it.
     index: AtomicU32,
+    /// `Some` if there are groups above.
+    indices_above: Option<Box<IndicesAbove>>,
     id: ConnectionId,
     pub(super) group: Arc<Group<Self>>,
     /// `Some` if an observer is told of the transitions.
@@ -58,6 +60,10 @@ pub(crate) struct Lifecycle {
     pub(super) timers: Option<Box<Timers>>,
     pub(super) inner: Mutex<Inner>,
 }
+
+/// The indices of a connection in its shards of the groups above, by their depth. A box of
+/// a slice would take two words of every connection.
+struct IndicesAbove(Box<[AtomicU32]>);
 
 #[derive(Default)]
 pub(super) struct Inner {
@@ -122,6 +128,7 @@ impl Lifecycle {
         Self {
             word: Word::new(),
             index: AtomicU32::new(0),
+            indices_above: (group.depth > 0).then(|| Box::new(IndicesAbove::new(group.depth))),
             id,
             group,
             events: telemetry.map(|it| Box::new(EventQueue::new(Arc::clone(it), id))),
@@ -380,23 +387,41 @@ impl Lifecycle {
     }
 }
 
+impl IndicesAbove {
+    fn new(depth: usize) -> Self {
+        Self((0..depth).map(|_| AtomicU32::new(0)).collect())
+    }
+}
+
+impl Lifecycle {
+    fn index_at(&self, depth: usize) -> &AtomicU32 {
+        let above = self.indices_above.as_ref();
+        let above = above.and_then(|above| above.0.get(depth));
+        above.unwrap_or(&self.index)
+    }
+}
+
 impl Member for Lifecycle {
     fn id(&self) -> ConnectionId {
         self.id
+    }
+
+    fn state(&self) -> State {
+        self.word.load().state()
     }
 
     fn mark_settled(&self) -> bool {
         self.word.settle()
     }
 
-    fn index(&self) -> usize {
+    fn index(&self, depth: usize) -> usize {
         // ORDERING: Relaxed, because the lock of the shard orders it.
-        self.index.load(Ordering::Relaxed) as usize
+        self.index_at(depth).load(Ordering::Relaxed) as usize
     }
 
-    fn set_index(&self, index: usize) {
+    fn set_index(&self, depth: usize, index: usize) {
         let index = u32::try_from(index).expect("memory for fewer connections than that");
-        self.index.store(index, Ordering::Relaxed);
+        self.index_at(depth).store(index, Ordering::Relaxed);
     }
 }
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use super::settled::Settled;
 use super::{End, Lifecycle, WaitFor, WaitsFor};
@@ -181,6 +182,34 @@ impl Handle {
     /// run since the last touch.
     pub fn touch(&self) {
         self.lifecycle.touch();
+    }
+
+    /// Closes the connection as [`Expired`](CloseReason::Expired) at `instant`, instead of
+    /// when [`Deadlines::expires_at`](crate::Deadlines::expires_at) or an earlier call said:
+    /// for a token that was renewed, or revoked from a known time on.
+    ///
+    /// `false` if nothing will keep it, because the connection was opened without deadlines.
+    /// It moves no other deadline: a [`max_age`](crate::Deadlines::max_age) stays as it is.
+    /// An `instant` that has passed closes at the next sweep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use hangup::Scope;
+    ///
+    /// let (now, hour) = (Instant::now(), Duration::from_secs(3600));
+    /// let scope = Scope::builder().swept_by_hand().build();
+    /// let pending = scope.open_with(|deadlines| deadlines.expires_at(now + hour))?;
+    /// // The client has renewed its token.
+    /// assert!(pending.handle().expire_at(now + 2 * hour));
+    /// assert_eq!(scope.sweep(now + hour), 0);
+    /// assert_eq!(scope.sweep(now + 2 * hour), 1);
+    /// # Ok::<(), hangup::OpenError>(())
+    /// ```
+    #[must_use = "it has no effect on a connection without deadlines"]
+    pub fn expire_at(&self, instant: Instant) -> bool {
+        self.lifecycle.expire_at(instant)
     }
 
     /// Abandons all asynchronous undos that have not ended: for a server that must end now.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::settled::Settled;
+use crate::error::OpenError;
 use crate::id::ConnectionId;
 use crate::panic::catch_panic;
 use crate::state::{CloseReason, Phase, State};
@@ -40,6 +41,15 @@ pub trait Observer: Send + Sync {
     /// it is overridden.
     #[expect(unused_variables, reason = "named for the docs")]
     fn on_settled(&self, id: ConnectionId, settled: &Settled) {}
+
+    /// A scope has refused to open a connection, as [`Full`](OpenError::Full) or as
+    /// [`Draining`](OpenError::Draining). Does nothing unless it is overridden.
+    #[expect(unused_variables, reason = "named for the docs")]
+    fn on_refused(&self, refused: OpenError) {}
+
+    /// A drain has come to its next point. Does nothing unless it is overridden.
+    #[expect(unused_variables, reason = "named for the docs")]
+    fn on_drain(&self, event: &DrainEvent) {}
 }
 
 impl<F> Observer for F
@@ -66,6 +76,46 @@ where
     fn on_settled(&self, id: ConnectionId, settled: &Settled) {
         (**self).on_settled(id, settled);
     }
+
+    fn on_refused(&self, refused: OpenError) {
+        (**self).on_refused(refused);
+    }
+
+    fn on_drain(&self, event: &DrainEvent) {
+        (**self).on_drain(event);
+    }
+}
+
+/// A point of a [drain](crate::Scope::drain).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DrainEvent {
+    /// The scope admits nothing any more, for good. Told once.
+    Begun,
+    /// A batch has been closed.
+    #[non_exhaustive]
+    Batch {
+        /// How many connections this batch closed: fewer than were in it if some had closed
+        /// before.
+        closed: usize,
+    },
+    /// The deadline has passed: what is left is closed, and its undos are abandoned.
+    #[non_exhaustive]
+    Forced {
+        /// How many connections had not settled.
+        left: usize,
+    },
+    /// The drain is over. The numbers are those of its
+    /// [report](crate::DrainReport).
+    #[non_exhaustive]
+    Done {
+        /// How many connections settled before the deadline.
+        closed: usize,
+        /// How many connections settled after the deadline.
+        forced: usize,
+        /// How many connections are closed and have not settled.
+        unsettled: usize,
+    },
 }
 
 /// One transition of one connection.
@@ -102,6 +152,16 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     pub(crate) fn new(observer: Box<dyn Observer>, clock: Option<Clock>) -> Self {
         Self { observer, clock }
+    }
+
+    /// With no lock held (I8). A panic has been reported by the panic hook.
+    pub(crate) fn refused(&self, refused: OpenError) {
+        let _: Result<(), String> = catch_panic(|| self.observer.on_refused(refused));
+    }
+
+    /// With no lock held (I8).
+    pub(crate) fn drain(&self, event: &DrainEvent) {
+        let _: Result<(), String> = catch_panic(|| self.observer.on_drain(event));
     }
 
     pub(super) fn now(&self) -> Option<Instant> {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
 
 use super::Lifecycle;
 use crate::sync::lock;
-use crate::time::{Overdue, Timers};
+use crate::time::{Overdue, SweepTime, Timers};
 
 impl Lifecycle {
     pub(crate) fn touch(&self) {
@@ -18,14 +19,34 @@ impl Lifecycle {
         self.timers.as_deref()
     }
 
-    /// `Some` if a stall deadline watches the reader.
-    pub(crate) fn stall_timers(&self) -> Option<&Timers> {
-        let timers = self.timers()?;
-        let deadlines = timers.deadlines(self.group.deadlines());
-        deadlines.stall.is_some().then_some(timers)
+    /// Expires at `instant` instead of when it was to before. `false` if the connection has
+    /// no deadlines.
+    pub(crate) fn expire_at(&self, instant: Instant) -> bool {
+        let Some(timers) = self.timers() else {
+            return false;
+        };
+        timers.expire_at(self.group.sweeps.date(instant));
+        true
     }
 
-    /// A stall deadline watches the reader from now on.
+    /// Whether it was closed for at least `time`, by the sweeps up to `latest`, and has not
+    /// settled.
+    pub(crate) fn is_unsettled_for(&self, time: Duration, latest: SweepTime) -> bool {
+        let snapshot = self.word().load();
+        let is_unsettled = snapshot.state().is_closed() && !snapshot.settled();
+        let timers = self.timers().filter(|_| is_unsettled);
+        timers.is_some_and(|timers| timers.closed_for(latest) >= time)
+    }
+
+    /// `Some` if a deadline watches what the stream yields to its reader.
+    pub(crate) fn stream_timers(&self) -> Option<&Timers> {
+        let timers = self.timers()?;
+        let deadlines = timers.deadlines(self.group.deadlines());
+        let is_watched = deadlines.stall.is_some() || deadlines.quiet.is_some();
+        is_watched.then_some(timers)
+    }
+
+    /// A deadline watches the stream from now on.
     pub(crate) fn set_stall_watch(&self) {
         self.word().set_stall_watch();
     }
@@ -43,11 +64,11 @@ impl Lifecycle {
         drop(unneeded);
     }
 
-    /// What a sweep at `now` must do about this connection.
-    pub(crate) fn overdue(&self, now: u64) -> Option<Overdue> {
+    /// What a sweep at `time` must do about this connection.
+    pub(crate) fn overdue(&self, time: SweepTime) -> Option<Overdue> {
         let timers = self.timers()?;
         let deadlines = timers.deadlines(self.group.deadlines());
-        timers.overdue(deadlines, self.id(), self.state(), now)
+        timers.overdue(deadlines, self.id(), self.state(), time)
     }
 }
 

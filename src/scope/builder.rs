@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Scope;
-use crate::lifecycle::group::{Gate, Group, Sweeps};
+use crate::lifecycle::Lifecycle;
+use crate::lifecycle::group::{AppReasons, Gate, Group, Refusals, Sweeps};
 use crate::lifecycle::observer::{Clock, Observer, Telemetry};
 use crate::runtime::Runtime;
 use crate::sync::Mutex;
@@ -36,6 +37,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 #[derive(Default)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct ScopeBuilder {
+    parent: Option<Arc<Group<Lifecycle>>>,
     max_connections: Option<usize>,
     deadlines: Deadlines,
     runtime: Option<Arc<dyn Runtime>>,
@@ -46,6 +48,15 @@ pub struct ScopeBuilder {
 }
 
 impl ScopeBuilder {
+    pub(super) fn below(parent: &Arc<Group<Lifecycle>>) -> Self {
+        Self {
+            parent: Some(Arc::clone(parent)),
+            deadlines: parent.deadlines,
+            runtime: parent.runtime.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Admits at most `max` connections at once; then opening one fails with
     /// [`OpenError::Full`](crate::OpenError::Full).
     ///
@@ -91,12 +102,17 @@ impl ScopeBuilder {
     /// The time between two sweeps, which is how coarse the deadlines are: a second, unless
     /// this is called. A sweep looks at every open connection. A `period` of less than a
     /// millisecond is one of a millisecond.
+    ///
+    /// Together with [`swept_by_hand`](Self::swept_by_hand) it says how often the application
+    /// sweeps, so that [a standstill](crate::Deadlines#when-the-server-stands-still) is told
+    /// from the passing of time.
     pub fn sweep_every(mut self, period: Duration) -> Self {
         self.sweep_every = Some(period);
         self
     }
 
-    /// Tells `observer` of every transition of every connection.
+    /// Tells `observer` of every transition of every connection, of refusals and of drains.
+    /// In a [child](Scope::child) it takes the place of the observer of the scope above.
     pub fn observer<O>(mut self, observer: O) -> Self
     where
         O: Observer + 'static,
@@ -122,19 +138,35 @@ impl ScopeBuilder {
     /// The scope, with no connection in it.
     #[must_use]
     pub fn build(self) -> Scope {
+        let parent = self.parent;
         let clock = self.clock;
-        let telemetry = |observer| Arc::new(Telemetry::new(observer, clock));
-        let every = self.sweep_every.unwrap_or(SWEEP_EVERY);
+        let telemetry = match self.observer {
+            Some(observer) => Some(Arc::new(Telemetry::new(observer, clock))),
+            None => parent.as_ref().and_then(|it| it.telemetry.clone()),
+        };
         // No timer is finer; a period of zero would sweep without a pause.
-        let every = every.max(Duration::from_millis(1));
+        let given = self.sweep_every.map(|it| it.max(Duration::from_millis(1)));
+        let sweeps = match &parent {
+            Some(parent) => Arc::clone(&parent.sweeps),
+            None if self.swept_by_hand => Arc::new(Sweeps::new(None, given)),
+            None => {
+                let every = given.unwrap_or(SWEEP_EVERY);
+                Arc::new(Sweeps::new(Some(every), Some(every)))
+            }
+        };
         Scope {
             shared: Arc::new(Group {
+                depth: parent.as_ref().map_or(0, |parent| parent.depth + 1),
+                parent,
+                refusals: Refusals::default(),
+                app_reasons: AppReasons::default(),
+                counting: Mutex::new(()),
                 gate: Gate::new(self.max_connections),
                 has_deadlines: !self.deadlines.are_none(),
                 deadlines: self.deadlines,
                 runtime: self.runtime,
-                sweeps: Sweeps::new((!self.swept_by_hand).then_some(every)),
-                telemetry: self.observer.map(telemetry),
+                sweeps,
+                telemetry,
                 members: Shards::default(),
                 drained: Mutex::new(Waiters::default()),
             }),
@@ -145,6 +177,7 @@ impl ScopeBuilder {
 impl fmt::Debug for ScopeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScopeBuilder")
+            .field("is_child", &self.parent.is_some())
             .field("max_connections", &self.max_connections)
             .field("deadlines", &self.deadlines)
             .field("runtime", &self.runtime.is_some())

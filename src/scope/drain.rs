@@ -9,13 +9,16 @@ use std::time::Duration;
 use super::Scope;
 use crate::id::ConnectionId;
 use crate::lifecycle::Handle;
+use crate::lifecycle::observer::DrainEvent;
 use crate::runtime::{self, BoxFuture, NoRuntime, Runtime};
-use crate::state::{CloseReason, Closed};
+use crate::state::CloseReason;
 
 /// The number of connections that a server closes at once without a noticeable delay.
-const BATCH: usize = 1000;
+const BATCH: usize = 256;
 /// The pause between two batches, unless all pauses together take too long.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(25);
+/// The shortest pause that is worth a timer.
+const TICK: Duration = Duration::from_millis(10);
 /// The time for the tasks of abandoned undos to be polled once more.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -118,16 +121,19 @@ pub struct AbandonedUndo {
 }
 
 impl Drain {
-    /// How many connections are closed at once: 1000, unless this is called. At least one.
+    /// The most connections that are closed at once: 256, unless this is called. At least
+    /// one. A [spread](Self::spread) drain closes fewer if that is enough.
     pub fn batch_size(mut self, size: usize) -> Self {
         self.batch = size.max(1);
         self
     }
 
-    /// The time from the first batch to the last, which random pauses divide.
+    /// The time from the first close to the last, over which they are spread evenly, whatever
+    /// the number of connections: one at a time, or in batches of the same size if there are
+    /// more than a hundred connections for each second. Random pauses divide them.
     ///
-    /// Unless this is called, that is a tenth of a second for each batch but the first, and
-    /// at most half of the deadline.
+    /// Unless this is called, a full [batch](Self::batch_size) is closed every fortieth of a
+    /// second, or more often if all of them would take more than half of the deadline.
     pub fn spread(mut self, time: Duration) -> Self {
         self.spread = Some(time);
         self
@@ -151,6 +157,7 @@ impl Drain {
                 .iter()
                 .partition(|handle| handle.try_settled().is_some());
             report.closed = settled.len();
+            self.scope.tell(DrainEvent::Forced { left: left.len() });
             for handle in &left {
                 handle.abandon_undos();
                 close(handle);
@@ -172,17 +179,26 @@ impl Drain {
                 .extend(settled.abandoned.into_iter().map(abandoned));
         }
         report.forced = handles.len() - report.closed - report.unsettled.len();
+        self.scope.tell(DrainEvent::Done {
+            closed: report.closed,
+            forced: report.forced,
+            unsettled: report.unsettled.len(),
+        });
         Ok(report)
     }
 
     async fn close_in_batches(&self, handles: &[Handle], runtime: &Arc<dyn Runtime>) {
-        let pauses = handles.len().div_ceil(self.batch).saturating_sub(1);
+        let size = self.spread.map_or(self.batch, |time| {
+            let ticks = usize::try_from(time.as_nanos() / TICK.as_nanos()).unwrap_or(usize::MAX);
+            handles.len().div_ceil(ticks.max(1)).clamp(1, self.batch)
+        });
+        let pauses = handles.len().div_ceil(size).saturating_sub(1);
         let pauses = u32::try_from(pauses).unwrap_or(u32::MAX);
         let spread = self
             .spread
             .unwrap_or_else(|| (self.deadline / 2).min(PAUSE.saturating_mul(pauses)));
         let begun = runtime.now();
-        for (past, batch) in (0..).zip(handles.chunks(self.batch)) {
+        for (past, batch) in (0..).zip(handles.chunks(size)) {
             if past > 0 {
                 // A random instant in the slot of this batch: the slots have equal lengths,
                 // so all pauses together take as long as they should.
@@ -193,7 +209,8 @@ impl Drain {
                 let elapsed = runtime.now().saturating_duration_since(begun);
                 runtime.sleep(due.saturating_sub(elapsed)).await;
             }
-            batch.iter().for_each(close);
+            let closed = batch.iter().filter(|handle| close(handle)).count();
+            self.scope.tell(DrainEvent::Batch { closed });
         }
     }
 }
@@ -219,9 +236,9 @@ async fn before<T>(mut deadline: BoxFuture<()>, work: impl Future<Output = T>) -
     .await
 }
 
-fn close(handle: &Handle) {
-    // `Err` means that it closed before, for another reason.
-    let _: Result<(), Closed> = handle.close(CloseReason::Shutdown);
+/// `false` if it closed before, for another reason.
+fn close(handle: &Handle) -> bool {
+    handle.close(CloseReason::Shutdown).is_ok()
 }
 
 /// A random number from 0 to less than 1: the keys of a hasher are random enough for that.

@@ -16,16 +16,20 @@ use crate::sync::waiters::WaiterKey;
 #[must_use = "futures do nothing unless polled"]
 pub struct Drained {
     shared: Arc<Group<Lifecycle>>,
-    key: Option<WaiterKey>,
+    /// One for this scope, and for each above it: their drains are drains of this one.
+    keys: Vec<Option<WaiterKey>>,
 }
 
 impl Scope {
     /// Resolves once a drain [has begun](Self::begin_drain) and the last connection has
     /// settled; at once if that is so already. It stays so.
     ///
-    /// It waits without a limit: a connection whose owner is in a set-up step that is not
-    /// polled settles when that owner is dropped. It never resolves without a drain, nor if
-    /// an undo waits for it.
+    /// A drain of a scope [above](Self::child) is one of this scope too. It waits without a
+    /// limit: a connection whose owner is in a set-up step that is not polled settles when
+    /// that owner is dropped.
+    ///
+    /// It never resolves without a drain, since another connection may be admitted at any
+    /// time, nor if an undo waits for it.
     ///
     /// Equivalent to `async fn drained(&self)`, but the future borrows nothing.
     ///
@@ -35,7 +39,7 @@ impl Scope {
     pub fn drained(&self) -> Drained {
         Drained {
             shared: Arc::clone(&self.shared),
-            key: None,
+            keys: Vec::new(),
         }
     }
 }
@@ -48,9 +52,12 @@ impl Future for Drained {
         if this.shared.is_drained() {
             return Poll::Ready(());
         }
-        let waker = cx.waker().clone();
-        let replaced = lock(&this.shared.drained).insert(&mut this.key, waker);
-        drop(replaced);
+        this.keys.resize(this.shared.depth + 1, None);
+        for (group, key) in this.shared.and_above().zip(&mut this.keys) {
+            let waker = cx.waker().clone();
+            let replaced = lock(&group.drained).insert(key, waker);
+            drop(replaced);
+        }
         // Checked again: the last connection may have settled before the waker was stored.
         if this.shared.is_drained() {
             Poll::Ready(())
@@ -62,8 +69,8 @@ impl Future for Drained {
 
 impl Drop for Drained {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            let removed = lock(&self.shared.drained).remove(key);
+        for (group, key) in self.shared.and_above().zip(&self.keys) {
+            let removed = key.and_then(|key| lock(&group.drained).remove(key));
             drop(removed);
         }
     }

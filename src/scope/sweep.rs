@@ -4,8 +4,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Scope;
-use crate::lifecycle::Lifecycle;
 use crate::lifecycle::group::{Group, SweeperId};
+use crate::lifecycle::{Handle, Lifecycle};
 use crate::runtime::{self, BoxFuture, NoRuntime, Runtime};
 use crate::time::Overdue;
 
@@ -17,34 +17,70 @@ impl Scope {
     /// [swept by hand](crate::ScopeBuilder::swept_by_hand): then call it again and again,
     /// each time with a `now` that was read after the call before had returned. It looks at
     /// every connection that has not settled. If another sweep is running, on another thread
-    /// or further up the stack, it does nothing.
+    /// or further up the stack, it does nothing. Of a [child](Self::child), it sweeps the
+    /// outermost scope, and all below it.
     pub fn sweep(&self, now: Instant) -> usize {
-        let shared = &self.shared;
-        let Some((_sweeping, now)) = shared.sweeps.begin(now) else {
+        let shared = self.shared.outermost();
+        let Some((_sweeping, time)) = shared.sweeps.begin(now) else {
             return 0;
         };
         let mut closed = 0;
+        let mut overdue = Vec::new();
         for shard in 0..shared.members.count() {
-            let members = shared.members.lock(shard);
-            let overdue: Vec<_> = members
-                .iter()
-                .filter_map(|lifecycle| {
-                    let overdue = lifecycle.overdue(now)?;
+            let mut end = usize::MAX;
+            while end > 0 {
+                let members = shared.members.lock(shard);
+                let (begin, portion) = members.portion_before(end);
+                end = begin;
+                overdue.extend(portion.iter().filter_map(|lifecycle| {
+                    let overdue = lifecycle.overdue(time)?;
                     Some((Arc::clone(lifecycle), overdue))
-                })
-                .collect();
-            // Released first: undos and wakers are user code (I8).
-            drop(members);
-            for (lifecycle, overdue) in overdue {
-                match overdue {
-                    Overdue::Close(reason) => {
-                        closed += usize::from(lifecycle.close(reason).is_ok());
+                }));
+                // Released first: undos and wakers are user code (I8).
+                drop(members);
+                for (lifecycle, overdue) in overdue.drain(..) {
+                    match overdue {
+                        Overdue::Close(reason) => {
+                            closed += usize::from(lifecycle.close(reason).is_ok());
+                        }
+                        Overdue::AbandonedUndo => lifecycle.abandon_overdue_undo(time),
                     }
-                    Overdue::AbandonedUndo => lifecycle.abandon_overdue_undo(now),
                 }
             }
         }
         closed
+    }
+
+    /// Handles to the connections that were closed at least `time` ago and have not settled:
+    /// each waits for an owner in a step, a task or an undo that does not return.
+    ///
+    /// The time is that of the sweeps: a close is found by the second sweep after it, and
+    /// [a standstill](crate::Deadlines#when-the-server-stands-still) does not count. Only
+    /// connections with [`Deadlines`](crate::Deadlines) are found, since no other is swept.
+    /// They are in the order of [`handles`](Self::handles).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// use hangup::{Deadlines, Scope};
+    ///
+    /// let (now, minute) = (Instant::now(), Duration::from_secs(60));
+    /// let idle = Deadlines::new().idle(minute);
+    /// let scope = Scope::builder().deadlines(idle).swept_by_hand().build();
+    /// # let _live = scope.open()?.register()?.go_live()?;
+    /// # scope.sweep(now);
+    /// for handle in scope.unsettled_for(minute) {
+    ///     eprintln!("{handle:?} hangs");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn unsettled_for(&self, time: Duration) -> Vec<Handle> {
+        let latest = self.shared.sweeps.latest();
+        let mut handles = self.handles();
+        handles.retain(|handle| handle.lifecycle().is_unsettled_for(time, latest));
+        handles
     }
 
     /// Makes sure that deadlines are kept: by the application, by the task that sweeps, or
@@ -71,7 +107,7 @@ impl Scope {
         };
         let id = SweeperId::new();
         let sweeper = Sweeper {
-            scope: Arc::downgrade(&self.shared),
+            scope: Arc::downgrade(self.shared.outermost()),
             id: id.clone(),
         };
         let first = runtime.sleep(every);

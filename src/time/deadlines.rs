@@ -1,14 +1,15 @@
 //! The limits of a connection.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::id::ConnectionId;
 
 /// How long a connection may take: for its set-up, in all, without a sign of the peer,
-/// with a reader that does not read, and for an undo. There is no limit until one is set.
+/// without an item, with a reader that does not read, and for an undo. There is no limit
+/// until one is set.
 ///
-/// Given to a [scope](crate::ScopeBuilder::deadlines) for all of its connections, or to
-/// [`open_with`](crate::Scope::open_with) for one.
+/// Given to a [scope](crate::ScopeBuilder::deadlines) for all of its connections;
+/// [`open_with`](crate::Scope::open_with) changes them for one.
 ///
 /// A task of the scope keeps them, which [sweeps](crate::Scope::sweep) all connections
 /// every second, or [at another interval](crate::ScopeBuilder::sweep_every). It runs on the
@@ -20,9 +21,25 @@ use crate::id::ConnectionId;
 /// A deadline never passes early. It passes late by the time of at most three sweeps: two
 /// to date the event that it is measured from, and one to find that it is over.
 ///
+/// # When the server stands still
+///
+/// [`max_age`](Self::max_age) and [`expires_at`](Self::expires_at) are in real time. All
+/// others are in the time during which the server runs: if a sweep comes more than two
+/// periods after the one before, the time between them counts as one period. So a server
+/// that was suspended, or whose executor was blocked, does not take the peers that it did
+/// not listen to for idle (R30). A server that is so busy that every sweep comes that late
+/// keeps these deadlines late, by the same factor.
+///
+/// The period is that of [`sweep_every`](crate::ScopeBuilder::sweep_every). A scope that is
+/// [swept by hand](crate::ScopeBuilder::swept_by_hand) has none unless `sweep_every` says
+/// what it is: without it all deadlines are in the time that the sweeps are given.
+///
+/// # Costs
+///
 /// There is no task and no timer per connection. Deadlines cost a connection one allocation
-/// of 40 bytes, and another of 96 if they are its own; a [`stall`](Self::stall) deadline
-/// costs a stream two more, of 208 bytes together, and two stores per poll. An event, such
+/// of 80 bytes, and another of 128 if they are its own; a [`stall`](Self::stall) or
+/// [`quiet`](Self::quiet) deadline costs a stream two more, of 208 bytes together, and three
+/// stores per poll. An event, such
 /// as a touch or an item, costs a store into the connection's own memory. The clock is read
 /// once per sweep.
 ///
@@ -48,7 +65,9 @@ pub struct Deadlines {
     pub(crate) setup: Option<Duration>,
     max_age: Option<Duration>,
     jitter: Duration,
+    pub(crate) expires_at: Option<Instant>,
     pub(crate) idle: Option<Duration>,
+    pub(crate) quiet: Option<Duration>,
     pub(crate) stall: Option<Duration>,
     pub(crate) undo: Option<Duration>,
 }
@@ -60,7 +79,9 @@ impl Deadlines {
             setup: None,
             max_age: None,
             jitter: Duration::ZERO,
+            expires_at: None,
             idle: None,
+            quiet: None,
             stall: None,
             undo: None,
         }
@@ -87,14 +108,36 @@ impl Deadlines {
         self
     }
 
+    /// Closes a connection as [`Expired`](crate::CloseReason::Expired) at `instant`, in any
+    /// phase: when the token expires by which the peer was authorised.
+    ///
+    /// [`Handle::expire_at`](crate::Handle::expire_at) moves it while the connection is open.
+    /// If there is a [`max_age`](Self::max_age) as well, the earlier one counts.
+    pub const fn expires_at(mut self, instant: Instant) -> Self {
+        self.expires_at = Some(instant);
+        self
+    }
+
     /// Closes a live connection as [`Idle`](crate::CloseReason::Idle) if it was not
     /// [touched](crate::Handle::touch) for `deadline`.
     ///
-    /// Only a touch counts, since applications differ in what shows that a peer is there:
-    /// a message, an answer to a ping, a request beside the stream. Going live counts as a
-    /// touch.
+    /// It counts touches, and nothing else: a stream that yields items is idle if nothing
+    /// touches it, since what it yields does not show that the peer is there. Applications
+    /// differ in what does: a message, an answer to a ping, a request beside the stream.
+    /// Going live counts as a touch. For a limit on the time between two items, see
+    /// [`quiet`](Self::quiet).
     pub const fn idle(mut self, deadline: Duration) -> Self {
         self.idle = Some(deadline);
+        self
+    }
+
+    /// Closes a live connection as [`Idle`](crate::CloseReason::Idle) if its
+    /// [stream](crate::Live::stream) or body has yielded no item for `deadline`.
+    ///
+    /// The start of the stream counts as an item, and so does a heartbeat: a stream with
+    /// heartbeats is never quiet. A connection without a stream is not quiet.
+    pub const fn quiet(mut self, deadline: Duration) -> Self {
+        self.quiet = Some(deadline);
         self
     }
 

@@ -20,14 +20,11 @@ pub(super) enum Stamp {
     New,
     /// After the sweep before the latest one began.
     Seen,
-    /// At or before this time, in nanoseconds since the first sweep, from [`FIRST`] on.
+    /// At or before this time, in nanoseconds by a clock of the sweeps.
     At(u64),
     /// The event has not happened, or no longer counts.
     Off,
 }
-
-/// The earliest time that a sweep has.
-pub(crate) const FIRST: u64 = 2;
 
 const NEW: u64 = 0;
 const SEEN: u64 = 1;

@@ -2,32 +2,52 @@
 
 use std::time::Duration;
 
-use super::Deadlines;
 use super::stamps::{AtomicStamp, Stamp};
+use super::{Deadlines, SweepTime};
 use crate::id::ConnectionId;
 use crate::state::{CloseReason, State};
+use crate::sync::{AtomicU64, Ordering};
 
 /// The timers of one connection, which sweeps look at.
+///
+/// ORDERING: all Relaxed, as in the stamps.
 pub(crate) struct Timers {
     /// The deadlines that [`open_with`](crate::Scope::open_with) was given.
     own: Option<Box<Deadlines>>,
     /// By [`Timer`].
-    stamps: [AtomicStamp; 4],
+    stamps: [AtomicStamp; Timer::COUNT],
+    /// When the connection expires, in real time.
+    expires: AtomicU64,
+    /// The number of the latest sweep that looked at this connection.
+    swept: AtomicU64,
 }
 
 /// What a deadline is measured from.
 #[derive(Debug, Clone, Copy)]
 enum Timer {
-    /// The connection was opened: for the set-up deadline and the maximum age.
+    /// The connection was opened, in real time: for the maximum age.
     Opened,
+    /// The set-up began, in running time, as for all below: for the set-up deadline.
+    SetUp,
     /// The peer was last known to be there: for the idle deadline.
     Touched,
+    /// The latest item was yielded: for the quiet deadline. Off without a stream.
+    Yielded,
     /// An item was yielded or announced that the reader has not come for: for the stall
     /// deadline. Off while the reader is not expected.
     Reader,
     /// The running asynchronous undo began: for the undo deadline.
     Undo,
+    /// The connection was closed. Sweeps do not date it before.
+    Closed,
 }
+
+impl Timer {
+    const COUNT: usize = 7;
+}
+
+/// Later than any sweep.
+const NEVER: u64 = u64::MAX;
 
 /// What a sweep has to do about a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +57,14 @@ pub(crate) enum Overdue {
 }
 
 impl Timers {
-    pub(crate) fn new(own: Option<Deadlines>) -> Self {
+    /// `expires` is in real time.
+    pub(crate) fn new(own: Option<Deadlines>, expires: Option<u64>) -> Self {
+        let (new, off) = (Stamp::New, Stamp::Off);
         Self {
             own: own.map(Box::new),
-            stamps: [Stamp::New, Stamp::New, Stamp::Off, Stamp::Off].map(AtomicStamp::new),
+            stamps: [new, new, new, off, off, off, new].map(AtomicStamp::new),
+            expires: AtomicU64::new(expires.unwrap_or(NEVER)),
+            swept: AtomicU64::new(0),
         }
     }
 
@@ -72,56 +96,80 @@ impl Timers {
         self.stamp(Timer::Reader).renew_if_off();
     }
 
+    /// An item was yielded, or the stream begins.
+    pub(crate) fn yielded(&self) {
+        self.stamp(Timer::Yielded).renew();
+    }
+
+    /// Expires at this real time, whatever was said before.
+    pub(crate) fn expire_at(&self, time: u64) {
+        self.expires.store(time, Ordering::Relaxed);
+    }
+
     pub(crate) fn undo_begun(&self) {
         self.stamp(Timer::Undo).renew();
     }
 
     /// Whether the running undo is overdue. The caller holds the lock under which undos
     /// begin and end: the undo that a sweep has seen may be over.
-    pub(crate) fn is_undo_overdue(&self, deadlines: &Deadlines, now: u64) -> bool {
+    pub(crate) fn is_undo_overdue(&self, deadlines: &Deadlines, time: SweepTime) -> bool {
         match (deadlines.undo, self.stamp(Timer::Undo).load()) {
-            (Some(limit), Stamp::At(since)) => now.saturating_sub(since) >= nanos(limit),
+            (Some(limit), Stamp::At(since)) => time.running.saturating_sub(since) >= nanos(limit),
             _ => false,
         }
     }
 
-    /// What is overdue of a connection in `state` at `now`.
+    /// How long ago the connection was closed, which it was, in the running time of the
+    /// latest sweep: 0 until a sweep has dated it.
+    pub(crate) fn closed_for(&self, latest: SweepTime) -> Duration {
+        Duration::from_nanos(match self.stamp(Timer::Closed).load() {
+            Stamp::At(time) => latest.running.saturating_sub(time),
+            Stamp::New | Stamp::Seen | Stamp::Off => 0,
+        })
+    }
+
+    /// What is overdue of a connection in `state` at `time`. `None` if this sweep has looked
+    /// at it already: it moved within its shard.
     pub(crate) fn overdue(
         &self,
         deadlines: &Deadlines,
         id: ConnectionId,
         state: State,
-        now: u64,
+        time: SweepTime,
     ) -> Option<Overdue> {
-        // Once per timer and sweep, since `age` brings the stamp closer to its date.
-        let passed = |timer, limit: Option<Duration>| {
+        // `age` brings the stamp closer to its date, so each is looked at once per sweep.
+        if self.swept.load(Ordering::Relaxed) == time.number {
+            return None;
+        }
+        self.swept.store(time.number, Ordering::Relaxed);
+        let passed = |timer, now, limit: Option<Duration>| {
             limit.is_some_and(|limit| self.stamp(timer).age(now) >= nanos(limit))
         };
-        let max_age = deadlines.max_age_of(id);
-        let lifetime = match state {
-            State::Closed(_) => {
-                return passed(Timer::Undo, deadlines.undo).then_some(Overdue::AbandonedUndo);
-            }
-            State::Pending | State::Registering => shorter(max_age, deadlines.setup),
-            State::Live => max_age,
-        };
-        let reason = if passed(Timer::Opened, lifetime) {
+        let (real, running) = (time.real, time.running);
+        if state.is_closed() {
+            let _: u64 = self.stamp(Timer::Closed).age(running);
+            let is_over = passed(Timer::Undo, running, deadlines.undo);
+            return is_over.then_some(Overdue::AbandonedUndo);
+        }
+        let is_live = state.is_live();
+        let reason = if passed(Timer::Opened, real, deadlines.max_age_of(id))
+            || self.expires.load(Ordering::Relaxed) <= real
+            || (!is_live && passed(Timer::SetUp, running, deadlines.setup))
+        {
             CloseReason::Expired
-        } else if !state.is_live() {
+        } else if !is_live {
             return None;
-        } else if passed(Timer::Touched, deadlines.idle) {
+        } else if passed(Timer::Touched, running, deadlines.idle)
+            || passed(Timer::Yielded, running, deadlines.quiet)
+        {
             CloseReason::Idle
-        } else if passed(Timer::Reader, deadlines.stall) {
+        } else if passed(Timer::Reader, running, deadlines.stall) {
             CloseReason::Stalled
         } else {
             return None;
         };
         Some(Overdue::Close(reason))
     }
-}
-
-fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    one.into_iter().chain(other).min()
 }
 
 /// At least 1, so that a limit of zero passes when the stamp has a date and a later sweep

@@ -141,7 +141,7 @@ fn a_panic_anywhere_in_an_asynchronous_undo_costs_no_other_its_turn() {
             |setup, _| {
                 setup
                     .on_close_spawn("boom", |_| panic!("in spawn"), || async {})
-                    .unwrap()
+                    .unwrap();
             },
             1,
         ),
@@ -324,7 +324,7 @@ fn a_close_wakes_its_waiters_whatever_undo_comes_first() {
         |setup, tasks| {
             setup
                 .on_close_spawn("hang", tasks.spawn(), std::future::pending)
-                .unwrap()
+                .unwrap();
         },
     ];
     for acquire in on_top {

@@ -96,8 +96,8 @@ fn only_a_touch_keeps_a_live_connection_from_being_idle() {
 #[test]
 fn a_connection_can_have_deadlines_of_its_own() {
     let mut timed = Timed::new(Deadlines::new().setup(LIMIT));
-    let patient = timed.scope.open_with(Deadlines::new().setup(LIMIT * 3));
-    let free = timed.scope.open_with(Deadlines::new());
+    let patient = timed.scope.open_with(|_| Deadlines::new().setup(LIMIT * 3));
+    let free = timed.scope.open_with(|_| Deadlines::new());
     let usual = timed.open();
     timed.date();
     assert_eq!(timed.after(LIMIT), 1);
@@ -108,7 +108,7 @@ fn a_connection_can_have_deadlines_of_its_own() {
     assert!(!free.unwrap().handle().state().is_closed());
 
     let mut unlimited = Timed::new(Deadlines::new());
-    let own = unlimited.scope.open_with(Deadlines::new().setup(LIMIT));
+    let own = unlimited.scope.open_with(|it| it.setup(LIMIT));
     unlimited.date();
     assert_eq!(unlimited.after(LIMIT), 1);
     drop(own);

@@ -6,8 +6,10 @@ mod support;
 #[cfg(feature = "http-body")]
 mod body;
 mod bomb;
+mod child;
 mod close_when;
 mod deadlines;
+mod time;
 mod debug;
 mod handle;
 mod hooks;
@@ -18,6 +20,7 @@ mod on_tokio;
 mod registry;
 mod run;
 mod scope;
+mod stats;
 mod track;
 mod step;
 mod stream;

@@ -218,11 +218,10 @@ async fn a_panic_in_an_asynchronous_undo_is_reported_as_one() {
     assert!(settled.abandoned.is_empty());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_drain_closes_in_batches_spread_over_its_time() {
-    const CONNECTIONS: usize = 95;
+/// When each of them is closed, by a drain that is spread.
+async fn times_of_a_spread_drain(connections: usize, spread: Duration) -> Vec<Duration> {
     let scope = Scope::new();
-    let lives: Vec<_> = (0..CONNECTIONS).map(|_| open(&scope)).collect();
+    let lives: Vec<_> = (0..connections).map(|_| open(&scope)).collect();
     let begun = Instant::now();
     let ends = lives.iter().map(|live| {
         let handle = live.handle();
@@ -233,42 +232,65 @@ async fn a_drain_closes_in_batches_spread_over_its_time() {
     });
     let ends: Vec<_> = ends.collect();
     tokio::task::yield_now().await;
-    let report = scope
-        .drain(PERIOD)
-        .batch_size(10)
-        .spread(Duration::from_secs(9))
-        .await
-        .unwrap();
-    assert_eq!((report.closed, report.forced), (CONNECTIONS, 0));
-    assert!(begun.elapsed() <= Duration::from_secs(9));
+    let drain = scope.drain(spread * 2).spread(spread);
+    let report = drain.await.unwrap();
+    assert_eq!((report.closed, report.forced), (connections, 0));
+    assert!(begun.elapsed() <= spread + Duration::from_millis(1));
     let mut times = Vec::new();
     for end in ends {
         times.push(end.await.unwrap());
     }
-    // The oldest first, and each batch somewhere in its own second.
-    for (number, batch) in (0_u32..).zip(times.chunks(10)) {
-        assert!(batch.iter().all(|time| *time == batch[0]), "{batch:?}");
-        let second = Duration::from_secs(u64::from(number.saturating_sub(1)));
-        let slot = second..=second + Duration::from_secs(u64::from(number > 0));
+    times
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_closes_one_after_the_other_spread_over_its_time() {
+    const SLOT: Duration = Duration::from_millis(100);
+    let times = times_of_a_spread_drain(96, SLOT * 95).await;
+    assert!(times[0] <= Duration::from_millis(1));
+    // The oldest first, and each somewhere in its own slot.
+    for (number, time) in (0..).zip(&times[1..]) {
+        let slot = SLOT * number..=SLOT * (number + 1);
         // A timer counts whole milliseconds.
-        let time = batch[0].saturating_sub(Duration::from_millis(1));
+        let before = time.saturating_sub(Duration::from_millis(1));
         assert!(
-            slot.contains(&time) || slot.contains(&batch[0]),
+            slot.contains(time) || slot.contains(&before),
             "{number}: {time:?}"
         );
     }
-    // Where in its second is left to chance.
-    let offsets = times.chunks(10).map(|batch| batch[0].subsec_millis());
-    assert!(offsets.skip(1).collect::<BTreeSet<_>>().len() > 1);
+    // Where in its slot is left to chance.
+    let offsets = times[1..].iter().map(|time| time.subsec_millis() % 100);
+    assert!(offsets.collect::<BTreeSet<_>>().len() > 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_is_spread_evenly_whatever_the_number() {
+    const SECONDS: usize = 10;
+    for connections in [1, 2, 100, 1_000, 1_500, 30_000] {
+        let spread = Duration::from_secs(SECONDS as u64);
+        let mut per_second = [0; SECONDS];
+        for time in times_of_a_spread_drain(connections, spread).await {
+            per_second[(time.as_secs() as usize).min(SECONDS - 1)] += 1;
+        }
+        println!("{connections}: {per_second:?}");
+        let even = connections / SECONDS;
+        // One batch may fall on either side of the second.
+        let batch = connections.div_ceil(SECONDS * 100);
+        let about = even.saturating_sub(2 * batch)..=even + 2 * batch;
+        assert!(
+            per_second.iter().all(|count| about.contains(count)),
+            "{connections}: {per_second:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_of_a_few_is_over_at_once_and_closes_the_gate() {
     let scope = Scope::new();
-    let lives: Vec<_> = (0..1000).map(|_| open(&scope)).collect();
+    let lives: Vec<_> = (0..256).map(|_| open(&scope)).collect();
     let begun = Instant::now();
     let report = scope.drain(PERIOD).await.unwrap();
-    assert_eq!((report.closed, begun.elapsed()), (1000, Duration::ZERO));
+    assert_eq!((report.closed, begun.elapsed()), (256, Duration::ZERO));
     assert_eq!(scope.open().unwrap_err(), OpenError::Draining);
     drop(lives);
     let again = scope.drain(Duration::ZERO).await.unwrap();
@@ -455,11 +477,11 @@ async fn a_drain_names_the_undo_that_overran_its_own_deadline() {
 async fn a_drain_that_is_dropped_between_two_batches_leaves_the_rest_open() {
     let scope = Scope::new();
     let lives: Vec<_> = (0..10).map(|_| open(&scope)).collect();
-    let drain = scope.drain(PERIOD * 10).batch_size(5).spread(PERIOD);
-    // The second batch comes somewhere in the period.
+    let drain = scope.drain(PERIOD * 1000).spread(PERIOD * 100);
+    // The second one comes somewhere in its slot, a ninth of the time.
     assert!(timeout(Duration::ZERO, drain.into_future()).await.is_err());
-    assert_eq!(scope.stats().live, 5);
+    assert_eq!(scope.stats().live, 9);
     assert_eq!(scope.open().unwrap_err(), OpenError::Draining);
     assert!(lives[0].handle().state().is_closed() && lives[9].handle().state().is_live());
-    assert_eq!(scope.drain(PERIOD).await.unwrap().closed, 5);
+    assert_eq!(scope.drain(PERIOD).await.unwrap().closed, 9);
 }

@@ -107,7 +107,7 @@ fn on_a_thread(task: BoxFuture<()>) {
 
 fn with_undo_deadline() -> Registering {
     let scope = Scope::builder().swept_by_hand().build();
-    let pending = scope.open_with(Deadlines::new().undo(LIMIT));
+    let pending = scope.open_with(|it| it.undo(LIMIT));
     pending.unwrap().register().unwrap()
 }
 

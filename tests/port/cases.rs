@@ -213,7 +213,10 @@ fn deadlines_are_kept() {
         let of_scope = builder(runtime).deadlines(deadlines).sweep_every(every);
         let of_scope = of_scope.build();
         let begun = Instant::now();
-        for setup in [of_scope.open().unwrap(), own.open_with(deadlines).unwrap()] {
+        for setup in [
+            of_scope.open().unwrap(),
+            own.open_with(|_| deadlines).unwrap(),
+        ] {
             let closed = block_on(setup.handle().closed());
             assert_eq!(closed.reason, CloseReason::Expired);
             assert!(begun.elapsed() >= PERIOD);

@@ -26,11 +26,11 @@ fn deadlines_without_a_runtime_refuse_to_open_and_count_nothing() {
     }
     assert_eq!(scope.stats().open(), 0);
     // Deadlines of its own that limit nothing need none, and the cap is untouched.
-    assert!(scope.open_with(Deadlines::new()).is_ok());
+    assert!(scope.open_with(|_| Deadlines::new()).is_ok());
 
     let scope = Scope::new();
     assert_eq!(
-        scope.open_with(deadlines).unwrap_err(),
+        scope.open_with(|_| deadlines).unwrap_err(),
         OpenError::NoRuntime
     );
     assert!(scope.open().is_ok());

@@ -30,7 +30,7 @@ fn poll_last(tasks: &Tasks, waker: &Waker) -> Poll<()> {
 /// One in the shard of this number, whatever power of two up to 4096 of them there are.
 fn open_in(scope: &Scope, shard: u64, deadlines: Deadlines) -> Pending {
     loop {
-        let pending = scope.open_with(deadlines).unwrap();
+        let pending = scope.open_with(|_| deadlines).unwrap();
         let id: u64 = pending.id().to_string().parse().unwrap();
         if id % 4096 == shard {
             return pending;
@@ -128,7 +128,7 @@ fn what_is_noted_during_a_sweep_is_not_dated_before_it() {
 fn a_sweep_in_ages_is_one() {
     for nanos in [u64::MAX - 1, u64::MAX] {
         let scope = swept_by_hand();
-        let live = scope.open_with(Deadlines::new().max_age(SECOND)).unwrap();
+        let live = scope.open_with(|it| it.max_age(SECOND)).unwrap();
         let begun = Instant::now();
         assert_eq!(scope.sweep(begun), 0);
         assert_eq!(scope.sweep(begun), 0);
@@ -174,7 +174,7 @@ fn a_waker_that_panics_when_it_is_dropped_does_not_stop_the_undo() {
 fn a_task_that_is_forgotten_keeps_the_connection_unsettled() {
     let scope = swept_by_hand();
     let deadlines = Deadlines::new().undo(SECOND);
-    let mut setup = scope.open_with(deadlines).unwrap().register().unwrap();
+    let mut setup = scope.open_with(|_| deadlines).unwrap().register().unwrap();
     setup
         .on_close_spawn("forgotten", std::mem::forget, || ready(()))
         .unwrap();

@@ -8,5 +8,7 @@ mod bounded;
 mod outside;
 mod phases;
 mod shutdown;
+#[cfg(unix)]
+mod standstill;
 mod without;
 mod world;

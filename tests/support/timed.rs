@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hangup::{Deadlines, Pending, Scope};
+use hangup::{Deadlines, Pending, Scope, ScopeBuilder};
 
 pub(crate) struct Timed {
     pub(crate) scope: Scope,
@@ -11,12 +11,12 @@ pub(crate) struct Timed {
 
 impl Timed {
     pub(crate) fn new(deadlines: Deadlines) -> Self {
-        let scope = Scope::builder()
-            .deadlines(deadlines)
-            .swept_by_hand()
-            .build();
+        Self::of(Scope::builder().deadlines(deadlines).swept_by_hand())
+    }
+
+    pub(crate) fn of(builder: ScopeBuilder) -> Self {
         let mut timed = Self {
-            scope,
+            scope: builder.build(),
             now: Instant::now(),
         };
         assert_eq!(timed.after(Duration::ZERO), 0);

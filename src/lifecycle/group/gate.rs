@@ -3,7 +3,8 @@
 //! ```text
 //!   bits   what
 //!   0      CLOSED: a drain has begun; never cleared
-//!   1-     with a cap, how many connections are admitted and not settled
+//!   1-     with a cap, how many places are taken: by connections that have not settled,
+//!          and by those that are about to enter
 //! ```
 //!
 //! Without a cap the gate counts nothing, so that threads do not contend for it. The
@@ -43,7 +44,7 @@ impl Gate {
         }
     }
 
-    /// Called under the lock of the shard that the connection enters.
+    /// Takes a place. The connection enters its shard later, if the gate is still open then.
     pub(crate) fn admit(&self) -> Result<(), OpenError> {
         let mut current = self.word.load(Ordering::Acquire);
         loop {
@@ -68,7 +69,7 @@ impl Gate {
         }
     }
 
-    /// A connection inside has settled.
+    /// Gives a place back: a connection inside has settled, or has not entered.
     pub(crate) fn leave(&self) {
         if !self.is_unlimited() {
             let before = self.word.fetch_sub(ONE, Ordering::Release);
@@ -76,8 +77,9 @@ impl Gate {
         }
     }
 
-    pub(crate) fn close(&self) {
-        self.word.fetch_or(CLOSED, Ordering::Release);
+    /// `false` if it was closed before.
+    pub(crate) fn close(&self) -> bool {
+        self.word.fetch_or(CLOSED, Ordering::Release) & CLOSED == 0
     }
 
     pub(crate) fn is_closed(&self) -> bool {

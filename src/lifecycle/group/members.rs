@@ -3,13 +3,30 @@
 use std::sync::Arc;
 
 use super::Member;
-use super::stats::Totals;
+use super::stats::{Settling, Stats, Totals};
 use crate::shrink;
 
+/// The most members that are looked at under one lock (I10). In a model one, so that one
+/// shard takes several looks.
+const PORTION: usize = if cfg!(hangup_loom) { 1 } else { 256 };
+
 /// One shard of a scope. Each member knows its index, so it is removed without a search.
+///
+/// A member only ever moves to a lower index, so a walk from the end to the beginning, in
+/// portions, misses none that was there when it began and has not settled. It may meet one
+/// twice.
 pub(crate) struct Members<M> {
     unsettled: Vec<Arc<M>>,
     pub(crate) totals: Totals,
+    count: Option<Box<Count>>,
+}
+
+/// A count of the members that is under way, in portions.
+struct Count {
+    /// The members from here on are counted, or came later.
+    end: usize,
+    /// Those that have settled before they were counted.
+    settled: Totals,
 }
 
 impl<M> Default for Members<M> {
@@ -17,24 +34,31 @@ impl<M> Default for Members<M> {
         Self {
             unsettled: Vec::new(),
             totals: Totals::default(),
+            count: None,
         }
     }
 }
 
 impl<M: Member> Members<M> {
+    /// `depth` is that of the scope, here and below.
     #[inline]
-    pub(crate) fn insert(&mut self, member: Arc<M>) {
-        member.set_index(self.unsettled.len());
+    pub(crate) fn insert(&mut self, member: Arc<M>, depth: usize) {
+        member.set_index(depth, self.unsettled.len());
         self.unsettled.push(member);
     }
 
+    /// Moves a member to the totals.
     #[inline]
-    pub(crate) fn remove(&mut self, member: &M) -> Arc<M> {
-        let index = member.index();
+    pub(crate) fn settle(&mut self, member: &M, depth: usize, settling: Settling<'_>) -> Arc<M> {
+        self.totals.settled(settling);
+        let mut index = member.index(depth);
+        if self.count.is_some() {
+            index = self.settle_during_count(index, depth, settling);
+        }
         let removed = self.unsettled.swap_remove(index);
         debug_assert!(std::ptr::eq(&raw const *removed, member));
         if let Some(moved) = self.unsettled.get(index) {
-            moved.set_index(index);
+            moved.set_index(depth, index);
         }
         if let Some(target) = shrink::target(self.unsettled.len(), self.unsettled.capacity()) {
             self.unsettled.shrink_to(target);
@@ -42,20 +66,123 @@ impl<M: Member> Members<M> {
         removed
     }
 
+    /// Takes the member at `index` out of those that are not counted, and returns where it
+    /// is then.
+    #[cold]
+    fn settle_during_count(&mut self, index: usize, depth: usize, it: Settling<'_>) -> usize {
+        let count = self.count.as_mut().filter(|count| index < count.end);
+        let Some(count) = count else {
+            return index;
+        };
+        count.settled.settled(it);
+        // The last one that is not counted takes its place, so that those stay together.
+        count.end -= 1;
+        self.unsettled.swap(index, count.end);
+        self.unsettled[index].set_index(depth, index);
+        count.end
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.unsettled.is_empty()
     }
 
-    /// Fills `batch` to its capacity with the members just before index `end`, and returns
-    /// the index of the first of them.
-    pub(crate) fn batch_before(&self, end: usize, batch: &mut Vec<Arc<M>>) -> usize {
+    /// The members just before index `end`, and the index of the first of them: what is
+    /// looked at under one lock (I10).
+    pub(crate) fn portion_before(&self, end: usize) -> (usize, &[Arc<M>]) {
         let end = end.min(self.unsettled.len());
-        let begin = end.saturating_sub(batch.capacity());
-        batch.extend_from_slice(&self.unsettled[begin..end]);
-        begin
+        let begin = end.saturating_sub(PORTION);
+        (begin, &self.unsettled[begin..end])
     }
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Arc<M>> {
-        self.unsettled.iter()
+    /// Counts the next portion, and returns whether all are counted. Each that was there at
+    /// the first call is counted once: as a member or in the totals. The caller sees to it
+    /// that there is one count at a time.
+    pub(super) fn count(&mut self, stats: &mut Stats) -> bool {
+        let end = match &self.count {
+            Some(count) => count.end,
+            None => {
+                *stats += &self.totals;
+                self.unsettled.len()
+            }
+        };
+        let (begin, portion) = self.portion_before(end);
+        for member in portion {
+            stats.count(member.state());
+        }
+        if begin == 0 {
+            if let Some(count) = self.count.take() {
+                *stats += &count.settled;
+            }
+            return true;
+        }
+        let count = self.count.get_or_insert_with(|| {
+            Box::new(Count {
+                end,
+                settled: Totals::default(),
+            })
+        });
+        count.end = begin;
+        false
+    }
+}
+
+#[cfg(all(test, not(hangup_loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::{Member, Members, Stats};
+    use crate::id::ConnectionId;
+    use crate::state::State;
+
+    struct Looked {
+        index: AtomicUsize,
+        looks: Arc<AtomicUsize>,
+    }
+
+    impl Member for Looked {
+        fn id(&self) -> ConnectionId {
+            unreachable!("the shard is given")
+        }
+
+        fn state(&self) -> State {
+            self.looks.fetch_add(1, Ordering::Relaxed);
+            State::Pending
+        }
+
+        fn index(&self, _: usize) -> usize {
+            self.index.load(Ordering::Relaxed)
+        }
+
+        fn set_index(&self, _: usize, index: usize) {
+            self.index.store(index, Ordering::Relaxed);
+        }
+
+        fn mark_settled(&self) -> bool {
+            unreachable!("none settles")
+        }
+    }
+
+    #[test]
+    fn i10_no_more_than_a_portion_is_looked_at_at_once() {
+        let (mut members, looks) = (Members::default(), Arc::default());
+        for _ in 0..1_000 {
+            let member = Looked {
+                index: AtomicUsize::new(0),
+                looks: Arc::clone(&looks),
+            };
+            members.insert(Arc::new(member), 0);
+        }
+        let (mut stats, mut most, mut calls) = (Stats::default(), 0, 0);
+        loop {
+            let ended = members.count(&mut stats);
+            most = most.max(looks.swap(0, Ordering::Relaxed));
+            calls += 1;
+            if ended {
+                break;
+            }
+        }
+        assert_eq!((stats.pending, most, calls), (1_000, 256, 4));
+        assert_eq!(members.portion_before(usize::MAX).1.len(), 256);
     }
 }

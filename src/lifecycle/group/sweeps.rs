@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::sync::baton::Baton;
 use crate::sync::{AtomicU32, Mutex, Ordering, lock};
-use crate::time::FIRST;
+use crate::time::{SweepClock, SweepTime};
 
 pub(crate) struct Sweeps {
     /// The time between two sweeps of a task; `None` if the application sweeps by hand.
@@ -15,11 +15,9 @@ pub(crate) struct Sweeps {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     baton: Baton,
-    first: Option<Instant>,
-    latest: u64,
+    clock: SweepClock,
     /// The task that sweeps.
     sweeper: Option<SweeperId>,
 }
@@ -31,30 +29,38 @@ pub(crate) struct SweeperId(Arc<AtomicU32>);
 /// A sweep that is running, until this is dropped.
 pub(crate) struct Sweeping<'a>(&'a Sweeps);
 
-/// In three hundred years.
-const LAST: u64 = u64::MAX / 2;
-
 impl Sweeps {
-    pub(crate) fn new(every: Option<Duration>) -> Self {
+    /// `period` is the time between two sweeps, if that is known.
+    pub(crate) fn new(every: Option<Duration>, period: Option<Duration>) -> Self {
         Self {
             every,
             has_sweeper: AtomicU32::new(0),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                baton: Baton::default(),
+                clock: SweepClock::new(period),
+                sweeper: None,
+            }),
         }
     }
 
-    /// Begins a sweep, unless one is running. Returns its time in nanoseconds since the
-    /// first sweep, which never goes back.
-    pub(crate) fn begin(&self, now: Instant) -> Option<(Sweeping<'_>, u64)> {
+    /// Begins a sweep, unless one is running, and returns its time.
+    pub(crate) fn begin(&self, now: Instant) -> Option<(Sweeping<'_>, SweepTime)> {
         let mut state = lock(&self.state);
         if !state.baton.take(|| ()) {
             return None;
         }
-        let first = *state.first.get_or_insert(now);
-        let nanos = now.saturating_duration_since(first).as_nanos();
-        let nanos = u64::try_from(nanos).unwrap_or(LAST).min(LAST) + FIRST;
-        state.latest = state.latest.max(nanos);
-        Some((Sweeping(self), state.latest))
+        let time = state.clock.sweep(now);
+        Some((Sweeping(self), time))
+    }
+
+    /// The time of the latest sweep.
+    pub(crate) fn latest(&self) -> SweepTime {
+        lock(&self.state).clock.latest()
+    }
+
+    /// `instant` in the real time of the sweeps.
+    pub(crate) fn date(&self, instant: Instant) -> u64 {
+        lock(&self.state).clock.date(instant)
     }
 
     /// Whether some task sweeps.
