@@ -111,8 +111,7 @@ impl Registering {
     ///   in the same step that inserts, closed connections not counted.
     /// - [`KeyError::AlreadyJoined`] if this connection holds the key already.
     ///
-    /// On an error nothing has changed, and `key` and `value` are dropped: at once, or
-    /// after `Closed` at the latest when the connection has settled.
+    /// On an error nothing has changed, and `key` and `value` are dropped.
     pub fn join<K, V, S>(
         &mut self,
         registry: &Registry<K, V, S>,

@@ -134,8 +134,12 @@ where
             self.shared.call_hooks(hooks, hash, &slot);
         }
         match lifecycle.closed() {
-            // Closed since the first check: the slot was under the key for a moment.
-            Some(closed) => Err(KeyError::Closed(closed)),
+            // Closed since the first check: the slot was under the key for a moment. The owner
+            // has the duty to unwind, so it is still the newest one.
+            Some(closed) => {
+                lifecycle.release_claim();
+                Err(KeyError::Closed(closed))
+            }
             None => Ok((place, admitted)),
         }
     }

@@ -79,6 +79,7 @@ fn r2_r5_join_vs_close() {
         });
         let joined = setup.join(&registry, 1, Arc::clone(&value));
         closer.join().unwrap();
+        drop(setup);
         settled(&handle);
 
         if let Err(error) = joined {
@@ -86,7 +87,6 @@ fn r2_r5_join_vs_close() {
         }
         assert_eq!(Arc::strong_count(&value), 1, "a seat is left behind");
         assert_eq!(registry.len(), 0);
-        drop(setup);
         let mut newcomer = self::setup();
         newcomer.join(&registry, 1, value).unwrap();
     });
@@ -396,8 +396,10 @@ fn r14_close_where_vs_close() {
             let mine = registry.close_where(|_, ()| true, CloseReason::Shutdown);
             let others = closer.join().unwrap();
             assert_eq!(mine + usize::from(others), 2);
-            for (setup, undone) in &setups {
-                settled(&setup.handle());
+            for (setup, undone) in setups {
+                let handle = setup.handle();
+                drop(setup);
+                settled(&handle);
                 assert_eq!(undone.get(), 1);
             }
         });
@@ -419,8 +421,8 @@ fn r14_close_where_vs_go_live() {
         let other = spawn(move || setup.go_live());
         let closed = registry.close_where(|key, ()| *key == keys[1], CloseReason::Shutdown);
         assert_eq!(closed, 1);
-        assert_eq!(settled(&handle).closed.reason, CloseReason::Shutdown);
         drop(other.join().unwrap());
+        assert_eq!(settled(&handle).closed.reason, CloseReason::Shutdown);
         assert!(!spared.handle().state().is_closed());
     });
 }

@@ -480,8 +480,9 @@ fn r7_stats_vs_late_undo() {
             let handle = handle.clone();
             move || handle.close(CloseReason::Idle).unwrap()
         });
-        setup.on_close(|| {}).unwrap();
+        _ = setup.on_close(|| {});
         closer.join().unwrap();
+        drop(setup);
         assert_eq!(settled(&handle).undos_run, 1);
         assert_eq!(scope.stats().undos_run, 1);
     });

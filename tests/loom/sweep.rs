@@ -126,6 +126,7 @@ fn i1_sweep_vs_close() {
         });
         let swept = scope.sweep(now + LIMIT);
         assert_eq!(swept + closer.join().unwrap(), 1);
+        drop(setup);
         let reason = match swept {
             0 => CloseReason::Aborted,
             _ => CloseReason::Expired,
@@ -169,7 +170,9 @@ fn i1_sweep_vs_sweep() {
         });
         let mine = scope.sweep(now + LIMIT);
         assert_eq!(mine + other.join().unwrap(), 1);
-        settled(&setup.handle());
+        let handle = setup.handle();
+        drop(setup);
+        settled(&handle);
     });
 }
 

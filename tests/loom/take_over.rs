@@ -102,8 +102,7 @@ fn r23_take_over_vs_take_over() {
                     Err(KeyError::Closed(closed)) => return Err(closed),
                     Err(error) => panic!("{error}"),
                 }
-                setup.on_close(sole.undo()).unwrap();
-                block_on(setup.run(async { sole.acquire() }))?;
+                block_on(setup.run(async { sole.acquire() }).undo(sole.undo()))?;
                 setup.go_live()
             }
         };
@@ -180,6 +179,7 @@ fn r23_take_over_vs_close_of_the_newcomer() {
         let result = block_on(new.take_over(&registry, 1, 2));
         assert!(matches!(result, Err(KeyError::Closed(_))), "{result:?}");
         closer.join().unwrap();
+        drop(new);
         assert_eq!(undone.get(), 1);
         drop(stuck);
     });
@@ -196,17 +196,20 @@ fn i5_take_over_vs_join() {
             let (registry, value) = (registry.clone(), Arc::clone(&value));
             move || {
                 let joined = one.join(&registry, 1, value);
-                (joined, one)
+                let handle = one.handle();
+                // If it was superseded, the take-over waits for this.
+                drop(one);
+                (joined, handle)
             }
         });
         let mut two = setup();
         let taken = block_on(two.take_over(&registry, 1, Arc::clone(&value)));
         let (joined, one) = other.join().unwrap();
-        let closed = one.handle().state().is_closed();
+        let closed = one.state().closed();
         assert!(taken.is_ok());
         // It joined first and was superseded, or came later and may replace.
-        assert!(joined.is_ok() || closed);
-        drop((one, two));
+        assert!(joined.is_ok() || closed.is_some());
+        drop(two);
         assert_eq!(Arc::strong_count(&value), 1, "a seat is left behind");
     });
 }
@@ -223,12 +226,8 @@ fn r23_waiting_in_a_take_over_vs_close() {
         let (mut new, undone) = counted();
         let handle = new.handle();
         let closer = spawn({
-            let (handle, undone) = (handle.clone(), undone.clone());
-            move || {
-                handle.close(CloseReason::Aborted).unwrap();
-                assert_eq!(undone.get(), 1);
-                settled(&handle);
-            }
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).unwrap()
         });
         let mut taking = Box::pin(new.take_over(&registry, 1, Arc::clone(&value)));
         let polled = poll_once(taking.as_mut(), Waker::noop());
@@ -239,6 +238,8 @@ fn r23_waiting_in_a_take_over_vs_close() {
         drop(taking);
         assert_eq!(Arc::strong_count(&value), 1, "its place is left behind");
         drop(stuck);
+        drop(new);
+        settled(&handle);
         assert_eq!(undone.get(), 1);
     });
 }
@@ -273,6 +274,7 @@ fn i7_withdraw_vs_close_of_the_newcomer() {
         });
         drop(taking);
         closer.join().unwrap();
+        drop(new);
         assert_eq!(settled(&handle).undos_run, 1);
         assert_eq!(undone.get(), 1);
         assert_eq!(Arc::strong_count(&value), 1, "its place is left behind");
@@ -334,15 +336,16 @@ fn r23_withdraw_vs_take_over() {
         });
         drop(taking);
         drop(stuck);
+        let handle = one.handle();
+        // If it was superseded, the successor waits for this.
+        drop(one);
         let two = other.join().unwrap();
         assert!(two.handle().state().is_live());
-        match one.handle().state() {
-            State::Closed(closed) => assert_eq!(closed.reason, CloseReason::Superseded),
-            _ => {
-                let joined = one.join(&registry, 1, Arc::clone(&value));
-                assert_eq!(joined, Err(KeyError::Taken));
-            }
-        }
+        let reason = handle.state().closed().unwrap().reason;
+        assert!(matches!(
+            reason,
+            CloseReason::Superseded | CloseReason::Dropped
+        ));
         assert_eq!(registry.len(), 1);
         drop(two);
         assert_eq!(Arc::strong_count(&value), 1, "a place is left behind");

@@ -39,6 +39,7 @@ fn i2_settled_vs_close() {
                 move || undone.state()
             })
             .unwrap();
+        let setup = setup.go_live().unwrap();
         let closer = spawn({
             let handle = handle.clone();
             move || handle.close(CloseReason::Idle).unwrap()
@@ -108,7 +109,7 @@ fn i7_settled_vs_leaving() {
 fn i7_r14_settled_vs_scope() {
     model(|| {
         let scope = Scope::new();
-        let setup = scope.open().unwrap().register().unwrap();
+        let setup = scope.open().unwrap().register().unwrap().go_live().unwrap();
         let handle = setup.handle();
         let closer = spawn({
             let handle = handle.clone();
@@ -148,7 +149,8 @@ fn i7_waiter_gives_up_vs_close() {
 fn r22_two_waiters_vs_close_3() {
     model_3(3, || {
         let (setup, undone) = counted();
-        let handle = setup.handle();
+        let live = setup.go_live().unwrap();
+        let handle = live.handle();
         let waiter = spawn({
             let handle = handle.clone();
             move || block_on(handle.closed())
