@@ -71,7 +71,7 @@
 //!     // From this instant on `workers` shows it.
 //!     let live = setup.go_live()?;
 //!     let events = stream::once(async { "connected".to_owned() }).chain(stream::pending());
-//!     Ok(live.stream(events).farewell(|closed| Some(closed.reason.to_string())))
+//!     Ok(live.stream(events).farewell(|end| Some(end.reason().to_string())))
 //! }
 //!
 //! # futures::executor::block_on(async {
@@ -150,18 +150,18 @@ mod scope;
 #[cfg(feature = "tracing")]
 mod tracing;
 pub mod future;
+pub mod report;
 #[cfg(doctest)]
 mod misuse;
 
 pub use connection::{Closing, Live, Pending, Registering};
-pub use error::{KeyError, OpenError};
+pub use error::{Error, KeyError, OpenError};
 pub use id::ConnectionId;
-pub use lifecycle::group::Stats;
-pub use lifecycle::observer::{DrainEvent, Observer, Transition};
+pub use lifecycle::observer::Observer;
 pub use lifecycle::settled::Settled;
-pub use lifecycle::{End, Handle, WaitsFor};
+pub use lifecycle::{End, Handle};
 pub use registry::{Conflict, Member, Registry, RegistryBuilder};
-pub use scope::{AbandonedUndo, DrainReport, Scope, ScopeBuilder};
+pub use scope::{Scope, ScopeBuilder};
 #[doc(no_inline)]
 pub use state::{CloseReason, Closed, Phase, State};
 #[cfg(feature = "http-body")]

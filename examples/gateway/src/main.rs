@@ -30,8 +30,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
-use hangup::{CloseReason, Closed, Conflict, KeyError, Live, OpenError, Registry, Scope};
+use hangup::{CloseReason, Closed, Conflict, End, KeyError, Live, OpenError, Registry, Scope};
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -174,9 +175,9 @@ impl Gateway {
             let _timer = &timer;
             Ok(Event::default().comment("still here"))
         };
-        let farewell = |closed: Closed| {
+        let farewell = |end: End| {
             let event = Event::default().event("closed");
-            Some(Ok(event.data(closed.reason.to_string())))
+            Some(Ok(event.data(end.to_string())))
         };
         let events = live
             .stream(source)
@@ -298,9 +299,9 @@ async fn mcp(
                 frame
             })
         });
-    // It may be cut off anywhere: a blank line first.
-    let farewell = |closed: Closed| format!("\n\nevent: closed\ndata: {}\n\n", closed.reason);
-    let body = Body::new(body.farewell(move |closed| Some(farewell(closed).into())));
+    // Between two events; an event that is cut stays cut.
+    let farewell = |end: End| format!("event: closed\ndata: {end}\n\n");
+    let body = Body::new(body.farewell(move |end| Some(Frame::data(farewell(end).into()))));
     // Only what is about the events: the rest is about the upstream's connection.
     let mut response = (head.status, body).into_response();
     for name in [CONTENT_TYPE, CACHE_CONTROL] {
