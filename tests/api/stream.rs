@@ -235,7 +235,7 @@ fn a_panicking_source_goes_before_the_undo() {
 fn r27_accepted_and_then_closed() {
     let live = live();
     let handle = live.handle();
-    let (sender, receiver) = futures::channel::mpsc::unbounded();
+    let (sender, receiver) = mpsc::unbounded();
     let stream = live.stream(receiver).flush(3).farewell(|_| Some(100));
     let mut stream = task::spawn(stream);
     assert_pending!(stream.poll_next());
@@ -344,8 +344,8 @@ fn a_gate_may_close_or_keep_silent_before_the_source_is_polled() {
         Poll::Ready(Err(CloseReason::Lost)),
     ];
     let mut answers = answers.into_iter();
-    let polled = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let count = std::sync::Arc::clone(&polled);
+    let polled = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::clone(&polled);
     let source = stream::poll_fn(move |_| {
         count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         Poll::Ready(Some("item"))

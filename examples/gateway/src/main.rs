@@ -238,16 +238,21 @@ async fn worker_stream(
         .deadline(tokio::time::sleep(TAKE_OVER_DEADLINE))
         .await?;
 
-    // Undo first, then acquire: the step may have had its effect when it is
-    // dropped half way.
-    setup.on_close(router.undo(&name, JobRouter::undo_pause))?;
-    setup.run(router.pause(&name, latency)).await?;
-    setup.on_close(router.undo(&name, JobRouter::undo_register))?;
-    setup.run(router.register(&name, latency)).await?;
-    // This one takes its time. Whoever takes over waits for it, and so does a drain.
+    // Each undo bears a step that took no effect: the step may be dropped half way.
+    setup
+        .run(router.pause(&name, latency))
+        .undo(router.undo(&name, JobRouter::undo_pause))
+        .await?;
+    setup
+        .run(router.register(&name, latency))
+        .undo(router.undo(&name, JobRouter::undo_register))
+        .await?;
+    // This undo takes its time. A take-over waits for it, and so does a drain.
     let stopping = Arc::clone(router).undo_resume(name.clone());
-    setup.on_close_async(format!("stop {name}"), || stopping)?;
-    setup.run(router.resume(&name, latency)).await?;
+    setup
+        .run(router.resume(&name, latency))
+        .undo_async(format!("stop {name}"), || stopping)
+        .await?;
 
     let live = setup.go_live()?;
     Ok(gateway.events(live, stream::pending()))
