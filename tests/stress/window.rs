@@ -18,6 +18,8 @@ const SET_UPS: usize = 40_000;
 #[derive(Default)]
 struct Router {
     running: AtomicBool,
+    resumed: AtomicUsize,
+    paused: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -38,9 +40,15 @@ fn set_up(
 ) -> Result<Live, Error> {
     let pause = {
         let router = Arc::clone(router);
-        move || router.running.store(false, SeqCst)
+        move || {
+            router.running.store(false, SeqCst);
+            router.paused.fetch_add(1, SeqCst);
+        }
     };
-    let resume = async { router.running.store(true, SeqCst) };
+    let resume = async {
+        router.resumed.fetch_add(1, SeqCst);
+        router.running.store(true, SeqCst);
+    };
     let mut setup = scope.open()?.register()?;
     block_on(setup.take_over(workers, 0, ()))?;
     match order {
@@ -91,5 +99,11 @@ fn r26_closed_between_two_statements_of_the_set_up() {
         assert_eq!(hit.load(SeqCst), 0, "{order:?}: an undo hit a successor");
         assert!(scope.handles().is_empty());
         assert!(!router.running.load(SeqCst));
+        let (resumed, paused) = (router.resumed.load(SeqCst), router.paused.load(SeqCst));
+        // An undo comes first, so there may be more of them.
+        assert!(
+            paused >= resumed,
+            "{order:?}: {paused} undos of {resumed} steps"
+        );
     }
 }
