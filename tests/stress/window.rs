@@ -26,10 +26,33 @@ struct Router {
 enum Order {
     /// The undo in a statement of its own, before the step.
     UndoFirst,
-    /// The undo in a statement of its own, after the step.
-    UndoLater,
-    /// Both in one call.
+    /// The step hands out a guard, which a statement of its own keeps.
+    GuardLater,
+    /// The step hands out a guard and keeps it, in one call.
+    Guard,
+    /// The step and the undo in one call.
     OneCall,
+}
+
+/// Its drop pauses.
+struct Running(Arc<Router>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.pause();
+    }
+}
+
+impl Router {
+    fn resume(&self) {
+        self.resumed.fetch_add(1, SeqCst);
+        self.running.store(true, SeqCst);
+    }
+
+    fn pause(&self) {
+        self.running.store(false, SeqCst);
+        self.paused.fetch_add(1, SeqCst);
+    }
 }
 
 fn set_up(
@@ -40,14 +63,12 @@ fn set_up(
 ) -> Result<Live, Error> {
     let pause = {
         let router = Arc::clone(router);
-        move || {
-            router.running.store(false, SeqCst);
-            router.paused.fetch_add(1, SeqCst);
-        }
+        move || router.pause()
     };
-    let resume = async {
-        router.resumed.fetch_add(1, SeqCst);
-        router.running.store(true, SeqCst);
+    let resume = async { router.resume() };
+    let guarded = async {
+        router.resume();
+        Running(Arc::clone(router))
     };
     let mut setup = scope.open()?.register()?;
     block_on(setup.take_over(workers, 0, ()))?;
@@ -56,10 +77,11 @@ fn set_up(
             setup.on_close(pause)?;
             block_on(setup.run(resume))?;
         }
-        Order::UndoLater => {
-            block_on(setup.run(resume))?;
-            setup.on_close(pause)?;
+        Order::GuardLater => {
+            let guard = block_on(setup.run(guarded))?;
+            setup.hold(guard)?;
         }
+        Order::Guard => block_on(setup.run(guarded).hold(|guard| (guard, ())))?,
         Order::OneCall => block_on(setup.run(resume).undo(pause))?,
     }
     Ok(setup.go_live()?)
@@ -70,7 +92,12 @@ fn r26_closed_between_two_statements_of_the_set_up() {
     let _alone = alone();
     let long = std::env::var_os("HANGUP_LONG").is_some_and(|value| value == "1");
     let each = if long { 2_000_000 } else { SET_UPS } / THREADS;
-    for order in [Order::UndoFirst, Order::UndoLater, Order::OneCall] {
+    for order in [
+        Order::UndoFirst,
+        Order::GuardLater,
+        Order::Guard,
+        Order::OneCall,
+    ] {
         let (scope, workers) = (Scope::new(), Registry::new(Conflict::Replace));
         let router = Arc::new(Router::default());
         let (lived, hit) = (AtomicUsize::new(0), AtomicUsize::new(0));
