@@ -111,7 +111,10 @@ impl Registering {
     ///   in the same step that inserts, closed connections not counted.
     /// - [`KeyError::AlreadyJoined`] if this connection holds the key already.
     ///
-    /// On an error nothing has changed, and `key` and `value` are dropped.
+    /// On an error nothing has changed, and `key` and `value` are dropped. If this set-up is
+    /// dropped without another attempt that succeeds, the connection closes as
+    /// [`Rejected`](CloseReason::Rejected), so that a refusal is not counted as a client that
+    /// vanished.
     pub fn join<K, V, S>(
         &mut self,
         registry: &Registry<K, V, S>,
@@ -124,7 +127,13 @@ impl Registering {
         S: BuildHasher + Send + Sync + 'static,
     {
         self.release_claim();
-        let predecessors = registry.claim(self.owner.shared(), key, value)?;
+        let claimed = registry.claim(self.owner.shared(), key, value);
+        match claimed {
+            Ok(_) => self.owner.set_rejected(false),
+            Err(KeyError::Closed(_) | KeyError::AlreadyJoined) => {}
+            Err(_) => self.owner.set_rejected(true),
+        }
+        let predecessors = claimed?;
         if let Some(predecessors) = predecessors {
             self.claims().predecessors.push(predecessors);
         }
@@ -226,6 +235,7 @@ impl Registering {
     pub fn go_live(mut self) -> Result<Live, Closed> {
         self.release_claim();
         self.owner.go_live()?;
+        self.owner.set_rejected(false);
         let live = Live::new(self.owner);
         if let Some(claims) = self.claims {
             claims.close_predecessors();
