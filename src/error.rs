@@ -1,5 +1,7 @@
 //! The errors of admission. Those of the state machine are beside it.
 
+use std::time::Duration;
+
 use crate::runtime::NoRuntime;
 use crate::state::Closed;
 
@@ -45,6 +47,18 @@ pub enum KeyError {
     /// [`Conflict::Share`](crate::Conflict::Share).
     #[error("the key is full")]
     Full,
+    /// There will be room without any other connection being closed: one that holds the key
+    /// has closed and has not settled. Instead of `Taken` or `Full`. Try again soon, or wait
+    /// for [`Registry::settled`](crate::Registry::settled).
+    #[error("the key is about to be free: what held it has closed and is being undone")]
+    Settling,
+    /// The holder is not replaced yet: see
+    /// [`min_hold`](crate::RegistryBuilder::min_hold).
+    #[error("the holder of the key is safe for another {retry_after:?}")]
+    Held {
+        /// How long the holder is still safe.
+        retry_after: Duration,
+    },
     /// This very connection holds the key already.
     #[error("the connection holds this key already")]
     AlreadyJoined,
@@ -52,4 +66,9 @@ pub enum KeyError {
     /// settled.
     #[error("the predecessor has not settled in time")]
     TimedOut,
+    /// The registry has a [`min_hold`](crate::RegistryBuilder::min_hold), and there is no
+    /// runtime to tell the time: the scope [was given none](crate::ScopeBuilder::runtime),
+    /// and the caller is in none.
+    #[error(transparent)]
+    NoRuntime(#[from] NoRuntime),
 }

@@ -153,7 +153,7 @@ pub mod future;
 #[cfg(doctest)]
 mod misuse;
 
-pub use connection::{Closing, Live, Pending, Registering};
+pub use connection::{Closing, Live, Pending, Registering, Taken};
 pub use error::{KeyError, OpenError};
 pub use id::ConnectionId;
 pub use lifecycle::group::Stats;

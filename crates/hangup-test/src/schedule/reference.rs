@@ -175,11 +175,11 @@ impl Reference {
             return Outcome::Closed;
         }
         let held = self.holders(at);
-        let is_open = |who: &&usize| !self.connections[who].state.is_closed();
-        let open = held.iter().filter(is_open).count();
         match self.shape.registries[at.registry] {
-            Conflict::Reject if open > 0 => return Outcome::Refused,
-            Conflict::Share { max_per_key } if open >= max_per_key => return Outcome::Refused,
+            Conflict::Reject if !held.is_empty() => return Outcome::Refused,
+            Conflict::Share { max_per_key } if held.len() >= max_per_key.get() => {
+                return Outcome::Refused;
+            }
             Conflict::Replace => {
                 let replaced = held.into_iter().map(|held| (held, at));
                 self.at(who).replaces.extend(replaced);
