@@ -7,7 +7,7 @@ use std::env;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,10 +46,6 @@ fn members(conflict: Conflict) -> Members {
     Registry::with_hasher(conflict, BuildHasherDefault::default())
 }
 
-fn unbounded() -> Conflict {
-    Conflict::share_unbounded()
-}
-
 fn timed<T>(run: impl FnOnce() -> T) -> (f64, T) {
     let start = Instant::now();
     let value = run();
@@ -62,7 +58,7 @@ fn unsettled() {
     for (name, conflict) in [
         ("Replace", Conflict::Replace),
         ("Reject", Conflict::Reject),
-        ("Share", unbounded()),
+        ("Share", Conflict::share_unbounded()),
     ] {
         for count in [8_000, 16_000, 32_000] {
             let run = |asynchronous: bool| {
@@ -71,7 +67,8 @@ fn unsettled() {
                     for _ in 0..count {
                         let mut setup = setup(&scope);
                         if asynchronous {
-                            setup.on_close_async("undo", || tokio::time::sleep(UNDO));
+                            let undo = || tokio::time::sleep(UNDO);
+                            setup.on_close_async("undo", undo).unwrap();
                         }
                         let _: Result<_, _> = setup.join(&members, 1, ());
                     }
@@ -91,7 +88,7 @@ fn unsettled() {
 fn set_up() {
     println!("set_up: one look-up of a key under which so many are being set up [ms]");
     for count in [10_000, 100_000, 1_000_000] {
-        let (scope, members) = (Scope::new(), members(unbounded()));
+        let (scope, members) = (Scope::new(), members(Conflict::share_unbounded()));
         let _crowd: Vec<_> = (0..count)
             .map(|_| {
                 let mut setup = setup(&scope);
@@ -131,11 +128,12 @@ fn take_overs() {
                 let (scope, members) = (scope.clone(), members.clone());
                 let mut taking: Pin<Box<dyn Future<Output = bool>>> = Box::pin(async move {
                     let mut setup = setup(&scope);
-                    setup.on_close_async("undo", || tokio::time::sleep(UNDO));
+                    let undo = || tokio::time::sleep(UNDO);
+                    setup.on_close_async("undo", undo).unwrap();
                     setup.take_over(&members, 1, ()).await.is_ok()
                 });
                 let mut cx = Context::from_waker(Waker::noop());
-                if let Poll::Pending = taking.as_mut().poll(&mut cx) {
+                if taking.as_mut().poll(&mut cx).is_pending() {
                     waiting.push(taking);
                 }
             }
@@ -149,7 +147,7 @@ fn take_overs() {
 fn latency() {
     println!("latency: look-ups of another key of the same shard [us]");
     const CROWD: u64 = 1_000_000;
-    let (scope, members) = (Scope::new(), members(unbounded()));
+    let (scope, members) = (Scope::new(), members(Conflict::share_unbounded()));
     let shard = |key: u64| BuildHasherDefault::<DefaultHasher>::default().hash_one(key) >> 32 & 31;
     let other = (2..).find(|key| shard(*key) == shard(1)).unwrap();
     let mut beside = setup(&scope);

@@ -359,12 +359,13 @@ impl Lifecycle {
         inner.memberships.push(membership);
     }
 
-    /// The orders of the recorded slots under keys with this hash. For the owner.
-    pub(crate) fn orders_under(&self, hash: u64) -> Vec<u64> {
+    /// The orders of the recorded slots under keys with this hash, among them all of this
+    /// registry. For the owner.
+    pub(crate) fn orders_under(&self, registry: *const (), hash: u64) -> Vec<u64> {
         if !self.word.load().has_parts() {
             return Vec::new();
         }
-        lock(&self.inner).memberships.orders_under(hash)
+        lock(&self.inner).memberships.orders_under(registry, hash)
     }
 
     /// Removes the newest slot before the end. For the owner.

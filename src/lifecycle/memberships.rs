@@ -92,22 +92,22 @@ impl Memberships {
         held.map(|held| &held.membership)
     }
 
-    /// The orders of the places with this hash.
-    pub(super) fn orders_under(&self, hash: u64) -> Vec<u64> {
-        let index = self
-            .0
-            .as_ref()
-            .and_then(|top| top.below.as_deref()?.index.as_deref());
-        let indexed = index
-            .into_iter()
-            .flat_map(|index| index.range((hash, 0)..=(hash, u64::MAX)));
+    /// The orders of the places with this hash, among them all of this registry.
+    pub(super) fn orders_under(&self, registry: *const (), hash: u64) -> Vec<u64> {
+        let top = self.0.as_ref();
+        let index = top.and_then(|top| top.below.as_deref()?.index.as_deref());
+        let mut orders = Vec::new();
         // Without an index there are few.
-        let searched = self.iter().take(if index.is_some() { 1 } else { FEW + 1 });
-        let searched = searched
-            .map(|it| it.place)
-            .filter(|place| place.hash == hash);
-        let searched = searched.map(|place| place.order);
-        searched.chain(indexed.map(|(_, order)| *order)).collect()
+        for held in self.iter().take(if index.is_some() { 1 } else { FEW + 1 }) {
+            if held.place.hash == hash && Arc::as_ptr(&held.registry).cast() == registry {
+                orders.push(held.place.order);
+            }
+        }
+        if let Some(index) = index {
+            let indexed = index.range((hash, 0)..=(hash, u64::MAX));
+            orders.extend(indexed.map(|(_, order)| *order));
+        }
+        orders
     }
 }
 

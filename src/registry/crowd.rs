@@ -31,8 +31,9 @@ pub(super) struct Crowd<K, V> {
     shown: Slots<K, V>,
     set_aside: Slots<K, V>,
     closed: Slots<K, V>,
-    /// The take-overs that wait for their predecessors, by the order of their slot.
-    claims: BTreeMap<u64, Departed>,
+    /// The take-overs that wait for their predecessors, with the order of their slot.
+    newest_claim: Option<(u64, Departed)>,
+    older_claims: BTreeMap<u64, Departed>,
     /// Where the latest refusal stopped to look for closed slots.
     probed: u64,
 }
@@ -57,7 +58,8 @@ impl<K, V> Default for Crowd<K, V> {
             shown: BTreeMap::new(),
             set_aside: BTreeMap::new(),
             closed: BTreeMap::new(),
-            claims: BTreeMap::new(),
+            newest_claim: None,
+            older_claims: BTreeMap::new(),
             probed: 0,
         }
     }
@@ -69,7 +71,7 @@ impl<K, V> Crowd<K, V> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0 && self.claims.is_empty()
+        self.len() == 0 && self.newest_claim.is_none()
     }
 
     fn each(&self) -> [&Slots<K, V>; 3] {
@@ -125,22 +127,26 @@ impl<K, V> Crowd<K, V> {
     }
 
     pub(super) fn begin_claim(&mut self, order: u64) {
-        self.claims.insert(order, Departed::default());
+        let older = self.newest_claim.replace((order, Departed::default()));
+        self.older_claims.extend(older);
     }
 
     pub(super) fn end_claim(&mut self, order: u64) -> Option<Departed> {
-        self.claims.remove(&order)
+        if let Some((_, told)) = self.newest_claim.take_if(|(newest, _)| *newest == order) {
+            self.newest_claim = self.older_claims.pop_last();
+            return Some(told);
+        }
+        self.older_claims.remove(&order)
     }
 
     /// Tells the take-over that comes next after a slot how that slot has left, and hands on
     /// what a take-over that has not succeeded was told.
     pub(super) fn departed(&mut self, order: u64, exit: Exit) {
-        if self.claims.is_empty() {
-            return;
-        }
-        let told = self.claims.remove(&order).unwrap_or_default();
-        let after = self.claims.range_mut((Excluded(order), Unbounded)).next();
-        if let Some((_, next)) = after {
+        let told = self.end_claim(order).unwrap_or_default();
+        let older = self.older_claims.range_mut((Excluded(order), Unbounded));
+        let newest = self.newest_claim.as_mut().filter(|it| it.0 > order);
+        let next = older.map(|(_, next)| next).next();
+        if let Some(next) = next.or(newest.map(|(_, next)| next)) {
             let (all, unclean) = match exit {
                 Exit::Settling { clean } => (1, usize::from(!clean)),
                 Exit::Withdrawn => (0, 0),
