@@ -222,10 +222,9 @@ impl Reference {
 
     fn end_step(&mut self, who: usize) -> Outcome {
         let connection = self.at(who);
-        let taking_over = connection.owner != Owner::InStep;
         connection.owner = Owner::Registering;
         if connection.state.is_closed() {
-            self.end_closed(who, taking_over);
+            self.unwind_unless_owned(who);
             return Outcome::Closed;
         }
         Outcome::Done
@@ -250,7 +249,7 @@ impl Reference {
         let taking_over = connection.owner != Owner::InStep;
         connection.owner = Owner::Registering;
         if connection.state.is_closed() {
-            self.end_closed(who, taking_over);
+            self.unwind_unless_owned(who);
         } else if taking_over {
             let given_back = connection.places.pop().map(|at| (who, at));
             for other in self.connections.values_mut() {
@@ -287,14 +286,6 @@ impl Reference {
             self.unwind_unless_owned(who);
         }
         true
-    }
-
-    /// The step or the take-over of a closed connection is over.
-    fn end_closed(&mut self, who: usize, taking_over: bool) {
-        if taking_over && self.shape.owner_undoes {
-            self.at(who).places.pop();
-        }
-        self.unwind_unless_owned(who);
     }
 
     /// Undoes a closed connection, unless its owner is to do so when it is dropped.
