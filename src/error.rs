@@ -48,6 +48,18 @@ pub enum KeyError {
     /// [`Conflict::Share`](crate::Conflict::Share).
     #[error("the key is full")]
     Full,
+    /// There will be room without any other connection being closed: one that holds the key
+    /// has closed and has not settled. Instead of `Taken` or `Full`. Try again soon, or wait
+    /// for [`Registry::settled`](crate::Registry::settled).
+    #[error("the key is about to be free: what held it has closed and is being undone")]
+    Settling,
+    /// The holder is not replaced yet: see
+    /// [`min_hold`](crate::RegistryBuilder::min_hold).
+    #[error("the holder of the key is safe for another {retry_after:?}")]
+    Held {
+        /// How long the holder is still safe.
+        retry_after: Duration,
+    },
     /// This very connection holds the key already.
     #[error("the connection holds this key already")]
     AlreadyJoined,
@@ -55,6 +67,11 @@ pub enum KeyError {
     /// settled.
     #[error("the predecessor has not settled in time")]
     TimedOut,
+    /// The registry has a [`min_hold`](crate::RegistryBuilder::min_hold), and there is no
+    /// runtime to tell the time: the scope [was given none](crate::ScopeBuilder::runtime),
+    /// and the caller is in none.
+    #[error(transparent)]
+    NoRuntime(#[from] NoRuntime),
 }
 
 /// Why a connection was not set up: one error over those of the steps to it, for `?`.
@@ -69,6 +86,8 @@ pub enum KeyError {
 /// | [`Full`](OpenError::Full) | 503 | 5 s | 8 `RESOURCE_EXHAUSTED` | 1013 | ends, for good |
 /// | [`Taken`](KeyError::Taken) | 409 | | 6 `ALREADY_EXISTS` | 1008 | ends, for good |
 /// | [`KeyError::Full`] | 429 | 5 s | 8 `RESOURCE_EXHAUSTED` | 1013 | ends, for good |
+/// | [`Settling`](KeyError::Settling) | 503 | 1 s | 14 `UNAVAILABLE` | 1013 | ends, for good |
+/// | [`Held`](KeyError::Held) | 409 | what it says | 10 `ABORTED` | 1013 | ends, for good |
 /// | [`TimedOut`](KeyError::TimedOut) | 503 | 1 s | 14 `UNAVAILABLE` | 1013 | ends, for good |
 /// | [`AlreadyJoined`](KeyError::AlreadyJoined), `NoRuntime` | 500 | | 13 `INTERNAL` | 1011 | ends, for good |
 /// | `Superseded` | 409 | | 10 `ABORTED` | 1008 | ends, for good |
@@ -131,6 +150,7 @@ impl From<KeyError> for Error {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Closed(closed) => Self::Closed(closed),
+            KeyError::NoRuntime(error) => Self::NoRuntime(error),
             _ => Self::Key(error),
         }
     }
@@ -200,7 +220,12 @@ impl Error {
             Self::Open(_) => answer(503, Some(5), 8, 1013),
             Self::Key(KeyError::Taken) => answer(409, None, 6, 1008),
             Self::Key(KeyError::Full) => answer(429, Some(5), 8, 1013),
-            Self::Key(KeyError::TimedOut) => answer(503, Some(1), 14, 1013),
+            Self::Key(KeyError::TimedOut | KeyError::Settling) => answer(503, Some(1), 14, 1013),
+            Self::Key(KeyError::Held { retry_after }) => {
+                // Whole seconds: not before that time.
+                let seconds = retry_after.as_secs_f64().ceil() as u64;
+                answer(409, Some(seconds), 10, 1013)
+            }
             Self::Key(_) | Self::NoRuntime(_) => answer(500, None, 13, 1011),
             Self::Closed(closed) => match closed.reason {
                 CloseReason::Shutdown => answer(503, Some(1), 14, 1001),
@@ -225,7 +250,12 @@ mod tests {
             let from = Phase::Registering;
             Closed { reason, from }
         };
-        let table: [(Error, u16, Option<u64>, u32, u16); 10] = [
+        let held = KeyError::Held {
+            retry_after: Duration::from_millis(2500),
+        };
+        let table: [(Error, u16, Option<u64>, u32, u16); 12] = [
+            (KeyError::Settling.into(), 503, Some(1), 14, 1013),
+            (held.into(), 409, Some(3), 10, 1013),
             (OpenError::Draining.into(), 503, Some(1), 14, 1001),
             (OpenError::Full.into(), 503, Some(5), 8, 1013),
             (KeyError::Taken.into(), 409, None, 6, 1008),

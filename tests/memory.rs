@@ -15,9 +15,7 @@ fn connect(scope: &Scope, registry: &Registry<u64, u64>, key: u64) -> Live {
 
 #[test]
 fn a_burst_leaves_no_memory_behind() {
-    let crowd = Conflict::Share {
-        max_per_key: usize::MAX,
-    };
+    let crowd = Conflict::share_unbounded();
     let remembering = Registry::builder(crowd).remember_closes(10).build();
     // Each key for itself, all under one key, and a few remembered.
     let bursts = [

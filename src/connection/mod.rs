@@ -27,5 +27,5 @@ pub use registering::Registering;
 pub use run::Run;
 pub use spawn::Spawned;
 pub use step::{Holding, Step};
-pub use take_over::TakeOver;
+pub use take_over::{TakeOver, Taken};
 pub use track::Tracked;

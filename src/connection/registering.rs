@@ -6,7 +6,8 @@ use std::hash::{BuildHasher, Hash};
 use super::Live;
 use super::owner::{Owner, owner_methods};
 use crate::error::KeyError;
-use crate::lifecycle::Handle;
+use crate::id::ConnectionId;
+use crate::lifecycle::{Handle, Place};
 use crate::registry::{DynPredecessors, Registry};
 use crate::state::{CloseReason, Closed};
 
@@ -108,8 +109,11 @@ impl Registering {
     /// - [`KeyError::Closed`] if the connection has closed, whatever else is so: under
     ///   `Replace` a later newcomer may have gone live in the meantime.
     /// - [`KeyError::Taken`] and [`KeyError::Full`] by the policy; decided
-    ///   in the same step that inserts, closed connections not counted.
+    ///   in the same step that inserts. A connection counts until it has settled.
+    /// - [`KeyError::Settling`] instead of these, if the key is about to be free.
     /// - [`KeyError::AlreadyJoined`] if this connection holds the key already.
+    /// - [`KeyError::Held`] under `Replace`, and [`KeyError::NoRuntime`], if the registry has
+    ///   a [`min_hold`](crate::RegistryBuilder::min_hold).
     ///
     /// On an error nothing has changed, and `key` and `value` are dropped. If this set-up is
     /// dropped without another attempt that succeeds, the connection closes as
@@ -140,22 +144,25 @@ impl Registering {
         Ok(())
     }
 
-    /// Claims the key for a take-over, and returns the connections that hold it.
-    pub(super) fn claim_all<K, V, S>(
+    /// Claims the key for a take-over, and closes the connections that hold it.
+    pub(super) fn claim_alone<K, V, S>(
         &mut self,
         registry: &Registry<K, V, S>,
         key: K,
         value: V,
-    ) -> Result<Vec<Handle>, KeyError>
+    ) -> Result<Place, KeyError>
     where
         K: Hash + Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
         S: BuildHasher + Send + Sync + 'static,
     {
         self.release_claim();
-        let held = registry.claim_all(self.owner.shared(), key, value)?;
+        let (place, held) = registry.claim_alone(self.owner.shared(), key, value)?;
         self.claims().waiting = true;
-        Ok(held)
+        let by = self.owner.id();
+        held.iter()
+            .for_each(|predecessor| supersede(predecessor, by));
+        Ok(place)
     }
 
     /// The take-over has succeeded: the slot stays.
@@ -238,14 +245,14 @@ impl Registering {
         self.owner.set_rejected(false);
         let live = Live::new(self.owner);
         if let Some(claims) = self.claims {
-            claims.close_predecessors();
+            claims.close_predecessors(live.id());
         }
         Ok(live)
     }
 }
 
 impl Claims {
-    fn close_predecessors(self) {
+    fn close_predecessors(self, by: ConnectionId) {
         // All of them are read before the first one is closed: one of them may be looked up
         // under another key.
         let handles: Vec<_> = self
@@ -253,11 +260,16 @@ impl Claims {
             .iter()
             .flat_map(|it| it.handles())
             .collect();
-        for handle in handles {
-            // `Err` means that it closed before, for another reason.
-            let _: Result<(), Closed> = handle.close(CloseReason::Superseded);
-        }
+        handles
+            .iter()
+            .for_each(|predecessor| supersede(predecessor, by));
     }
+}
+
+fn supersede(predecessor: &Handle, by: ConnectionId) {
+    let lifecycle = predecessor.lifecycle();
+    // `Err` means that it closed before, for another reason.
+    let _: Result<(), Closed> = lifecycle.close_with(CloseReason::Superseded, None, Some(by));
 }
 
 impl fmt::Debug for Registering {

@@ -10,9 +10,8 @@ use pin_project_lite::pin_project;
 
 use super::Registering;
 use crate::error::KeyError;
-use crate::lifecycle::{FailOnPanic, Handle, WaitForSettled, WakerSlot};
-use crate::registry::Registry;
-use crate::state::{CloseReason, Closed};
+use crate::lifecycle::{FailOnPanic, Place, WaitForSettled, WakerSlot};
+use crate::registry::{Departed, Registry};
 
 pin_project! {
     /// Future of [`Registering::take_over`](crate::Registering::take_over).
@@ -28,9 +27,34 @@ pin_project! {
 }
 
 enum Progress<K, V> {
-    NotStarted { key: K, value: V },
-    Waiting { predecessors: Vec<WaitForSettled> },
+    NotStarted {
+        key: K,
+        value: V,
+    },
+    Waiting {
+        place: Place,
+        predecessor: Option<WaitForSettled>,
+    },
     Ended,
+}
+
+/// The predecessors of a connection that has [taken a key over](Registering::take_over).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Taken {
+    /// How many connections held the key and had not settled when the take-over began.
+    pub predecessors: usize,
+    /// How many of them have an undo that was abandoned or panicked: what it was to undo may
+    /// still be there. What they are is in [`Settled`](crate::Settled).
+    pub unclean: usize,
+}
+
+impl Taken {
+    /// Whether everything that the predecessors did is undone.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.unclean == 0
+    }
 }
 
 /// Gives the place back when it is dropped, unless it was won.
@@ -49,7 +73,8 @@ impl Registering {
     /// settled.
     ///
     /// When this returns `Ok`, none of the predecessors is in a step any more, and all
-    /// that they registered to be undone is undone: nothing of that can touch what
+    /// that they registered to be undone is undone, or was given up, which
+    /// [`Taken::is_clean`] tells: nothing of that can touch what
     /// this set-up does next. There are never two owners at once. Of two newcomers
     /// the later one wins, and the earlier one ends `Superseded`. Only what a predecessor
     /// brought as key and value may be about to be dropped still: if that matters,
@@ -63,10 +88,12 @@ impl Registering {
     /// - [`KeyError::Closed`] if the connection closes, also while it waits.
     /// - [`KeyError::AlreadyJoined`] if this connection holds the key already.
     /// - [`KeyError::TimedOut`] if the deadline passes.
+    /// - [`KeyError::Held`] and [`KeyError::NoRuntime`] if the registry has a
+    ///   [`min_hold`](crate::RegistryBuilder::min_hold).
     ///
     /// On an error this connection has no place under the key, other than one that it had
-    /// `AlreadyJoined`. The predecessors are closed, unless it had, or this connection had
-    /// closed before.
+    /// `AlreadyJoined`. The predecessors are closed after `TimedOut`, and after `Closed` if
+    /// this connection closed while it waited.
     ///
     /// # Cancel safety
     ///
@@ -108,12 +135,13 @@ impl<'a, K, V, S> TakeOver<'a, K, V, S> {
     ///
     /// - end this connection, and let the client come back;
     /// - try again: the next take-over waits for the same predecessor;
-    /// - go on at one's own risk with [`join`](crate::Registering::join), for which a
-    ///   closed predecessor is none: its undo may then hit what this set-up acquires.
+    /// - go on at one's own risk with [`join`](crate::Registering::join) under
+    ///   [`Conflict::Replace`](crate::Conflict::Replace), for which a closed predecessor is
+    ///   none: its undo may then hit what this set-up acquires.
     ///
     /// If `deadline` completes in the same poll in which the last predecessor turns out
     /// to have settled, the take-over has succeeded. If it panics, the connection closes
-    /// as [`Failed`](CloseReason::Failed).
+    /// as [`Failed`](crate::CloseReason::Failed).
     ///
     /// # Examples
     ///
@@ -134,7 +162,7 @@ impl<'a, K, V, S> TakeOver<'a, K, V, S> {
     ///     .deadline(tokio::time::sleep(Duration::from_secs(5)));
     /// match taking.await {
     ///     Err(KeyError::TimedOut) => println!("503, come back later"),
-    ///     taken => taken?,
+    ///     taken => assert!(taken?.is_clean()),
     /// }
     /// # assert!(setup.go_live().is_ok());
     /// # Ok(())
@@ -161,22 +189,17 @@ where
     S: BuildHasher + Send + Sync + 'static,
     D: Future,
 {
-    type Output = Result<(), KeyError>;
+    type Output = Result<Taken, KeyError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let setup = &mut *this.newcomer.0;
         // Whatever returns without putting it back has ended.
-        let mut predecessors = match std::mem::replace(this.progress, Progress::Ended) {
+        let (place, mut predecessor) = match std::mem::replace(this.progress, Progress::Ended) {
             Progress::NotStarted { key, value } => {
-                let held = setup.claim_all(this.registry, key, value)?;
-                for predecessor in &held {
-                    // Whatever reason it had before ours, it is closed.
-                    let _: Result<(), Closed> = predecessor.close(CloseReason::Superseded);
-                }
-                held.iter().map(Handle::settled).collect()
+                (setup.claim_alone(this.registry, key, value)?, None)
             }
-            Progress::Waiting { predecessors } => predecessors,
+            Progress::Waiting { place, predecessor } => (place, predecessor),
             Progress::Ended => panic!("`TakeOver` polled after completion"),
         };
 
@@ -185,9 +208,15 @@ where
             setup.release_claim();
             return Poll::Ready(Err(closed.into()));
         }
-        if poll_all(&mut predecessors, cx).is_ready() {
+        if let Poll::Ready(departed) = poll_turn(this.registry, place, &mut predecessor, cx) {
             setup.confirm_claim();
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(match setup.lifecycle().closed() {
+                Some(closed) => Err(closed.into()),
+                None => Ok(Taken {
+                    predecessors: departed.all,
+                    unclean: departed.unclean,
+                }),
+            });
         }
         if this.deadline.is_some() {
             let deadline = this.deadline.as_mut();
@@ -197,18 +226,33 @@ where
                 return Poll::Ready(Err(KeyError::TimedOut));
             }
         }
-        *this.progress = Progress::Waiting { predecessors };
+        *this.progress = Progress::Waiting { place, predecessor };
         Poll::Pending
     }
 }
 
-/// One after the other: it takes them all.
-fn poll_all(predecessors: &mut Vec<WaitForSettled>, cx: &mut Context<'_>) -> Poll<()> {
-    while let Some(next) = predecessors.last_mut() {
-        ready!(Pin::new(next).poll(cx));
-        predecessors.pop();
+/// Waits for the newest predecessor first: when it has settled, most of the older ones have
+/// as well.
+fn poll_turn<K, V, S>(
+    registry: &Registry<K, V, S>,
+    place: Place,
+    predecessor: &mut Option<WaitForSettled>,
+    cx: &mut Context<'_>,
+) -> Poll<Departed>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    loop {
+        if let Some(predecessor) = predecessor {
+            ready!(Pin::new(predecessor).poll(cx));
+        }
+        match registry.predecessor(place) {
+            Ok(departed) => return Poll::Ready(departed),
+            Err(next) => *predecessor = Some(next.settled()),
+        }
     }
-    Poll::Ready(())
 }
 
 impl<K, V, S, D> fmt::Debug for TakeOver<'_, K, V, S, D> {

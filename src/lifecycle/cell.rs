@@ -31,13 +31,13 @@ use std::task::Waker;
 
 use super::event_queue::EventQueue;
 use super::group::{Group, Member};
-use super::memberships::{Membership, Memberships};
+use super::memberships::{Exit, Membership, Memberships};
 use super::observer::Telemetry;
 use super::running_undo::RunningUndo;
 use super::settled::UndoCounts;
 use super::task_list::Tasks;
 use super::undos::Undos;
-use super::word::{OnClose, OnDisown, OnRelease, Store, Word};
+use super::word::{NotLive, OnClose, OnDisown, OnRelease, Standing, Store, Word};
 use crate::id::ConnectionId;
 use crate::panic::catch_panic;
 use crate::runtime::{self, Runtime};
@@ -186,7 +186,37 @@ impl Lifecycle {
     }
 
     pub(crate) fn go_live(&self) -> Result<(), Closed> {
-        self.transition(Word::go_live)
+        match self.transition(Word::go_live) {
+            Err(NotLive::SetAside) => self.return_to_lookups(),
+            Err(NotLive::Closed(closed)) => return Err(closed),
+            Ok(()) => return Ok(()),
+        }
+        match self.transition(Word::go_live) {
+            Err(NotLive::SetAside) => unreachable!("no look-up sets a slot aside now"),
+            Err(NotLive::Closed(closed)) => Err(closed),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Brings back every slot that a look-up has set aside: look-ups that begin after the
+    /// connection is live find all of them (I3).
+    #[cold]
+    fn return_to_lookups(&self) {
+        self.word.begin_return();
+        let inner = lock(&self.inner);
+        let held = inner.memberships.iter();
+        let held: Vec<_> = held
+            .map(|it| (Arc::clone(&it.registry), it.place))
+            .collect();
+        drop(inner);
+        for (registry, place) in held {
+            registry.bring_back(place);
+        }
+    }
+
+    /// See [`Word::set_aside`].
+    pub(crate) fn set_aside(&self) -> Standing {
+        self.word.set_aside()
     }
 
     /// Every move that may change the state goes through here.
@@ -336,20 +366,26 @@ impl Lifecycle {
         inner.memberships.push(membership);
     }
 
-    /// Whether a slot under a key with this hash is recorded. For the owner.
-    pub(crate) fn has_hash(&self, hash: u64) -> bool {
+    /// The orders of the recorded slots under keys with this hash, among them all of this
+    /// registry. For the owner.
+    pub(crate) fn orders_under(&self, registry: *const (), hash: u64) -> Vec<u64> {
         if !self.word.load().has_parts() {
-            return false;
+            return Vec::new();
         }
-        let inner = lock(&self.inner);
-        inner.memberships.iter().any(|held| held.place.hash == hash)
+        lock(&self.inner).memberships.orders_under(registry, hash)
     }
 
     /// Removes the newest slot before the end. For the owner.
+    ///
+    /// The slot of a connection that has closed stays until that one is unwound, so that a
+    /// take-over which has closed it waits for that (I5).
     pub(crate) fn release_claim(&self) {
+        if self.closed().is_some() {
+            return;
+        }
         let released = lock(&self.inner).memberships.pop();
         if let Some(membership) = released {
-            self.catch_panic(|| membership.leave());
+            self.catch_panic(|| membership.leave(Exit::Withdrawn));
         }
     }
 

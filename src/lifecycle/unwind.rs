@@ -1,7 +1,7 @@
 //! Undoing what was acquired, newest first, exactly once (I2).
 
 use super::Lifecycle;
-use super::memberships::Memberships;
+use super::memberships::{Exit, Memberships};
 use super::running_undo::{RunningKind, RunningUndo};
 use super::settled::UndoCounts;
 use super::undos::{Kind, Undos};
@@ -87,14 +87,14 @@ impl Lifecycle {
                 }
             }
         };
-        self.leave(memberships);
+        self.leave(memberships, Exit::settling(counts));
         self.settle(counts);
     }
 
-    fn leave(&self, mut memberships: Memberships) {
+    fn leave(&self, mut memberships: Memberships, exit: Exit) {
         while let Some(membership) = memberships.pop() {
             // The key and the value are the user's.
-            self.catch_panic(|| membership.leave());
+            self.catch_panic(|| membership.leave(exit));
         }
     }
 

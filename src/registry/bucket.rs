@@ -1,27 +1,29 @@
 //! The slots under one key.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::ptr;
 use std::sync::Arc;
 
+use super::crowd::{Crowd, Departed, Newest};
+use super::portion::{Portion, Unfinished};
 use super::slot::Slot;
-use crate::lifecycle::Handle;
+use crate::lifecycle::{Exit, Lifecycle};
 use crate::sync::baton::Baton;
 
 /// The slots under one key, in the order of their reservation. A single slot, which is the
 /// common case, takes no allocation; many stay cheap to insert and to remove.
 pub(super) struct Bucket<K, V> {
     pub(super) hash: u64,
-    /// `None` only while a hook runs.
-    oldest: Option<Arc<Slot<K, V>>>,
+    /// The slot, if it is the only one.
+    sole: Option<Arc<Slot<K, V>>>,
     /// `None` if all of it would be empty.
     rest: Option<Box<BucketRest<K, V>>>,
 }
 
 /// What a bucket with one slot and without hooks does not need.
 struct BucketRest<K, V> {
-    /// By `Slot::order`.
-    others: BTreeMap<u64, Arc<Slot<K, V>>>,
+    /// Several slots, or none but a take-over that has not been told yet that it may go on.
+    crowd: Option<Box<Crowd<K, V>>>,
     hooks: HookCalls<K, V>,
 }
 
@@ -43,7 +45,7 @@ pub(super) enum Call {
 impl<K, V> Default for BucketRest<K, V> {
     fn default() -> Self {
         Self {
-            others: BTreeMap::new(),
+            crowd: None,
             hooks: HookCalls {
                 baton: Baton::default(),
                 in_use: false,
@@ -57,7 +59,7 @@ impl<K, V> Bucket<K, V> {
     pub(super) fn new(hash: u64) -> Self {
         Self {
             hash,
-            oldest: None,
+            sole: None,
             rest: None,
         }
     }
@@ -76,73 +78,161 @@ impl<K, V> Bucket<K, V> {
 
     /// Some slot of the bucket: all of them have the same key and generation.
     fn any(&self) -> Option<&Arc<Slot<K, V>>> {
-        self.oldest.as_ref().or_else(|| self.hook_caller())
+        let crowd = || self.crowd()?.any();
+        let caller = || self.hook_caller();
+        self.sole.as_ref().or_else(crowd).or_else(caller)
     }
 
+    /// Whether one of these orders is that of a slot of this connection.
+    pub(super) fn has_one_of(&self, lifecycle: &Lifecycle, orders: &[u64]) -> bool {
+        let mut slots = orders.iter().filter_map(|order| self.slot(*order));
+        slots.any(|slot| ptr::eq(slot.handle.lifecycle(), lifecycle))
+    }
+
+    /// How many connections under the key have not settled.
     pub(super) fn len(&self) -> usize {
-        let others = self.others().map_or(0, BTreeMap::len);
-        usize::from(self.oldest.is_some()) + others
+        usize::from(self.sole.is_some()) + self.crowd().map_or(0, Crowd::len)
     }
 
-    pub(super) fn slots(&self) -> impl DoubleEndedIterator<Item = &Arc<Slot<K, V>>> {
-        let others = self.others().into_iter().flat_map(BTreeMap::values);
-        self.oldest.iter().chain(others)
+    /// Whether at least `many` of the slots are known to be closed.
+    pub(super) fn has_closed(&mut self, many: usize) -> bool {
+        if let Some(sole) = &self.sole {
+            return many <= usize::from(!sole.is_open());
+        }
+        self.crowd_mut()
+            .map_or(many == 0, |crowd| crowd.has_closed(many))
     }
 
-    pub(super) fn newest_live(&self) -> Option<&Arc<Slot<K, V>>> {
-        self.slots().rev().find(|slot| slot.is_live())
+    /// The newest slot that is live.
+    pub(super) fn newest_live(&mut self, portion: &mut Portion) -> Newest<'_, K, V> {
+        if self.sole.is_some() {
+            return Ok(self.sole.as_ref().filter(|slot| slot.is_live()));
+        }
+        match self.crowd_mut() {
+            Some(crowd) => crowd.newest_live(portion),
+            None => Ok(None),
+        }
     }
 
-    pub(super) fn handles(&self) -> Vec<Handle> {
-        self.slots().map(|slot| slot.handle.clone()).collect()
+    /// The newest slot that is open.
+    pub(super) fn newest_open(&mut self, portion: &mut Portion) -> Newest<'_, K, V> {
+        if self.sole.is_some() {
+            return Ok(self.sole.as_ref().filter(|slot| slot.is_open()));
+        }
+        match self.crowd_mut() {
+            Some(crowd) => crowd.newest_open(portion),
+            None => Ok(None),
+        }
     }
 
-    /// The handles of the slots that were reserved before the slot with this order.
-    pub(super) fn handles_before(&self, order: u64) -> Vec<Handle> {
-        self.slots()
-            .take_while(|slot| slot.order < order)
-            .map(|slot| slot.handle.clone())
-            .collect()
+    /// The newest slot that has closed, if every slot has been visited that is open.
+    pub(super) fn newest_closed(&self) -> Option<&Arc<Slot<K, V>>> {
+        let sole = self.sole.as_ref().filter(|slot| !slot.is_open());
+        sole.or_else(|| self.crowd()?.newest_closed())
+    }
+
+    /// Visits the live slots that are newer than `after`, in the order of their reservation.
+    pub(super) fn live_after(
+        &mut self,
+        after: u64,
+        portion: &mut Portion,
+        visit: impl FnMut(&Arc<Slot<K, V>>),
+    ) -> Result<(), Unfinished<u64>> {
+        if let Some(sole) = &self.sole {
+            let sole = Some(sole).filter(|slot| slot.order > after && slot.is_live());
+            sole.into_iter().for_each(visit);
+            return Ok(());
+        }
+        let crowd = self.crowd_mut();
+        crowd.map_or(Ok(()), |crowd| crowd.live_after(after, portion, visit))
+    }
+
+    /// Visits the open slots between `after` and `before`, in the order of their reservation.
+    pub(super) fn open_between(
+        &mut self,
+        after: u64,
+        before: u64,
+        portion: &mut Portion,
+        visit: impl FnMut(&Arc<Slot<K, V>>),
+    ) -> Result<(), Unfinished<u64>> {
+        if let Some(sole) = &self.sole {
+            let is_between = after < sole.order && sole.order < before;
+            let sole = Some(sole).filter(|slot| is_between && slot.is_open());
+            sole.into_iter().for_each(visit);
+            return Ok(());
+        }
+        let crowd = self.crowd_mut();
+        crowd.map_or(Ok(()), |crowd| {
+            crowd.open_between(after, before, portion, visit)
+        })
+    }
+
+    /// The newest slot that is older than `order`.
+    pub(super) fn before(&self, order: u64) -> Option<&Arc<Slot<K, V>>> {
+        let sole = self.sole.as_ref().filter(|slot| slot.order < order);
+        sole.or_else(|| self.crowd()?.before(order))
     }
 
     /// The slot with this order.
     pub(super) fn slot(&self, order: u64) -> Option<&Arc<Slot<K, V>>> {
-        let oldest = self.oldest.as_ref();
-        oldest
-            .filter(|oldest| oldest.order == order)
-            .or_else(|| self.others()?.get(&order))
+        let sole = self.sole.as_ref().filter(|slot| slot.order == order);
+        sole.or_else(|| self.crowd()?.slot(order))
     }
 
     /// Inserts a slot whose order is higher than all before it.
     pub(super) fn push(&mut self, slot: Arc<Slot<K, V>>) {
-        if self.oldest.is_none() {
-            self.oldest = Some(slot);
-        } else {
-            self.rest().others.insert(slot.order, slot);
+        match self.sole.take() {
+            None if self.len() == 0 => self.sole = Some(slot),
+            sole => {
+                let crowd = self.new_crowd();
+                sole.into_iter().for_each(|sole| crowd.insert(sole));
+                crowd.insert(slot);
+            }
         }
     }
 
     /// By identity, never by key (I5): the slot of a successor has another order.
-    pub(super) fn remove(&mut self, order: u64) -> Option<Arc<Slot<K, V>>> {
-        let is_oldest = self.oldest.as_ref()?.order == order;
-        let Some(rest) = &mut self.rest else {
-            return self.oldest.take_if(|_| is_oldest);
-        };
-        let removed = if is_oldest {
-            let next = rest.others.pop_first();
-            std::mem::replace(&mut self.oldest, next.map(|(_, slot)| slot))
-        } else {
-            rest.others.remove(&order)
-        };
-        if rest.others.is_empty() && rest.hooks.baton.holder().is_none() && !rest.hooks.in_use {
-            self.rest = None;
+    pub(super) fn remove(&mut self, order: u64, exit: Exit) -> Option<Arc<Slot<K, V>>> {
+        if let Some(sole) = self.sole.take_if(|sole| sole.order == order) {
+            self.departed(order, exit);
+            return Some(sole);
         }
-        removed
+        let crowd = self.crowd_mut()?;
+        let removed = crowd.remove(order)?;
+        self.sole = crowd.take_sole();
+        self.departed(order, exit);
+        Some(removed)
+    }
+
+    fn departed(&mut self, order: u64, exit: Exit) {
+        if let Some(crowd) = self.crowd_mut() {
+            crowd.departed(order, exit);
+        }
+        self.drop_rest_if_empty();
+    }
+
+    /// Brings a slot back that a look-up has set aside.
+    pub(super) fn bring_back(&mut self, order: u64) {
+        if let Some(crowd) = self.crowd_mut() {
+            crowd.bring_back(order);
+        }
+    }
+
+    /// A take-over waits from now on until its slot is the oldest.
+    pub(super) fn begin_claim(&mut self, order: u64) {
+        self.new_crowd().begin_claim(order);
+    }
+
+    /// The predecessors that have settled since [`begin_claim`](Self::begin_claim).
+    pub(super) fn end_claim(&mut self, order: u64) -> Departed {
+        let departed = self.crowd_mut().and_then(|crowd| crowd.end_claim(order));
+        self.drop_rest_if_empty();
+        departed.unwrap_or_default()
     }
 
     /// Whether the bucket can be removed: it has no slot, and no thread calls its hooks.
     pub(super) fn is_vacant(&self) -> bool {
-        self.oldest.is_none() && self.hook_caller().is_none()
+        self.len() == 0 && self.hook_caller().is_none()
     }
 
     /// Makes this thread call the hooks on behalf of `slot`, if a call is due and no other
@@ -168,15 +258,23 @@ impl<K, V> Bucket<K, V> {
 
     fn due(&self) -> Option<Call> {
         let in_use = self.rest.as_ref().is_some_and(|rest| rest.hooks.in_use);
-        match (in_use, self.oldest.is_some()) {
+        match (in_use, self.len() > 0) {
             (false, true) => Some(Call::First),
             (true, false) => Some(Call::Last),
             (false, false) | (true, true) => None,
         }
     }
 
-    fn others(&self) -> Option<&BTreeMap<u64, Arc<Slot<K, V>>>> {
-        self.rest.as_ref().map(|rest| &rest.others)
+    fn crowd(&self) -> Option<&Crowd<K, V>> {
+        self.rest.as_ref()?.crowd.as_deref()
+    }
+
+    fn crowd_mut(&mut self) -> Option<&mut Crowd<K, V>> {
+        self.rest.as_mut()?.crowd.as_deref_mut()
+    }
+
+    fn new_crowd(&mut self) -> &mut Crowd<K, V> {
+        self.rest().crowd.get_or_insert_default()
     }
 
     fn hook_caller(&self) -> Option<&Arc<Slot<K, V>>> {
@@ -185,5 +283,15 @@ impl<K, V> Bucket<K, V> {
 
     fn rest(&mut self) -> &mut BucketRest<K, V> {
         self.rest.get_or_insert_default()
+    }
+
+    fn drop_rest_if_empty(&mut self) {
+        let Some(BucketRest { crowd, hooks }) = self.rest.as_deref_mut() else {
+            return;
+        };
+        crowd.take_if(|crowd| crowd.is_empty());
+        if crowd.is_none() && hooks.baton.holder().is_none() && !hooks.in_use {
+            self.rest = None;
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Building a registry.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::hooks::{Hook, Hooks};
 use super::last_close::LastCloses;
+use super::min_hold::MinHold;
 use super::{Conflict, RandomState, Registry, Shared};
 
 /// Builds a [`Registry`]. Made by [`Registry::builder`].
@@ -18,7 +20,7 @@ use super::{Conflict, RandomState, Registry, Shared};
 ///
 /// let log = Arc::new(Mutex::new(Vec::new()));
 /// # let (first, last) = (Arc::clone(&log), Arc::clone(&log));
-/// let watchers = Registry::builder(Conflict::Share { max_per_key: 100 })
+/// let watchers = Registry::builder(Conflict::share(100))
 ///     .on_first(move |topic: &&str| first.lock().unwrap().push(format!("subscribe {topic}")))
 ///     .on_last(move |topic| last.lock().unwrap().push(format!("unsubscribe {topic}")))
 ///     .build();
@@ -95,11 +97,52 @@ impl<K, V, S> RegistryBuilder<K, V, S> {
         self
     }
 
+    /// Keeps a holder of a key safe from newcomers until `hold` has passed since it took its
+    /// place: a [`take_over`](crate::Registering::take_over), and a
+    /// [`join`](crate::Registering::join) under [`Conflict::Replace`], then return
+    /// [`KeyError::Held`](crate::KeyError::Held), with the time that is left. So of two
+    /// eager clients with the same name each has the key for a while, instead of both of
+    /// them evicting each other without end.
+    ///
+    /// The time is that of the newcomer's runtime: of its scope, or of the calling thread.
+    /// Without one every newcomer gets [`KeyError::NoRuntime`](crate::KeyError::NoRuntime). A
+    /// holder that has closed holds nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use hangup::{Conflict, KeyError, Registry, Scope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tabs = Registry::builder(Conflict::Replace)
+    ///     .min_hold(Duration::from_secs(5))
+    ///     .build();
+    /// let scope = Scope::new();
+    /// let mut one = scope.open()?.register()?;
+    /// one.join(&tabs, "ada", ())?;
+    ///
+    /// let mut other = scope.open()?.register()?;
+    /// let refused = other.join(&tabs, "ada", ()).unwrap_err();
+    /// let retry_after = Duration::from_secs(5);
+    /// assert_eq!(refused, KeyError::Held { retry_after });
+    /// tokio::time::sleep(retry_after).await;
+    /// other.join(&tabs, "ada", ())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn min_hold(mut self, hold: Duration) -> Self {
+        self.shared.min_hold = (!hold.is_zero()).then(|| MinHold::new(hold));
+        self
+    }
+
     /// Hashes the keys with `hasher`, as [`Registry::with_hasher`] does.
     pub fn hasher<T>(self, hasher: T) -> RegistryBuilder<K, V, T> {
         let shared = Shared {
             hooks: self.shared.hooks,
             last_closes: self.shared.last_closes,
+            min_hold: self.shared.min_hold,
             ..Shared::new(self.shared.conflict, hasher)
         };
         RegistryBuilder { shared }
@@ -125,6 +168,10 @@ impl<K, V, S> fmt::Debug for RegistryBuilder<K, V, S> {
             .field("conflict", &self.shared.conflict)
             .field("hooks", &self.shared.hooks.is_some())
             .field("remember_closes", &self.shared.last_closes.is_some())
+            .field(
+                "min_hold",
+                &self.shared.min_hold.as_ref().map(MinHold::hold),
+            )
             .finish()
     }
 }

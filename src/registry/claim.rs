@@ -6,10 +6,12 @@ use std::sync::Arc;
 use hashbrown::hash_table::Entry;
 
 use super::bucket::Bucket;
+use super::crowd::Departed;
+use super::portion::{Portion, Unfinished};
 use super::slot::Slot;
 use super::{Conflict, Registry, Shared};
 use crate::error::KeyError;
-use crate::lifecycle::{DynRegistry, Handle, Lifecycle, Membership, Place};
+use crate::lifecycle::{DynRegistry, Exit, Handle, Lifecycle, Membership, Place};
 use crate::state::Closed;
 
 /// The connections that a newcomer closes once it is live: those that held the key when it
@@ -23,11 +25,18 @@ struct Predecessors<K, V, S> {
 
 /// [`Predecessors`] in a registry whose key type is not known.
 pub(crate) trait DynPredecessors: Send + Sync {
-    /// The predecessors that have not settled, to be closed by the caller.
+    /// The predecessors that are open, to be closed by the caller.
     ///
     /// A lookup that is running may have passed the newcomer while it was not live, and
     /// must still find the predecessor live (I3): when this returns, that lookup is over.
     fn handles(&self) -> Vec<Handle>;
+}
+
+/// Who asks for a place under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Join,
+    TakeOver,
 }
 
 impl<K, V, S> Registry<K, V, S>
@@ -44,17 +53,9 @@ where
         key: K,
         value: V,
     ) -> Result<Option<Box<dyn DynPredecessors>>, KeyError> {
-        let conflict = self.shared.conflict;
-        let (newcomer, generation) =
-            self.insert(lifecycle, key, value, |bucket| match conflict {
-                Conflict::Replace => Ok(bucket.generation().filter(|_| bucket.len() > 0)),
-                Conflict::Reject if has_open(bucket, 1) => Err(KeyError::Taken),
-                Conflict::Share { max_per_key } if has_open(bucket, max_per_key) => {
-                    Err(KeyError::Full)
-                }
-                Conflict::Reject | Conflict::Share { .. } => Ok(None),
-            })?;
-        let Some(generation) = generation else {
+        let (newcomer, generation) = self.insert(lifecycle, key, value, Claim::Join)?;
+        let replaces = self.shared.conflict == Conflict::Replace;
+        let Some(generation) = generation.filter(|_| replaces) else {
             return Ok(None);
         };
         Ok(Some(Box::new(Predecessors {
@@ -64,27 +65,49 @@ where
         })))
     }
 
-    /// Inserts a slot whatever the policy is, and returns all connections that held the key
-    /// and have not settled.
-    pub(crate) fn claim_all(
+    /// Inserts a slot whatever the policy is, and returns its place with the connections that
+    /// held the key and are open.
+    pub(crate) fn claim_alone(
         &self,
         lifecycle: &Arc<Lifecycle>,
         key: K,
         value: V,
-    ) -> Result<Vec<Handle>, KeyError> {
-        let (_, held) = self.insert(lifecycle, key, value, |bucket| Ok(bucket.handles()))?;
-        Ok(held)
+    ) -> Result<(Place, Vec<Handle>), KeyError> {
+        let (place, generation) = self.insert(lifecycle, key, value, Claim::TakeOver)?;
+        let held = generation.map(|it| self.shared.open_before(place, it));
+        Ok((place, held.unwrap_or_default()))
+    }
+
+    /// For a take-over: the newest of the connections that held the key before and have not
+    /// settled, or how all of them have departed.
+    ///
+    /// It waits for one of them at a time, so that many that wait for the same predecessors
+    /// are not in each other's way (I10). Of those that it did not wait for the bucket keeps
+    /// how they departed.
+    pub(crate) fn predecessor(&self, newcomer: Place) -> Result<Departed, Handle> {
+        let Place { hash, order } = newcomer;
+        let mut table = self.shared.table(hash);
+        // `None` if the newcomer has been unwound, so it has closed.
+        let Some(mut bucket) = table.find(hash, |bucket| bucket.slot(order).is_some()) else {
+            return Ok(Departed::default());
+        };
+        match bucket.get().before(order) {
+            Some(slot) => Err(slot.handle.clone()),
+            None => Ok(bucket.get_mut().end_claim(order)),
+        }
     }
 
     /// The one place where a slot is inserted. The decision and the insertion are under one
     /// lock (I6), so of two newcomers one is the later.
-    fn insert<T>(
+    ///
+    /// Returns the place of the slot, and the generation of the key if others hold it.
+    fn insert(
         &self,
         lifecycle: &Arc<Lifecycle>,
         key: K,
         value: V,
-        admit: impl FnOnce(&Bucket<K, V>) -> Result<T, KeyError>,
-    ) -> Result<(Place, T), KeyError> {
+        claim: Claim,
+    ) -> Result<(Place, Option<u64>), KeyError> {
         // On an early return the user's key and value are dropped after the lock is
         // released (I8), since arguments outlive the guard.
         if let Some(closed) = lifecycle.closed() {
@@ -93,35 +116,69 @@ where
         let hash = self.hash(&key);
         // Read before the lock is taken; only the owner joins, so the answer does not
         // change.
-        let may_hold_key = lifecycle.has_hash(hash);
+        let maybe_ours = lifecycle.orders_under(Arc::as_ptr(&self.shared).cast(), hash);
+        let conflict = self.shared.conflict;
+        let replaces = claim == Claim::TakeOver || conflict == Conflict::Replace;
+        let min_hold = self.shared.min_hold.as_ref();
+        let min_hold = min_hold.map(|it| it.now(lifecycle).map(|now| (it, now)));
+        let min_hold = min_hold.transpose()?;
 
         let mut table = self.shared.table(hash);
-        let order = table.next_order();
-        let entry = table.entry(hash, &key);
-        let empty = Bucket::new(hash);
-        let held = match &entry {
-            Entry::Occupied(held) => held.get(),
-            Entry::Vacant(_) => &empty,
-        };
-        let is_ours = |slot: &Arc<Slot<K, V>>| std::ptr::eq(slot.handle.lifecycle(), &**lifecycle);
-        if may_hold_key && held.slots().any(is_ours) {
-            return Err(KeyError::AlreadyJoined);
+        if let Some((min_hold, now)) = min_hold.filter(|_| replaces) {
+            while let Some(bucket) = table.get(hash, &key) {
+                let newest = bucket.newest_open(&mut Portion::new());
+                match newest.map(|newest| newest.and_then(|it| min_hold.left(it.since(), now))) {
+                    Ok(None) => break,
+                    Ok(Some(_)) if bucket.has_one_of(lifecycle, &maybe_ours) => break,
+                    Ok(Some(retry_after)) => return Err(KeyError::Held { retry_after }),
+                    Err(Unfinished(())) => {
+                        drop(table);
+                        table = self.shared.table(hash);
+                    }
+                }
+            }
         }
-        let admitted = admit(held)?;
+        let order = table.next_order();
+        let mut entry = table.entry(hash, &key);
+        let generation = match &mut entry {
+            Entry::Vacant(_) => None,
+            Entry::Occupied(held) => {
+                let bucket = held.get_mut();
+                if bucket.has_one_of(lifecycle, &maybe_ours) {
+                    return Err(KeyError::AlreadyJoined);
+                }
+                match conflict {
+                    _ if replaces => {}
+                    Conflict::Share { max_per_key } => {
+                        admit(bucket, max_per_key.get(), KeyError::Full)?;
+                    }
+                    Conflict::Reject | Conflict::Replace => admit(bucket, 1, KeyError::Taken)?,
+                }
+                bucket.generation()
+            }
+        };
         let slot = Arc::new(Slot {
             order,
-            generation: held.generation().unwrap_or(order),
+            generation: generation.unwrap_or(order),
+            since: min_hold.map_or(0, |(_, now)| {
+                u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+            }),
             key,
             value,
             handle: Handle::new(Arc::clone(lifecycle)),
         });
-        let bucket = entry.or_insert(empty).into_mut();
+        let bucket = entry.or_insert(Bucket::new(hash)).into_mut();
         let called_for = self
             .shared
             .hooks
             .as_ref()
             .map(|hooks| (hooks, Arc::clone(&slot)));
+        // A bucket without slots stays while its hooks run.
+        let generation = generation.filter(|_| bucket.len() > 0);
         bucket.push(slot);
+        if claim == Claim::TakeOver && generation.is_some() {
+            bucket.begin_claim(order);
+        }
         let called_for = called_for.filter(|(_, slot)| bucket.begin_calls(slot));
         drop(table);
 
@@ -134,15 +191,25 @@ where
             self.shared.call_hooks(hooks, hash, &slot);
         }
         match lifecycle.closed() {
-            // Closed since the first check: the slot was under the key for a moment. The owner
-            // has the duty to unwind, so it is still the newest one.
-            Some(closed) => {
-                lifecycle.release_claim();
-                Err(KeyError::Closed(closed))
-            }
-            None => Ok((place, admitted)),
+            // Closed since the first check. The slot stays until the owner unwinds, for a
+            // take-over may have found it.
+            Some(closed) => Err(KeyError::Closed(closed)),
+            None => Ok((place, generation)),
         }
     }
+}
+
+/// Decides whether one more fits under a key, of which connections that are closed and have
+/// not settled take a part as well: they hold what they have acquired (I6).
+fn admit<K, V>(bucket: &mut Bucket<K, V>, max: usize, full: KeyError) -> Result<(), KeyError> {
+    let Some(too_many) = bucket.len().checked_sub(max) else {
+        return Ok(());
+    };
+    Err(if bucket.has_closed(too_many + 1) {
+        KeyError::Settling
+    } else {
+        full
+    })
 }
 
 impl<K, V, S> DynRegistry for Shared<K, V, S>
@@ -151,7 +218,7 @@ where
     V: Send + Sync,
     S: Send + Sync,
 {
-    fn remove(&self, place: Place) {
+    fn remove(&self, place: Place, exit: Exit) {
         let Place { hash, order } = place;
         if let Some(last_closes) = &self.last_closes {
             // Recorded before the removal, so that a reader which does not find the slot
@@ -166,7 +233,7 @@ where
             return;
         };
         let bucket = entry.get_mut();
-        let removed = bucket.remove(order);
+        let removed = bucket.remove(order, exit);
         let slot = removed.as_ref();
         let hooks = self.hooks.as_ref().zip(slot);
         let called_for = hooks.filter(|(_, slot)| bucket.begin_calls(slot));
@@ -179,9 +246,40 @@ where
             self.call_hooks(hooks, hash, slot);
         }
     }
+
+    fn bring_back(&self, place: Place) {
+        let Place { hash, order } = place;
+        let mut table = self.table(hash);
+        // `None` if the connection has closed and been unwound.
+        if let Some(mut bucket) = table.find(hash, |bucket| bucket.slot(order).is_some()) {
+            bucket.get_mut().bring_back(order);
+        }
+    }
 }
 
 impl<K, V, S> Shared<K, V, S> {
+    /// The open connections that hold the key of `newcomer` and came before it. The bucket
+    /// has this generation as long as it has one of them.
+    fn open_before(&self, newcomer: Place, generation: u64) -> Vec<Handle> {
+        let mut handles = Vec::new();
+        let mut after = 0;
+        loop {
+            let mut table = self.table(newcomer.hash);
+            let is_it = |bucket: &Bucket<K, V>| bucket.generation() == Some(generation);
+            let Some(mut bucket) = table.find(newcomer.hash, is_it) else {
+                return handles;
+            };
+            let bucket = bucket.get_mut();
+            let visited = bucket.open_between(after, newcomer.order, &mut Portion::new(), |slot| {
+                handles.push(slot.handle.clone());
+            });
+            match visited {
+                Ok(()) => return handles,
+                Err(Unfinished(last)) => after = last,
+            }
+        }
+    }
+
     /// The slot at `place`, if its connection has closed.
     fn closed_slot(&self, place: Place) -> Option<(Arc<Slot<K, V>>, Closed)> {
         let mut table = self.table(place.hash);
@@ -191,13 +289,6 @@ impl<K, V, S> Shared<K, V, S> {
     }
 }
 
-/// Whether at least `many` slots are open. Looks at the newest first, and at no more than
-/// needed; at none if there are fewer slots.
-fn has_open<K, V>(bucket: &Bucket<K, V>, many: usize) -> bool {
-    let open = bucket.slots().rev().filter(|slot| slot.is_open());
-    bucket.len() >= many && open.take(many).count() == many
-}
-
 impl<K, V, S> DynPredecessors for Predecessors<K, V, S>
 where
     K: Send + Sync,
@@ -205,9 +296,6 @@ where
     S: Send + Sync,
 {
     fn handles(&self) -> Vec<Handle> {
-        let Place { hash, order } = self.newcomer;
-        let mut table = self.registry.table(hash);
-        let bucket = table.find(hash, |it| it.generation() == Some(self.generation));
-        bucket.map_or_else(Vec::new, |bucket| bucket.get().handles_before(order))
+        self.registry.open_before(self.newcomer, self.generation)
     }
 }

@@ -5,19 +5,27 @@
 //! the connections to decide what it shows (I3).
 
 mod slot;
+mod portion;
+mod crowd;
 mod bucket;
 mod table;
 mod last_close;
 mod member;
 mod hooks;
+mod min_hold;
 mod claim;
 mod builder;
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::lifecycle::Handle;
 use crate::state::{CloseReason, Closed};
 use crate::sync::MutexGuard;
 use crate::sync::shards::Shards;
@@ -25,11 +33,14 @@ use crate::sync::shards::Shards;
 use bucket::Bucket;
 use hooks::Hooks;
 use last_close::LastCloses;
+use min_hold::MinHold;
+use portion::{Portion, Unfinished};
 use slot::Slot;
-use table::Table;
+use table::{Cursor, Table, Walk};
 
 pub use builder::RegistryBuilder;
 pub(crate) use claim::DynPredecessors;
+pub(crate) use crowd::Departed;
 pub use member::Member;
 
 #[cfg(not(hangup_loom))]
@@ -63,8 +74,17 @@ type RandomState = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 /// | | [`join`](crate::Registering::join) | [`take_over`](crate::Registering::take_over) |
 /// |---|---|---|
 /// | [`Conflict::Replace`] | closes the holders when it goes live | closes the holders and waits until they have settled |
-/// | [`Conflict::Reject`] | [`KeyError::Taken`](crate::KeyError::Taken) if one is open | the same |
-/// | [`Conflict::Share`] | [`KeyError::Full`](crate::KeyError::Full) if too many are open | the same |
+/// | [`Conflict::Reject`] | [`KeyError::Taken`](crate::KeyError::Taken) if there is one | the same |
+/// | [`Conflict::Share`] | [`KeyError::Full`](crate::KeyError::Full) if there are too many | the same |
+///
+/// A holder counts until it has settled. If enough of them have closed, the error is
+/// [`KeyError::Settling`](crate::KeyError::Settling).
+///
+/// # Many members
+///
+/// Whatever looks at all members, or at all under a key, holds a lock for a few hundred of
+/// them at a time. A member that is not live is in no look-up's way: there may be a million
+/// in set-up under a key, or closed and not settled, and [`get`](Self::get) costs no more.
 ///
 /// # Examples
 ///
@@ -102,13 +122,61 @@ pub enum Conflict {
     /// also while the holder is being set up.
     Reject,
     /// The connections share the key, up to a number of them, including those that are
-    /// being set up; then [`KeyError::Full`](crate::KeyError::Full).
+    /// being set up and those that have not settled; then
+    /// [`KeyError::Full`](crate::KeyError::Full). Made by [`share`](Self::share) and
+    /// [`share_unbounded`](Self::share_unbounded).
     Share {
         /// How many connections may hold one key at once.
-        ///
-        /// A refusal reads the state of that many connections.
-        max_per_key: usize,
+        max_per_key: NonZeroUsize,
     },
+}
+
+impl Conflict {
+    /// [`Share`](Self::Share) with at most so many connections under a key.
+    ///
+    /// # Panics
+    ///
+    /// If `max_per_key` is zero.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use hangup::Conflict;
+    /// const AGENTS: Conflict = Conflict::share(4);
+    /// ```
+    #[must_use]
+    pub const fn share(max_per_key: usize) -> Self {
+        let max_per_key = NonZeroUsize::new(max_per_key).expect("a key that none may hold");
+        Self::Share { max_per_key }
+    }
+
+    /// [`Share`](Self::Share) with any number of connections under a key. Under the key `()`
+    /// that is a list of all connections, to send something to each of them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use hangup::{Conflict, Registry, Scope};
+    /// # use std::sync::mpsc::{Sender, channel};
+    /// let everyone: Registry<(), Sender<&str>> = Registry::new(Conflict::share_unbounded());
+    ///
+    /// let mut setup = Scope::new().open()?.register()?;
+    /// let (sender, receiver) = channel();
+    /// setup.join(&everyone, (), sender)?;
+    /// let live = setup.go_live()?;
+    ///
+    /// for member in everyone.members(&()) {
+    ///     member.send("hello")?;
+    /// }
+    /// assert_eq!(receiver.recv(), Ok("hello"));
+    /// # drop(live);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn share_unbounded() -> Self {
+        let max_per_key = NonZeroUsize::MAX;
+        Self::Share { max_per_key }
+    }
 }
 
 struct Shared<K, V, S> {
@@ -117,6 +185,7 @@ struct Shared<K, V, S> {
     tables: Shards<Table<K, V>>,
     hooks: Option<Hooks<K>>,
     last_closes: Option<LastCloses<K>>,
+    min_hold: Option<MinHold>,
 }
 
 impl<K, V> Registry<K, V> {
@@ -163,7 +232,8 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.under(key, |bucket| bucket.newest_live().cloned())?
+        self.shared
+            .newest_live(self.hash(key), key)
             .map(Member::new)
     }
 
@@ -174,56 +244,60 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.under(key, |bucket| bucket.newest_live().is_some())
-            .unwrap_or(false)
+        self.shared.newest_live(self.hash(key), key).is_some()
     }
 
     /// The live members under `key`, in the order in which they joined; under
-    /// [`Conflict::Replace`] one at most.
+    /// [`Conflict::Replace`] one at most. Each was live at one instant during the call.
     #[must_use]
     pub fn members<Q>(&self, key: &Q) -> Vec<Member<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.under(key, |bucket| {
-            let visible = self.shared.visible(bucket);
-            visible.map(|slot| Member::new(Arc::clone(slot))).collect()
-        })
-        .unwrap_or_default()
+        let mut members = Vec::new();
+        self.each_visible(key, &mut members, |members, slot| {
+            members.push(Member::new(Arc::clone(slot)));
+        });
+        members
     }
 
-    /// How many members are live under `key`. Reads the state of each connection under it.
+    /// How many members are live under `key`. Reads the state of each of them.
     #[must_use]
     pub fn count<Q>(&self, key: &Q) -> usize
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.under(key, |bucket| self.shared.visible(bucket).count())
-            .unwrap_or(0)
+        let mut counted = Vec::<()>::new();
+        self.each_visible(key, &mut counted, |counted, _| counted.push(()));
+        counted.len()
     }
 
-    /// How many members are live, under all keys. Reads the state of every connection.
+    /// How many members are live, under all keys. Reads the state of each of them.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shared
-            .tables
-            .lock_each()
-            .map(|table| {
-                let counts = table
-                    .iter()
-                    .map(|bucket| self.shared.visible(bucket).count());
-                counts.sum::<usize>()
-            })
-            .sum()
+        let shards = 0..self.shared.tables.count();
+        let counts = shards.map(|shard| {
+            // Without memory: it counts.
+            let counted: Vec<()> = self.shared.walk(shard, |bucket, after, portion, counted| {
+                let visit = |_: &Arc<Slot<K, V>>| counted.push(());
+                self.shared.visible(bucket, after, portion, visit)
+            });
+            counted.len()
+        });
+        counts.sum()
     }
 
     /// Whether no member is live.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let mut tables = self.shared.tables.lock_each();
-        tables.all(|table| table.iter().all(|bucket| bucket.newest_live().is_none()))
+        (0..self.shared.tables.count()).all(|shard| {
+            let found: Vec<()> = self.shared.walk(shard, |bucket, _, portion, found| {
+                newest(bucket, portion, |_| found.push(()))
+            });
+            found.is_empty()
+        })
     }
 
     /// All live members and their keys, in no particular order.
@@ -236,8 +310,15 @@ where
     where
         K: Clone,
     {
-        self.each_live(|shared, bucket, slots| slots.extend(shared.visible(bucket).cloned()))
-            .map(|slot| (slot.key.clone(), Member::new(slot)))
+        self.each_live(|shared, shard| match shared.conflict {
+            Conflict::Replace => shared.newest_in(shard),
+            Conflict::Reject | Conflict::Share { .. } => {
+                shared.walk(shard, |bucket, after, portion, slots| {
+                    shared.visible(bucket, after, portion, |slot| slots.push(Arc::clone(slot)))
+                })
+            }
+        })
+        .map(|slot| (slot.key.clone(), Member::new(slot)))
     }
 
     /// The keys under which a member is live, each once, in no particular order.
@@ -247,22 +328,36 @@ where
     where
         K: Clone,
     {
-        self.each_live(|_, bucket, slots| slots.extend(bucket.newest_live().cloned()))
+        self.each_live(Shared::newest_in)
             .map(|slot| slot.key.clone())
     }
 
     /// Closes every connection that holds `key`, including those that are being set up, and
-    /// returns how many this call closed.
+    /// returns how many this call closed. A connection that joins during the call stays.
     pub fn close<Q>(&self, key: &Q, reason: CloseReason) -> usize
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let holders = self.under(key, Bucket::handles).unwrap_or_default();
-        holders
-            .iter()
-            .filter(|handle| handle.close(reason).is_ok())
-            .count()
+        let hash = self.hash(key);
+        let end = self.shared.table(hash).end();
+        let (mut after, mut count) = (0, 0);
+        loop {
+            let mut holders: Vec<Handle> = Vec::new();
+            let mut table = self.shared.table(hash);
+            let visited = table.get(hash, key).map_or(Ok(()), |bucket| {
+                bucket.open_between(after, end, &mut Portion::new(), |slot| {
+                    holders.push(slot.handle.clone());
+                })
+            });
+            drop(table);
+            let closed = holders.iter().filter(|holder| holder.close(reason).is_ok());
+            count += closed.count();
+            match visited {
+                Ok(()) => return count,
+                Err(Unfinished(last)) => after = last,
+            }
+        }
     }
 
     /// Closes every connection for whose key and value `condition` holds, including those
@@ -276,13 +371,50 @@ where
     {
         (0..self.shared.tables.count())
             .flat_map(|shard| {
-                self.shared.slots_in(shard, |bucket, slots| {
-                    slots.extend(bucket.slots().cloned());
+                self.shared.walk(shard, |bucket, after, portion, slots| {
+                    let visit = |slot: &Arc<Slot<K, V>>| slots.push(Arc::clone(slot));
+                    let visited = bucket.open_between(after, u64::MAX, portion, visit);
+                    visited.err().map(|Unfinished(last)| last)
                 })
             })
             .filter(|slot| slot.is_open() && condition(&slot.key, &slot.value))
             .filter(|slot| slot.handle.close(reason).is_ok())
             .count()
+    }
+
+    /// Waits until no connection holds `key` that has not settled: one that is open, being
+    /// set up, or closed with undos that have not ended. Resolves at once if there is none.
+    ///
+    /// A connection that joins while this waits is waited for as well. To keep others out,
+    /// hold the key oneself: [`take_over`](crate::Registering::take_over) waits as well.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use hangup::{CloseReason, Conflict, Registry, Scope};
+    /// # futures::executor::block_on(async {
+    /// # let (scope, workers) = (Scope::new(), Registry::<&str, ()>::new(Conflict::Reject));
+    /// # let mut setup = scope.open()?.register()?;
+    /// # setup.join(&workers, "ada", ())?;
+    /// # let live = setup.go_live()?;
+    /// workers.close("ada", CloseReason::App(1));
+    /// workers.settled("ada").await;
+    /// // Whatever was done for "ada" is undone.
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn settled<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        while let Some(holder) = self.newest_holder(key) {
+            holder.settled().await;
+        }
     }
 
     /// How the last connection under `key` ended, if the registry still remembers it. A
@@ -300,23 +432,21 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let last_closes = self.shared.last_closes.as_ref()?;
+        let hash = self.hash(key);
         // In this order, since a slot is removed after its close was recorded.
-        self.under(key, |bucket| {
-            bucket.slots().rev().find_map(|slot| slot.closed())
-        })
-        .flatten()
-        .or_else(|| last_closes.get(self.hash(key), key))
+        let newest = self.shared.newest_closed(hash, key);
+        newest.or_else(|| last_closes.get(hash, key))
     }
 
-    /// The slots that `pick` takes from each shard and that are live when they are yielded.
-    /// A shard is read when the iteration reaches it.
-    fn each_live<P>(&self, pick: P) -> impl Iterator<Item = Arc<Slot<K, V>>> + use<K, V, S, P>
+    /// The slots that `collect` takes from each shard and that are live when they are
+    /// yielded. A shard is read when the iteration reaches it.
+    fn each_live<C>(&self, collect: C) -> impl Iterator<Item = Arc<Slot<K, V>>> + use<K, V, S, C>
     where
-        P: Fn(&Shared<K, V, S>, &Bucket<K, V>, &mut Vec<Arc<Slot<K, V>>>),
+        C: Fn(&Shared<K, V, S>, usize) -> Vec<Arc<Slot<K, V>>>,
     {
         let shared = Arc::clone(&self.shared);
         (0..shared.tables.count()).flat_map(move |shard| {
-            let slots = shared.slots_in(shard, |bucket, slots| pick(&shared, bucket, slots));
+            let slots = collect(&shared, shard);
             let shared = Arc::clone(&shared);
             slots
                 .into_iter()
@@ -324,14 +454,46 @@ where
         })
     }
 
-    /// Calls `look` with the bucket of `key`, if there is one, under the lock.
-    fn under<Q, T>(&self, key: &Q, look: impl FnOnce(&Bucket<K, V>) -> T) -> Option<T>
+    /// Visits the live slots of one key that the policy shows.
+    fn each_visible<Q, T>(
+        &self,
+        key: &Q,
+        found: &mut Vec<T>,
+        mut visit: impl FnMut(&mut Vec<T>, &Arc<Slot<K, V>>),
+    ) where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let hash = self.hash(key);
+        let mut after = 0;
+        loop {
+            let mut table = self.shared.table(hash);
+            let Some(bucket) = table.get(hash, key) else {
+                return;
+            };
+            let visit = |slot: &Arc<Slot<K, V>>| visit(found, slot);
+            let visited = self
+                .shared
+                .visible(bucket, after, &mut Portion::new(), visit);
+            drop(table);
+            match visited {
+                None => return,
+                Some(last) => after = last,
+            }
+            // So that it seldom grows under the lock.
+            found.reserve(Portion::PLACES);
+        }
+    }
+
+    fn newest_holder<Q>(&self, key: &Q) -> Option<Handle>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let hash = self.hash(key);
-        self.shared.table(hash).get(hash, key).map(look)
+        let mut table = self.shared.table(hash);
+        let newest = table.get(hash, key)?.before(u64::MAX)?;
+        Some(newest.handle.clone())
     }
 
     fn hash<Q>(&self, key: &Q) -> u64
@@ -350,6 +512,7 @@ impl<K, V, S> Shared<K, V, S> {
             tables: Shards::default(),
             hooks: None,
             last_closes: None,
+            min_hold: None,
         }
     }
 
@@ -359,16 +522,56 @@ impl<K, V, S> Shared<K, V, S> {
         self.tables.lock((hash >> 32) as usize)
     }
 
-    /// The live slots of one key that the policy shows.
-    fn visible<'a>(&self, bucket: &'a Bucket<K, V>) -> impl Iterator<Item = &'a Arc<Slot<K, V>>> {
-        // I3: between the `go_live` of a newcomer and the close of its predecessor both are
-        // live. The switch is the `go_live`, so only the newest is shown.
-        let (newest, all) = match self.conflict {
-            Conflict::Replace => (bucket.newest_live(), None),
-            Conflict::Reject | Conflict::Share { .. } => (None, Some(bucket)),
-        };
-        let all = all.into_iter().flat_map(Bucket::slots);
-        newest.into_iter().chain(all.filter(|slot| slot.is_live()))
+    /// Visits the live slots of a bucket that the policy shows and that are newer than
+    /// `after`. Returns where to go on, if the portion is used up.
+    fn visible(
+        &self,
+        bucket: &mut Bucket<K, V>,
+        after: u64,
+        portion: &mut Portion,
+        visit: impl FnMut(&Arc<Slot<K, V>>),
+    ) -> Option<u64> {
+        match self.conflict {
+            // I3: between the `go_live` of a newcomer and the close of its predecessor both
+            // are live. The switch is the `go_live`, so only the newest is shown.
+            Conflict::Replace => newest(bucket, portion, visit),
+            Conflict::Reject | Conflict::Share { .. } => {
+                let visited = bucket.live_after(after, portion, visit);
+                visited.err().map(|Unfinished(last)| last)
+            }
+        }
+    }
+
+    fn newest_live<Q>(&self, hash: u64, key: &Q) -> Option<Arc<Slot<K, V>>>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        loop {
+            let mut table = self.table(hash);
+            if let Ok(newest) = table.get(hash, key)?.newest_live(&mut Portion::new()) {
+                return newest.cloned();
+            }
+        }
+    }
+
+    /// How the newest connection under `key` closed, of those that have not settled.
+    fn newest_closed<Q>(&self, hash: u64, key: &Q) -> Option<Closed>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        let mut after = 0;
+        loop {
+            let mut table = self.table(hash);
+            let bucket = table.get(hash, key)?;
+            // Of the older ones none is the newest.
+            after = after.max(bucket.newest_closed().map_or(0, |slot| slot.order));
+            match bucket.open_between(after, u64::MAX, &mut Portion::new(), |_| ()) {
+                Ok(()) => return bucket.newest_closed()?.closed(),
+                Err(Unfinished(last)) => after = last,
+            }
+        }
     }
 
     /// `slot` if it is live. Else, under `Replace`, the live slot that has replaced it: the
@@ -380,27 +583,70 @@ impl<K, V, S> Shared<K, V, S> {
     {
         match self.conflict {
             _ if slot.is_live() => Some(slot),
-            Conflict::Replace => {
-                let hash = self.hasher.hash_one(&slot.key);
-                let table = self.table(hash);
-                table.get(hash, &slot.key)?.newest_live().cloned()
-            }
+            Conflict::Replace => self.newest_live(self.hasher.hash_one(&slot.key), &slot.key),
             Conflict::Reject | Conflict::Share { .. } => None,
         }
     }
 
-    /// The slots of one shard that `pick` puts into the list. The caller uses them after the
-    /// lock is released (I8).
-    fn slots_in(
+    /// Walks through one shard, in portions, and returns what `look` has put into the list.
+    /// The caller uses it after the lock is released (I8).
+    fn walk<T>(
         &self,
         shard: usize,
-        mut pick: impl FnMut(&Bucket<K, V>, &mut Vec<Arc<Slot<K, V>>>),
-    ) -> Vec<Arc<Slot<K, V>>> {
-        let mut slots = Vec::new();
-        for bucket in self.tables.lock(shard).iter() {
-            pick(bucket, &mut slots);
+        mut look: impl FnMut(&mut Bucket<K, V>, u64, &mut Portion, &mut Vec<T>) -> Option<u64>,
+    ) -> Vec<T> {
+        let (mut found, mut cursor) = (Vec::new(), Cursor::default());
+        loop {
+            let walk = self
+                .tables
+                .lock(shard)
+                .walk(&mut cursor, |bucket, after, portion| {
+                    look(bucket, after, portion, &mut found)
+                });
+            match walk {
+                Walk::Finished => return found,
+                Walk::GoesOn => {}
+                Walk::BeginsAgain => found.clear(),
+            }
+            // So that it seldom grows under the lock.
+            found.reserve(Portion::PLACES);
         }
-        slots
+    }
+
+    /// The newest live slot of each key of one shard.
+    fn newest_in(&self, shard: usize) -> Vec<Arc<Slot<K, V>>>
+    where
+        K: Hash + Eq,
+        S: BuildHasher,
+    {
+        let slots = self.walk(shard, |bucket, _, portion, slots| {
+            newest(bucket, portion, |slot| slots.push(Arc::clone(slot)))
+        });
+        // A key that emptied and filled again between two portions may be there twice.
+        let hash = |slot: &Arc<Slot<K, V>>| self.hasher.hash_one(&slot.key);
+        let mut by_key = HashTable::with_capacity(slots.len());
+        for slot in slots {
+            let is_same = |other: &Arc<Slot<K, V>>| other.key == slot.key;
+            if let Entry::Vacant(vacant) = by_key.entry(hash(&slot), is_same, hash) {
+                vacant.insert(slot);
+            }
+        }
+        by_key.into_iter().collect()
+    }
+}
+
+/// Visits the newest live slot of a bucket.
+fn newest<K, V>(
+    bucket: &mut Bucket<K, V>,
+    portion: &mut Portion,
+    visit: impl FnMut(&Arc<Slot<K, V>>),
+) -> Option<u64> {
+    match bucket.newest_live(portion) {
+        Ok(newest) => {
+            newest.into_iter().for_each(visit);
+            None
+        }
+        Err(Unfinished(())) => Some(0),
     }
 }
 
@@ -427,8 +673,12 @@ impl<K, V, S> Registry<K, V, S> {
     /// The number of slots in each shard.
     pub(crate) fn slots_per_shard(&self) -> Vec<usize> {
         let shared = &self.shared;
-        let slots =
-            |shard| shared.slots_in(shard, |bucket, slots| slots.extend(bucket.slots().cloned()));
+        let slots = |shard| {
+            shared.walk(shard, |bucket, _, _, slots| {
+                slots.extend((0..bucket.len()).map(|_| ()));
+                None
+            })
+        };
         (0..shared.tables.count())
             .map(|shard| slots(shard).len())
             .collect()

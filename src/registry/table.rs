@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::{Entry, OccupiedEntry};
 
 use super::bucket::Bucket;
+use super::portion::Portion;
 use crate::shrink;
 
 /// The caller hashes a key before it takes the lock, and the bucket keeps the hash: to grow,
@@ -13,6 +14,29 @@ use crate::shrink;
 pub(super) struct Table<K, V> {
     buckets: HashTable<Bucket<K, V>>,
     next_order: u64,
+    /// How often the buckets have moved.
+    moves: u64,
+}
+
+/// Where a walk through all keys of a shard goes on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cursor {
+    index: usize,
+    /// Within the bucket at `index`: the order of the last slot that was looked at.
+    pub(super) after: u64,
+    moves: u64,
+}
+
+/// How a portion of a walk through all keys ended.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Walk {
+    /// All of the shard has been looked at.
+    Finished,
+    /// The cursor is where the next portion begins.
+    GoesOn,
+    /// The buckets have moved since the last portion: the walk begins again.
+    BeginsAgain,
 }
 
 impl<K, V> Default for Table<K, V> {
@@ -20,23 +44,26 @@ impl<K, V> Default for Table<K, V> {
         Self {
             buckets: HashTable::new(),
             next_order: 0,
+            moves: 0,
         }
     }
 }
 
 impl<K, V> Table<K, V> {
-    pub(super) fn get<Q>(&self, hash: u64, key: &Q) -> Option<&Bucket<K, V>>
+    pub(super) fn get<Q>(&mut self, hash: u64, key: &Q) -> Option<&mut Bucket<K, V>>
     where
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        self.buckets.find(hash, |bucket| bucket.is_under(key))
+        self.buckets.find_mut(hash, |bucket| bucket.is_under(key))
     }
 
     pub(super) fn entry(&mut self, hash: u64, key: &K) -> Entry<'_, Bucket<K, V>>
     where
         K: Eq,
     {
+        // Without room for one more, `entry` moves the buckets.
+        self.moves += u64::from(self.buckets.len() == self.buckets.capacity());
         self.buckets
             .entry(hash, |bucket| bucket.is_under(key), |bucket| bucket.hash)
     }
@@ -50,8 +77,41 @@ impl<K, V> Table<K, V> {
         self.buckets.find_entry(hash, is_match).ok()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Bucket<K, V>> {
-        self.buckets.iter()
+    /// Looks at a portion of the buckets. `look` returns the order of the slot at which it
+    /// has used the portion up.
+    ///
+    /// As long as the buckets do not move, each has its index, so none is passed over, and
+    /// none is met twice. A key that empties may fill again at another index.
+    pub(super) fn walk(
+        &mut self,
+        cursor: &mut Cursor,
+        mut look: impl FnMut(&mut Bucket<K, V>, u64, &mut Portion) -> Option<u64>,
+    ) -> Walk {
+        let is_first = (cursor.index, cursor.after) == (0, 0);
+        if cursor.moves != self.moves {
+            *cursor = Cursor {
+                moves: self.moves,
+                ..Cursor::default()
+            };
+            if !is_first {
+                return Walk::BeginsAgain;
+            }
+        }
+        let mut portion = Portion::new();
+        while cursor.index < self.buckets.num_buckets() {
+            if !portion.take() {
+                return Walk::GoesOn;
+            }
+            if let Some(bucket) = self.buckets.get_bucket_mut(cursor.index) {
+                if let Some(after) = look(bucket, cursor.after, &mut portion) {
+                    cursor.after = after;
+                    return Walk::GoesOn;
+                }
+            }
+            cursor.index += 1;
+            cursor.after = 0;
+        }
+        Walk::Finished
     }
 
     pub(super) fn next_order(&mut self) -> u64 {
@@ -59,10 +119,16 @@ impl<K, V> Table<K, V> {
         self.next_order
     }
 
+    /// Higher than the order of every slot so far.
+    pub(super) fn end(&self) -> u64 {
+        self.next_order + 1
+    }
+
     /// Gives memory back after a burst.
     pub(super) fn shrink(&mut self) {
         if let Some(target) = shrink::target(self.buckets.len(), self.buckets.capacity()) {
             self.buckets.shrink_to(target, |bucket| bucket.hash);
+            self.moves += 1;
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio_test::{assert_pending, assert_ready, task};
 use crate::support::log::Log;
 use crate::support::registering;
 
-const SHARE_2: Conflict = Conflict::Share { max_per_key: 2 };
+const SHARE_2: Conflict = Conflict::share(2);
 
 fn logged(conflict: Conflict) -> (Registry<&'static str, u32>, Log) {
     let log = Log::default();
@@ -83,8 +83,11 @@ fn a_key_that_is_taken_over_stays_in_use() {
 
 #[test]
 fn who_is_refused_brings_no_key_into_use() {
-    let (registry, log) = logged(Conflict::Share { max_per_key: 0 });
+    let (registry, log) = logged(Conflict::share(1));
+    let held = join(&registry, "a");
     assert_eq!(registering().join(&registry, "a", 0), Err(KeyError::Full));
+    assert_eq!(log.entries().len(), 1);
+    drop(held);
     let mut closed = registering();
     closed.handle().close(CloseReason::Idle).unwrap();
     let (registry, log_2) = logged(SHARE_2);
@@ -92,7 +95,7 @@ fn who_is_refused_brings_no_key_into_use() {
         closed.join(&registry, "a", 0),
         Err(KeyError::Closed(_))
     ));
-    assert_eq!(log.entries().len() + log_2.entries().len(), 0);
+    assert_eq!((log.entries().len(), log_2.entries().len()), (2, 0));
 }
 
 #[test]

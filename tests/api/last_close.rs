@@ -8,7 +8,7 @@ use tokio_test::{assert_pending, assert_ready, task};
 use crate::support::registering;
 
 fn remembering(max_keys: usize) -> Registry<String, ()> {
-    Registry::builder(Conflict::Share { max_per_key: 2 })
+    Registry::builder(Conflict::share(2))
         .remember_closes(max_keys)
         .build()
 }

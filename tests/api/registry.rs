@@ -7,7 +7,7 @@ use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 use crate::support::log::Log;
 use crate::support::registering;
 
-const SHARE_2: Conflict = Conflict::Share { max_per_key: 2 };
+const SHARE_2: Conflict = Conflict::share(2);
 
 fn join(registry: &Registry<&'static str, u32>, key: &'static str, value: u32) -> Registering {
     let mut setup = registering();
@@ -147,9 +147,42 @@ fn share_refuses_beyond_the_cap_and_lists_in_the_order_of_joining() {
 }
 
 #[test]
-fn a_cap_of_zero_admits_nobody() {
-    let registry = Registry::new(Conflict::Share { max_per_key: 0 });
-    assert_eq!(registering().join(&registry, "a", 1), Err(KeyError::Full));
+#[should_panic(expected = "a key that none may hold")]
+fn a_cap_of_zero_is_none() {
+    let _: Conflict = Conflict::share(0);
+}
+
+#[test]
+fn a_key_without_a_cap_has_room() {
+    let everyone = Registry::new(Conflict::share_unbounded());
+    let lives: Vec<_> = (0..1000)
+        .map(|value| {
+            let mut setup = registering();
+            setup.join(&everyone, (), value).unwrap();
+            setup.go_live().unwrap()
+        })
+        .collect();
+    let members = everyone.members(&());
+    assert!(members.iter().map(|member| **member).eq(0..1000));
+    assert_eq!(everyone.close(&(), CloseReason::Idle), lives.len());
+}
+
+#[test]
+fn what_holds_a_key_is_waited_for() {
+    let registry = Registry::new(SHARE_2);
+    assert_ready!(task::spawn(registry.settled("a")).poll());
+    let (one, two) = (join(&registry, "a", 1), joined(&registry, "a", 2));
+    let other = join(&registry, "b", 1);
+    let mut settled = task::spawn(registry.settled("a"));
+    assert_pending!(settled.poll());
+    registry.close("a", CloseReason::Idle);
+    // A set-up settles when its owner is gone.
+    assert_pending!(settled.poll());
+    let late = joined(&registry, "b", 2);
+    drop(one);
+    assert!(settled.is_woken());
+    assert_ready!(settled.poll());
+    drop((two, other, late));
 }
 
 #[test]
@@ -184,7 +217,7 @@ fn a_closed_connection_joins_nothing_and_holds_nothing() {
 
 #[test]
 fn close_ends_live_members_and_set_ups_under_the_key() {
-    let registry = Registry::new(Conflict::Share { max_per_key: 9 });
+    let registry = Registry::new(Conflict::share(9));
     let live = joined(&registry, "a", 1);
     let setup = join(&registry, "a", 2);
     let other = joined(&registry, "b", 3);
@@ -400,7 +433,7 @@ fn iter_and_keys_show_what_is_live() {
 
 #[test]
 fn iter_passes_over_who_closes_meanwhile() {
-    let registry = Registry::new(Conflict::Share { max_per_key: 9 });
+    let registry = Registry::new(Conflict::share(9));
     let lives: Vec<_> = (0..9).map(|value| joined(&registry, "a", value)).collect();
     let mut iter = registry.iter();
     assert!(iter.next().is_some());
@@ -561,9 +594,7 @@ fn one_connection_may_hold_several_keys_and_none_twice() {
 #[test]
 fn many_share_one_key() {
     const MANY: u32 = 20_000;
-    let registry = Registry::new(Conflict::Share {
-        max_per_key: usize::MAX,
-    });
+    let registry = Registry::new(Conflict::share_unbounded());
     let mut lives: Vec<_> = (0..MANY)
         .map(|value| joined(&registry, "a", value))
         .collect();

@@ -104,7 +104,7 @@ fn a_newcomer_that_closes_while_it_waits_is_told() {
 #[test]
 fn a_deadline_that_panics_fails_the_connection_and_leaves_no_place() {
     let workers = Workers::new(Conflict::Reject);
-    let _old = stuck(&workers);
+    let old = stuck(&workers);
     let mut new = registering();
     let handle = new.handle();
     let deadline = async { panic!("deadline") };
@@ -113,13 +113,19 @@ fn a_deadline_that_panics_fails_the_connection_and_leaves_no_place() {
     assert!(std::panic::catch_unwind(poll).is_err());
     drop(taking);
     assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
-    // The old one is closed, and nobody else holds the key.
+    // The old one is closed, and no other one holds the key.
+    drop(new);
+    assert_eq!(
+        registering().join(&workers, "a", 3),
+        Err(KeyError::Settling)
+    );
+    drop(old);
     registering().join(&workers, "a", 3).unwrap();
 }
 
-/// Whoever closes the newcomer gives its place back at once, whether it is polled or not.
+/// Until it is undone, a take-over that has closed it waits for it.
 #[test]
-fn a_newcomer_that_closes_while_it_waits_leaves_its_value_to_nobody() {
+fn a_newcomer_that_closes_while_it_waits_keeps_its_place_until_it_has_settled() {
     let registry = Registry::new(Conflict::Reject);
     let mut old = registering();
     old.join(&registry, "a", Arc::default()).unwrap();
@@ -132,10 +138,11 @@ fn a_newcomer_that_closes_while_it_waits_leaves_its_value_to_nobody() {
     assert_pending!(taking.poll());
     handle.close(CloseReason::Idle).unwrap();
     assert_ready!(taking.poll()).unwrap_err();
-    assert_eq!(Arc::strong_count(&value), 1);
     drop(taking);
+    assert_eq!(Arc::strong_count(&value), 2);
     drop(new);
     assert!(handle.try_settled().is_some());
+    assert_eq!(Arc::strong_count(&value), 1);
 }
 
 #[test]
@@ -181,4 +188,120 @@ fn a_take_over_that_is_forgotten_has_no_place() {
     new.join(&workers, "a", 4).unwrap();
     let _new = new.go_live().unwrap();
     assert_eq!(*workers.get("a").unwrap(), 4);
+}
+
+#[test]
+fn it_tells_how_many_predecessors_there_were_and_that_they_are_undone() {
+    let workers = Workers::new(Conflict::share_unbounded());
+    let mut first = registering();
+    let taken = assert_ready_ok!(task::spawn(first.take_over(&workers, "a", 1)).poll());
+    assert_eq!((taken.predecessors, taken.is_clean()), (0, true));
+    let olds: Vec<_> = (0..20).map(|_| stuck(&workers)).collect();
+    let first = first.go_live().unwrap();
+
+    let mut new = registering();
+    let mut taking = task::spawn(new.take_over(&workers, "a", 2));
+    assert_pending!(taking.poll());
+    assert!(first.handle().try_settled().is_some());
+    // A later one is no predecessor, whatever becomes of it.
+    let mut later = registering();
+    later.join(&workers, "a", 3).unwrap();
+    later.on_close(|| panic!("later")).unwrap();
+    drop(later);
+    for old in olds {
+        assert_pending!(taking.poll());
+        drop(old);
+    }
+    assert!(taking.is_woken());
+    let taken = assert_ready_ok!(taking.poll());
+    assert_eq!((taken.predecessors, taken.unclean), (21, 0));
+}
+
+/// The undo of one that is not waited for any more when it ends counts as well.
+#[test]
+fn it_tells_that_an_undo_of_a_predecessor_panicked_or_was_abandoned() {
+    let workers = Workers::new(Conflict::share_unbounded());
+    let panics = |count| {
+        let mut setup = registering();
+        setup.join(&workers, "a", 1).unwrap();
+        for _ in 0..count {
+            setup.on_close(|| panic!("undo")).unwrap();
+        }
+        setup
+    };
+    let (one, clean, two) = (panics(1), panics(0), panics(2));
+    let mut new = registering();
+    let mut taking = task::spawn(new.take_over(&workers, "a", 2));
+    assert_pending!(taking.poll());
+    drop(one);
+    assert_pending!(taking.poll());
+    drop(two);
+    assert_pending!(taking.poll());
+    drop(clean);
+    let taken = assert_ready_ok!(taking.poll());
+    assert_eq!((taken.predecessors, taken.unclean), (3, 2));
+    assert!(!taken.is_clean());
+}
+
+/// R23: one that waits itself hands on what it was told and what it waits for.
+#[test]
+fn a_predecessor_that_waits_itself_hands_on_what_it_waits_for() {
+    for withdraws in [false, true] {
+        let workers = Workers::new(Conflict::Replace);
+        let mut unclean = registering();
+        unclean.join(&workers, "a", 0).unwrap();
+        unclean.on_close(|| panic!("undo")).unwrap();
+        let old = stuck(&workers);
+        let mut between = registering();
+        let mut waiting = task::spawn(between.take_over(&workers, "a", 2));
+        assert_pending!(waiting.poll());
+        drop(unclean);
+        assert_pending!(waiting.poll());
+        let mut new = registering();
+        let mut taking = task::spawn(new.take_over(&workers, "a", 3));
+        if withdraws {
+            // Open, so it leaves before the newcomer comes, who has its other predecessor.
+            drop(waiting);
+            assert_pending!(taking.poll());
+            assert!(!between.handle().state().is_closed());
+        } else {
+            assert_pending!(taking.poll());
+            assert!(between_is_superseded(&mut waiting));
+            drop(waiting);
+            assert_pending!(taking.poll());
+        }
+        drop(old);
+        if !withdraws {
+            assert_pending!(taking.poll());
+        }
+        drop(between);
+        let taken = assert_ready_ok!(taking.poll());
+        let expected = if withdraws { (1, 0) } else { (3, 1) };
+        assert_eq!((taken.predecessors, taken.unclean), expected);
+    }
+}
+
+fn between_is_superseded<F>(waiting: &mut task::Spawn<F>) -> bool
+where
+    F: Future<Output = Result<hangup::report::Taken, KeyError>>,
+{
+    let error = assert_ready_err!(waiting.poll());
+    matches!(error, KeyError::Closed(closed) if closed.reason == CloseReason::Superseded)
+}
+
+#[test]
+fn a_predecessor_is_told_by_whom_it_was_superseded() {
+    let workers = Workers::new(Conflict::Replace);
+    let mut old = registering();
+    old.join(&workers, "a", 1).unwrap();
+    let old = old.go_live().unwrap().handle();
+    let mut taken = registering();
+    assert_ready_ok!(task::spawn(taken.take_over(&workers, "a", 2)).poll());
+    let taken = taken.go_live().unwrap();
+    let mut joined = registering();
+    joined.join(&workers, "a", 3).unwrap();
+    let joined = joined.go_live().unwrap();
+    let by = |handle: &hangup::Handle| handle.end().unwrap().by;
+    assert_eq!(by(&taken.handle()), Some(joined.id()));
+    assert!(old.state().is_closed());
 }

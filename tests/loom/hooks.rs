@@ -50,7 +50,7 @@ impl Turns {
 
     fn registry(self: &Arc<Self>) -> Registry<Key, ()> {
         let (first, last) = (Arc::clone(self), Arc::clone(self));
-        Registry::builder(Conflict::Share { max_per_key: 9 })
+        Registry::builder(Conflict::share(9))
             .on_first(move |_: &Key| first.call(false))
             .on_last(move |_| last.call(true))
             .build()
@@ -268,7 +268,7 @@ fn i8_hook_joins_vs_join() {
     model(|| {
         let (firsts, lasts) = (Count::default(), Count::default());
         let within: Arc<Mutex<Option<Registry<u8, ()>>>> = Arc::default();
-        let registry = Registry::builder(Conflict::Share { max_per_key: 9 })
+        let registry = Registry::builder(Conflict::share(9))
             .on_first({
                 let (firsts, within) = (firsts.clone(), Arc::clone(&within));
                 move |key: &u8| {

@@ -8,7 +8,7 @@ use loom::thread::{spawn, yield_now};
 use crate::model::{model, setup};
 
 fn remembering(max_keys: usize) -> Registry<u8, u8> {
-    Registry::builder(Conflict::Share { max_per_key: 9 })
+    Registry::builder(Conflict::share(9))
         .remember_closes(max_keys)
         .build()
 }

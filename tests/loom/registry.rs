@@ -45,7 +45,7 @@ fn i3_lookup_vs_go_live_and_close() {
 fn i3_r21_two_registries() {
     model(|| {
         let one: Registry<u8, ()> = Registry::new(Conflict::Reject);
-        let two: Registry<u8, ()> = Registry::new(Conflict::Share { max_per_key: 2 });
+        let two: Registry<u8, ()> = Registry::new(Conflict::share(2));
         let mut setup = setup();
         setup.join(&one, 1, ()).unwrap();
         setup.join(&two, 2, ()).unwrap();
@@ -95,7 +95,7 @@ fn r2_r5_join_vs_close() {
 /// I6, R20: of two who want the last place one gets it.
 #[test]
 fn i6_r20_join_vs_join() {
-    for conflict in [Conflict::Share { max_per_key: 1 }, Conflict::Reject] {
+    for conflict in [Conflict::share(1), Conflict::Reject] {
         model(move || {
             let registry: Registry<u8, u8> = Registry::new(conflict);
             let (mut one, mut two) = (setup(), setup());
@@ -121,7 +121,7 @@ fn i6_r20_join_vs_join() {
 #[test]
 fn i6_r20_three_joins_3() {
     model_3(3, || {
-        let registry: Registry<u8, ()> = Registry::new(Conflict::Share { max_per_key: 2 });
+        let registry: Registry<u8, ()> = Registry::new(Conflict::share(2));
         let join = || {
             let registry = registry.clone();
             move || {
@@ -318,7 +318,7 @@ fn in_shard(shard: u64) -> impl Iterator<Item = u8> {
 fn i3_iter_vs_go_live_and_close() {
     for passing in [0, 1] {
         model(move || {
-            let registry: Registry<u8, u8> = Registry::new(Conflict::Share { max_per_key: 2 });
+            let registry: Registry<u8, u8> = Registry::new(Conflict::share(2));
             let keys = in_two_shards();
             let live = keys.map(|key| {
                 let mut setup = setup();

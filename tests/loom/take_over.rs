@@ -409,7 +409,7 @@ fn i5_deadline_vs_settle_of_the_predecessor() {
 #[test]
 fn i5_take_over_of_two_vs_close_of_one() {
     model(|| {
-        let registry: Registry<u8, ()> = Registry::new(Conflict::Share { max_per_key: 2 });
+        let registry: Registry<u8, ()> = Registry::new(Conflict::share(2));
         let undone = [Fact::new(), Fact::new()];
         let [one, two] = undone.clone().map(|undone| {
             let mut old = setup();

@@ -24,3 +24,4 @@ mod take_over;
 #[cfg(feature = "tokio")]
 mod threads;
 mod undo;
+mod unsettled;

@@ -39,7 +39,7 @@ fn r8_stale_close_after_a_reconnect() {
 /// The same while the old one's undo is still to run.
 #[test]
 fn r8_stale_undo_after_a_reconnect() {
-    let workers = Registry::new(Conflict::Reject);
+    let workers = Registry::new(Conflict::Replace);
     let mut old = registering();
     old.join(&workers, "ada", "old").unwrap();
     let old_handle = old.handle();
@@ -47,7 +47,7 @@ fn r8_stale_undo_after_a_reconnect() {
     assert_pending!(step.poll());
     old_handle.close(CloseReason::Aborted).unwrap();
 
-    // Closed is closed: the key is free, though the old seat is still there.
+    // Closed is closed: it holds nothing up, though its place is still there.
     let mut new = registering();
     new.join(&workers, "ada", "new").unwrap();
     let new = new.go_live().unwrap();
@@ -140,7 +140,7 @@ fn r8_two_replacements_at_once() {
 #[test]
 fn r17_undo_re_enters_the_registry() {
     let log = Log::default();
-    let workers = Registry::<&str, u32>::new(Conflict::Reject);
+    let workers = Registry::<&str, u32>::new(Conflict::Replace);
     let mut other = registering();
     other.join(&workers, "bob", 2).unwrap();
     let other = other.go_live().unwrap();
@@ -221,15 +221,12 @@ fn r17_dropped_keys_and_values_re_enter_the_registry() {
             }
         }
     }
-    // The last one admits nobody.
-    let full = Conflict::Share { max_per_key: 0 };
-    for conflict in [Conflict::Replace, Conflict::Reject, full] {
+    for conflict in [Conflict::Replace, Conflict::Reject, Conflict::share(1)] {
         let log = Log::default();
         let registry = Arc::new(Registry::<ReEnters, ReEnters>::new(conflict));
         let new = |name| ReEnters(name, Arc::downgrade(&registry), log.clone());
         let mut setup = registering();
-        let joined = setup.join(&registry, new("key"), new("value")).is_ok();
-        assert_eq!(joined, conflict != full);
+        setup.join(&registry, new("key"), new("value")).unwrap();
         // A second one under the key, admitted or refused.
         let mut second = registering();
         let admitted = second.join(&registry, new("key"), new("value 2")).is_ok();
@@ -246,7 +243,7 @@ fn r17_dropped_keys_and_values_re_enter_the_registry() {
 #[test]
 fn r20_cap_checked_first_added_later() {
     // Whoever is still being set up holds its place already.
-    let agents = Registry::new(Conflict::Share { max_per_key: 2 });
+    let agents = Registry::new(Conflict::share(2));
     let (mut first, mut second, mut third) = (registering(), registering(), registering());
     first.join(&agents, "a", 1).unwrap();
     second.join(&agents, "a", 2).unwrap();
@@ -321,7 +318,7 @@ fn r21_two_indexes_of_one_connection() {
 /// Whoever looks through a registry may do anything with it meanwhile.
 #[test]
 fn r17_a_loop_over_the_registry_re_enters_it() {
-    let agents = Registry::builder(Conflict::Share { max_per_key: 9 })
+    let agents = Registry::builder(Conflict::share(9))
         .remember_closes(9)
         .build();
     let join = |agents: &Registry<u32, u32>, key| {
@@ -386,7 +383,7 @@ fn r17_hooks_re_enter_the_registry() {
             assert_eq!(registry.close("carol", CloseReason::Idle), 0);
         }
     };
-    let registry = Registry::builder(Conflict::Share { max_per_key: 9 })
+    let registry = Registry::builder(Conflict::share(9))
         .on_first(hook("first"))
         .on_last(hook("last"))
         .build();

@@ -151,7 +151,7 @@ impl Churn {
         let witness = Witness::new(&self.clock, key);
         let value = Arc::clone(&witness);
         let joined = if random.one_in(3) {
-            block_on(setup.take_over(&self.workers, key, value))
+            block_on(setup.take_over(&self.workers, key, value)).map(drop)
         } else {
             setup.join(&self.workers, key, value)
         };

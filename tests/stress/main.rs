@@ -30,9 +30,7 @@ const MAX_PER_KEY: usize = 2;
 const POLICIES: [Conflict; 3] = [
     Conflict::Replace,
     Conflict::Reject,
-    Conflict::Share {
-        max_per_key: MAX_PER_KEY,
-    },
+    Conflict::share(MAX_PER_KEY),
 ];
 
 /// One test at a time has all cores: of another it would only be in the way.
@@ -56,7 +54,7 @@ fn while_running<T>(running: &[ScopedJoinHandle<'_, T>], look: impl Fn()) {
 /// How many may be live under a key at once.
 fn most(conflict: Conflict) -> usize {
     match conflict {
-        Conflict::Share { max_per_key } => max_per_key,
+        Conflict::Share { max_per_key } => max_per_key.get(),
         _ => 1,
     }
 }

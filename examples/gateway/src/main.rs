@@ -142,9 +142,7 @@ struct Gateway {
 
 impl Gateway {
     fn new(settings: &Settings, upstream: SocketAddr) -> Self {
-        let share = Conflict::Share {
-            max_per_key: MAX_STREAMS_PER_AGENT,
-        };
+        let share = Conflict::share(MAX_STREAMS_PER_AGENT);
         Self {
             scope: Scope::builder()
                 .max_connections(settings.max_connections)

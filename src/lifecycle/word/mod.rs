@@ -23,11 +23,11 @@ use crate::state::{CloseReason, Closed};
 use crate::sync::{AtomicU32, Ordering};
 
 use snapshot::{
-    HAS_PARTS, LIVE, OWNED, PENDING, REGISTERING, SETTLE_WAITER, SETTLED, STALL_WATCH,
-    encode_reason,
+    HAS_PARTS, LIVE, OWNED, PENDING, REGISTERING, RETURNING, SET_ASIDE, SETTLE_WAITER, SETTLED,
+    STALL_WATCH, encode_reason,
 };
 
-pub(crate) use snapshot::Snapshot;
+pub(crate) use snapshot::{Snapshot, Standing};
 
 pub(crate) struct Word(AtomicU32);
 
@@ -39,6 +39,15 @@ pub(crate) enum OnClose {
     Unwind { has_parts: bool },
     /// Only wake the owner: it stops what is in flight, and then runs the undo.
     LeaveToOwner,
+}
+
+/// Why a connection did not go live.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotLive {
+    Closed(Closed),
+    /// Look-ups have set its slots aside. The owner brings them back and tries again.
+    SetAside,
 }
 
 /// What a live owner must do when it gives up the duty to unwind.
@@ -115,9 +124,36 @@ impl Word {
             .map(drop)
     }
 
-    pub(crate) fn go_live(&self) -> Result<(), Closed> {
-        self.move_on(|word| Some(word.entered(LIVE)?.without_owner()))
-            .map(drop)
+    pub(crate) fn go_live(&self) -> Result<(), NotLive> {
+        let live = |word: Snapshot| {
+            let live = word.entered(LIVE)?.without_owner();
+            (!word.is_aside()).then_some(live)
+        };
+        match self.update(live) {
+            Ok(_) => Ok(()),
+            Err(word) => Err(word.closed().map_or(NotLive::SetAside, NotLive::Closed)),
+        }
+    }
+
+    /// A look-up wants to set a slot aside, if its connection is in set-up. It may if this
+    /// returns `InSetUp`: then `go_live` brings the slot back before the connection is live.
+    pub(crate) fn set_aside(&self) -> Standing {
+        let aside = |word: Snapshot| {
+            let is_new = word.standing() == Standing::InSetUp && !word.is_aside();
+            is_new.then_some(Snapshot(word.0 | SET_ASIDE))
+        };
+        match self.update(aside) {
+            Ok(word) | Err(word) => word.standing(),
+        }
+    }
+
+    /// The owner is about to bring its slots back: no look-up sets one aside from now on.
+    ///
+    /// A look-up that has read the word before holds the lock under which the owner is about
+    /// to look for the slot, or has released it.
+    pub(crate) fn begin_return(&self) {
+        // ORDERING: Relaxed, because the lock of a table orders it.
+        self.0.fetch_or(RETURNING, Ordering::Relaxed);
     }
 
     pub(crate) fn close(&self, reason: CloseReason) -> Result<OnClose, Closed> {
@@ -208,8 +244,8 @@ mod tests {
     use std::collections::HashSet;
 
     use super::{
-        HAS_PARTS, OWNED, OnClose, OnDisown, OnRelease, SETTLE_WAITER, SETTLED, STALL_WATCH,
-        Snapshot, Store, Word,
+        HAS_PARTS, NotLive, OWNED, OnClose, OnDisown, OnRelease, RETURNING, SET_ASIDE,
+        SETTLE_WAITER, SETTLED, STALL_WATCH, Snapshot, Standing, Store, Word,
     };
     use crate::state::{CloseReason, Closed, EVERY_REASON, Event, Phase, State, TransitionError};
     use crate::sync::AtomicU32;
@@ -222,6 +258,13 @@ mod tests {
 
     fn word(bits: u32) -> Word {
         Word(AtomicU32::new(bits))
+    }
+
+    fn expect_closed(error: NotLive) -> Closed {
+        match error {
+            NotLive::Closed(closed) => closed,
+            NotLive::SetAside => unreachable!("set aside again"),
+        }
     }
 
     /// Every word that the moves reach from a pending one.
@@ -252,6 +295,13 @@ mod tests {
             moves.push(&|word| _ = word.release(LARGE));
             if !open && !before.is_owned() && !before.settled() {
                 moves.push(&|word| _ = word.settle());
+            }
+            if before.is_aside() && (registering || !open) {
+                moves.push(&|word| word.begin_return());
+            }
+            // A look-up meets no slot before its connection is registered.
+            if before.phase() != Phase::Pending {
+                moves.push(&|word| _ = word.set_aside());
             }
             // Any thread makes these moves at any time.
             moves.push(&|word| _ = word.mark_has_parts());
@@ -296,8 +346,28 @@ mod tests {
             .collect();
         assert_eq!(seen, expected);
         // Each state comes with and without each of the three free flags, and no two words
-        // say the same.
-        assert_eq!(8 * seen.len(), reached.len());
+        // say the same. A slot is set aside while registering, and returns before live.
+        let ways = seen
+            .iter()
+            .map(|(state, ..)| match (state.phase(), state.closed()) {
+                (Some(Phase::Pending), _)
+                | (
+                    _,
+                    Some(Closed {
+                        from: Phase::Pending,
+                        ..
+                    }),
+                ) => 1,
+                (Some(Phase::Live), _)
+                | (
+                    _,
+                    Some(Closed {
+                        from: Phase::Live, ..
+                    }),
+                ) => 2,
+                (_, _) => 3,
+            });
+        assert_eq!(8 * ways.sum::<usize>(), reached.len());
         for flag in [HAS_PARTS, SETTLE_WAITER, STALL_WATCH] {
             assert!(reached.iter().all(|bits| reached.contains(&(bits ^ flag))));
         }
@@ -310,7 +380,16 @@ mod tests {
             let has_parts = before.has_parts();
             let moves: [(Event, Move); 4] = [
                 (Event::Register, Word::register),
-                (Event::GoLive, Word::go_live),
+                (Event::GoLive, |word| match word.go_live() {
+                    // As the owner does.
+                    Err(NotLive::SetAside) => {
+                        assert_eq!(word.set_aside(), Standing::InSetUp);
+                        word.begin_return();
+                        assert_eq!(word.set_aside(), Standing::GoingLive);
+                        word.go_live().map_err(expect_closed)
+                    }
+                    other => other.map_err(expect_closed),
+                }),
                 (Event::Close(ABORTED), |word| word.close(ABORTED).map(drop)),
                 (Event::Close(LARGE), |word| word.close(LARGE).map(drop)),
             ];
@@ -362,6 +441,21 @@ mod tests {
             assert_eq!(owned, before.closed().is_none() || before.is_owned());
             let live = before.state() == State::Live;
             assert_eq!(before.is_live(), live);
+
+            let asked = word(bits);
+            let standing = match before.state() {
+                State::Live => Standing::Live,
+                State::Closed(_) => Standing::Closed,
+                _ if bits & RETURNING != 0 => Standing::GoingLive,
+                _ => Standing::InSetUp,
+            };
+            assert_eq!(asked.set_aside(), standing);
+            let set = if standing == Standing::InSetUp {
+                SET_ASIDE
+            } else {
+                0
+            };
+            assert_eq!(asked.load().0, bits | set);
 
             // A closer that saw the bit clear does not look under the mutex.
             let storing = word(bits);

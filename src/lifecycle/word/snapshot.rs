@@ -11,6 +11,8 @@
 //!   25     HAS_PARTS: something was stored under the mutex, or is about to be
 //!   26     SETTLE_WAITER: a waker waits under the mutex for SETTLED
 //!   27     STALL_WATCH: a stall deadline watches the reader, so a poll must say so
+//!   30     SET_ASIDE: a look-up has moved a slot out of the way of the next ones
+//!   31     RETURNING: the slots move back, and stay
 //! ```
 //!
 //! Which bits go together:
@@ -24,6 +26,8 @@
 //! ```
 //!
 //! HAS_PARTS, SETTLE_WAITER and STALL_WATCH go with every state and are never cleared.
+//! SET_ASIDE is set while registering, RETURNING after it, and both are never cleared. Live
+//! comes with both of them or with neither.
 
 use crate::state::{APP, CloseReason, Closed, Phase, State};
 
@@ -42,6 +46,18 @@ pub(super) const SETTLED: u32 = 1 << 24;
 pub(super) const HAS_PARTS: u32 = 1 << 25;
 pub(super) const SETTLE_WAITER: u32 = 1 << 26;
 pub(super) const STALL_WATCH: u32 = 1 << 27;
+pub(super) const SET_ASIDE: u32 = 1 << 30;
+pub(super) const RETURNING: u32 = 1 << 31;
+
+/// What a connection is to a look-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    InSetUp,
+    /// In set-up, in the middle of `go_live`.
+    GoingLive,
+    Live,
+    Closed,
+}
 
 /// A loaded word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +125,20 @@ impl Snapshot {
 
     pub(super) fn has_settle_waiter(self) -> bool {
         self.0 & SETTLE_WAITER != 0
+    }
+
+    /// Whether a slot of the connection may be where no look-up finds it.
+    pub(super) fn is_aside(self) -> bool {
+        self.0 & (SET_ASIDE | RETURNING) == SET_ASIDE
+    }
+
+    pub(super) fn standing(self) -> Standing {
+        match self.0 & (PHASE_MASK | CLOSED) {
+            LIVE => Standing::Live,
+            bits if bits & CLOSED != 0 => Standing::Closed,
+            _ if self.0 & RETURNING != 0 => Standing::GoingLive,
+            _ => Standing::InSetUp,
+        }
     }
 
     pub(crate) fn is_owned(self) -> bool {

@@ -84,9 +84,7 @@ impl App {
             .runtime(Handle::current())
             .sweep_every(Duration::from_millis(20))
             .build();
-        let share = Conflict::Share {
-            max_per_key: PERMITS,
-        };
+        let share = Conflict::share(PERMITS);
         Arc::new(Self {
             scope,
             registry: Registry::new(share),

@@ -178,11 +178,9 @@ impl Reference {
             return Outcome::Closed;
         }
         let held = self.holders(at);
-        let is_open = |who: &&usize| !self.connections[who].state.is_closed();
-        let open = held.iter().filter(is_open).count();
         self.at(who).rejected = match self.shape.registries[at.registry] {
-            Conflict::Reject => open > 0,
-            Conflict::Share { max_per_key } => open >= max_per_key,
+            Conflict::Reject => !held.is_empty(),
+            Conflict::Share { max_per_key } => held.len() >= max_per_key.get(),
             _ => false,
         };
         if self.at(who).rejected {
@@ -231,10 +229,9 @@ impl Reference {
 
     fn end_step(&mut self, who: usize) -> Outcome {
         let connection = self.at(who);
-        let taking_over = connection.owner != Owner::InStep;
         connection.owner = Owner::Registering;
         if connection.state.is_closed() {
-            self.end_closed(who, taking_over);
+            self.unwind_unless_owned(who);
             return Outcome::Closed;
         }
         Outcome::Done
@@ -259,7 +256,7 @@ impl Reference {
         let taking_over = connection.owner != Owner::InStep;
         connection.owner = Owner::Registering;
         if connection.state.is_closed() {
-            self.end_closed(who, taking_over);
+            self.unwind_unless_owned(who);
         } else if taking_over {
             let given_back = connection.places.pop().map(|at| (who, at));
             for other in self.connections.values_mut() {
@@ -303,14 +300,6 @@ impl Reference {
             self.unwind_unless_owned(who);
         }
         true
-    }
-
-    /// The step or the take-over of a closed connection is over.
-    fn end_closed(&mut self, who: usize, taking_over: bool) {
-        if taking_over && self.shape.owner_undoes {
-            self.at(who).places.pop();
-        }
-        self.unwind_unless_owned(who);
     }
 
     /// Undoes a closed connection, unless its owner is to do so when it is dropped.

@@ -17,7 +17,7 @@ use hangup::Conflict;
 ///
 /// let shape = Shape::new()
 ///     .scopes([Some(2), None])
-///     .registries([Conflict::Replace, Conflict::Share { max_per_key: 2 }])
+///     .registries([Conflict::Replace, Conflict::share(2)])
 ///     .without([Kind::BeginDrain]);
 /// # let _ = shape;
 /// ```

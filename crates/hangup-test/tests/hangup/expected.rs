@@ -172,14 +172,13 @@ impl Expected {
         outcome
     }
 
-    /// Ends the wait. The connection gives back the place that it takes over.
+    /// Ends the wait. An open connection gives back the place that it takes over, a closed one
+    /// keeps it until it has settled.
     fn end_waiting(&mut self, who: usize) {
         let waits_in = self.at(who).waits_in.take();
-        if matches!(waits_in, Some(Waits::TakeOver(_))) {
+        if matches!(waits_in, Some(Waits::TakeOver(_))) && !self.is_closed(who) {
             let last = self.claims.iter().rposition(|claim| claim.who == who);
-            let claim = self.claims.remove(last.expect("it takes a place over"));
-            self.ended
-                .extend(self.is_closed(who).then_some((claim.at, who, self.now)));
+            self.claims.remove(last.expect("it takes a place over"));
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct Layout {
 }
 
 pub(crate) fn all_policies() -> Vec<Conflict> {
-    let share = Conflict::Share { max_per_key: 2 };
+    let share = Conflict::share(2);
     vec![Conflict::Replace, Conflict::Reject, share]
 }
 

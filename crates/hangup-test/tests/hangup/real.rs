@@ -222,7 +222,11 @@ impl Real {
             Ended::Cancelled => plain(Outcome::Done),
             Ended::Step(result) => plain(done(result, handle)),
             Ended::TakeOver(result) => {
-                let returned = self.joined(result, takes_over.expect("in a take-over"), handle);
+                let returned = self.joined(
+                    result.map(drop),
+                    takes_over.expect("in a take-over"),
+                    handle,
+                );
                 assert_ne!(returned, plain(Outcome::Refused), "whatever the policy is");
                 returned
             }
@@ -235,8 +239,10 @@ impl Real {
         match (joined, self.layout.policies[registry]) {
             (Ok(()), _) => plain(Outcome::Done),
             (Err(KeyError::Closed(closed)), _) => plain(done(Err(closed), handle)),
-            (Err(KeyError::Taken), Conflict::Reject)
-            | (Err(KeyError::Full), Conflict::Share { .. }) => plain(Outcome::Refused),
+            (Err(KeyError::Taken | KeyError::Settling), Conflict::Reject)
+            | (Err(KeyError::Full | KeyError::Settling), Conflict::Share { .. }) => {
+                plain(Outcome::Refused)
+            }
             (Err(error @ (KeyError::AlreadyJoined | KeyError::TimedOut)), _) => {
                 Returned::Failed(error)
             }

@@ -40,7 +40,7 @@ where
     let server = move |trial: &Trial| {
         let upstream: Arc<Mutex<bool>> = Arc::default();
         let (on, off) = (Arc::clone(&upstream), Arc::clone(&upstream));
-        let rooms = Registry::builder(Conflict::Share { max_per_key: 2 })
+        let rooms = Registry::builder(Conflict::share(2))
             .on_first(move |_| *on.lock().unwrap() = true)
             .on_last(move |_| *off.lock().unwrap() = false)
             .build();

@@ -104,13 +104,12 @@ impl Inner {
 
     fn join(&mut self, who: usize, at: Place) -> Outcome {
         let held = self.holders(at);
-        let open = held.iter().filter(|who| self.entries[who].closed.is_none());
         let max = match self.policies[at.registry] {
             Conflict::Replace => usize::MAX,
-            Conflict::Share { max_per_key } => max_per_key,
+            Conflict::Share { max_per_key } => max_per_key.get(),
             _ => 1,
         };
-        if open.count() >= max {
+        if held.len() >= max {
             return Outcome::Refused;
         }
         let replaces = self.policies[at.registry] == Conflict::Replace;
@@ -275,11 +274,7 @@ impl Manager for Correct {
 }
 
 fn correct_manager_passes(left_out: &[Kind], aborts: bool, cases: usize) {
-    let policies = [
-        Conflict::Replace,
-        Conflict::Reject,
-        Conflict::Share { max_per_key: 2 },
-    ];
+    let policies = [Conflict::Replace, Conflict::Reject, Conflict::share(2)];
     let caps = [Some(2), None];
     let shape = Shape::new().registries(policies).scopes(caps);
     let shape = shape.without(left_out.iter().copied());

@@ -12,7 +12,7 @@ use proptest::test_runner::TestError;
 use crate::runner::{count, runner};
 
 fn shape() -> Shape {
-    let share = Conflict::Share { max_per_key: 2 };
+    let share = Conflict::share(2);
     Shape::new()
         .registries([Conflict::Replace, Conflict::Reject, share])
         .scopes([Some(2), None])

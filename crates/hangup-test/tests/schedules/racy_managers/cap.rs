@@ -78,7 +78,7 @@ impl Manager for ForgetsThoseInSetUp {
 
 #[test]
 fn r20_a_key_ignores_connections_in_set_up() {
-    let share = Conflict::Share { max_per_key: CAP };
+    let share = Conflict::share(CAP);
     let shape = Shape::new().keys(1).registries([share]);
     let shape = shape.only([Kind::Join, Kind::GoLive]);
     // Each connection opens and joins.

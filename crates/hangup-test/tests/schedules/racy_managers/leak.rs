@@ -38,7 +38,7 @@ impl Manager for CleansUpLate {
 
 #[test]
 fn r2_dropped_between_the_add_and_the_cleanup() {
-    let share = Conflict::Share { max_per_key: 99 };
+    let share = Conflict::share(99);
     let shape = Shape::new().registries([share]).only([Kind::Join]);
     finds(&shape, Race::R2, 3, CleansUpLate::default);
 }

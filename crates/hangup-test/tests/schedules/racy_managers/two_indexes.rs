@@ -74,7 +74,7 @@ impl Manager for CleansOneIndex {
 }
 
 fn shape() -> Shape {
-    let share = Conflict::Share { max_per_key: 99 };
+    let share = Conflict::share(99);
     let shape = Shape::new().keys(1).registries([share, share]);
     shape.only([Kind::Join, Kind::GoLive, Kind::Close])
 }
