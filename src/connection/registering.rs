@@ -115,7 +115,8 @@ impl Registering {
     /// - [`KeyError::Held`] under `Replace`, and [`KeyError::NoRuntime`], if the registry has
     ///   a [`min_hold`](crate::RegistryBuilder::min_hold).
     ///
-    /// On an error nothing has changed, and `key` and `value` are dropped. If this set-up is
+    /// On an error nothing has changed, and `key` and `value` are dropped: at once, or after
+    /// `Closed` at the latest when the connection has settled. If this set-up is
     /// dropped without another attempt that succeeds, the connection closes as
     /// [`Rejected`](CloseReason::Rejected), so that a refusal is not counted as a client that
     /// vanished.

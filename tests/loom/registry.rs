@@ -157,7 +157,7 @@ fn i6_r20_join_vs_close_of_the_holder() {
         closing.join().unwrap();
         match joined {
             Ok(()) => assert_eq!(registry.get(&1).as_deref(), Some(&2)),
-            Err(error) => assert_eq!(error, KeyError::Taken),
+            Err(error) => assert!(matches!(error, KeyError::Taken | KeyError::Settling)),
         }
         drop(live);
     });
