@@ -5,6 +5,6 @@
 pub use crate::connection::{Farewell, Finish, Holding, Run, Spawned, Step, TakeOver, Tracked};
 pub use crate::lifecycle::{CloseWhen, WaitForClosed, WaitForSettled};
 pub use crate::scope::{Drain, Drained};
-pub use crate::stream::Heartbeat;
 #[cfg(feature = "http-body")]
 pub use crate::stream::SseHeartbeat;
+pub use crate::stream::{Cadence, Gated, Heartbeat, Items, Kind, Results};

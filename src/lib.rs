@@ -24,13 +24,16 @@
 //! |---|---|
 //! | open connections, with a cap | [`Scope::open`], [`ScopeBuilder::max_connections`] |
 //! | shut down within a deadline | [`Scope::drain`] |
-//! | acquire for a connection, with an undo for each thing | [`Registering`] |
+//! | acquire for a connection, with an undo for each thing | [`Registering::run`] |
 //! | undo on an `async` path | [`Registering::on_close_async`] |
 //! | have one connection per key, or a few, for lookups to find | [`Registry`] |
 //! | share one upstream among all connections under a key | [`RegistryBuilder::on_first`] |
 //! | stream until either side ends, with heartbeats and a farewell | [`Live::stream`], [`LiveStream`] |
 //! | send a body that another service made | [`Live::body`], [`LiveBody`] |
-//! | run a loop of your own: a WebSocket | [`Live::run`] |
+//! | run a loop of your own: a WebSocket, with a goodbye | [`Live::run`], [`Closing::farewell`] |
+//! | deliver what was accepted before a close | [`LiveStream::flush`] |
+//! | run a step that must not be stopped half way | [`Registering::finish`] |
+//! | answer an error | [`Error`] |
 //! | run a task that ends with the connection | [`Live::spawn`], [`Live::track`] |
 //! | close what is too slow, too old or silent | [`Deadlines`] |
 //! | observe or close from anywhere | [`Handle`] |
@@ -47,7 +50,9 @@
 //!
 //! ```
 //! # use std::sync::Arc;
+//! # use std::time::Duration;
 //! # use futures::{Stream, StreamExt, stream};
+//! # async fn timer(_: Duration) { std::future::pending().await }
 //! # struct Router;
 //! # impl Router {
 //! #     async fn resume(&self, _: &str) -> Result<(), std::io::Error> { Ok(()) }
@@ -62,16 +67,16 @@
 //!     name: &'static str,
 //! ) -> Result<impl Stream<Item = String> + use<>, Box<dyn std::error::Error>> {
 //!     let mut setup = scope.open()?.register()?;
-//!     // Closes the predecessor, and waits until it is undone.
-//!     setup.take_over(workers, name.to_owned(), ()).await?;
-//!     // The undo first, then the step. A close stops the step, then undoes it.
+//!     // Closes the predecessor, and waits until it is undone, for five seconds at most.
+//!     let taking = setup.take_over(workers, name.to_owned(), ());
+//!     taking.deadline(timer(Duration::from_secs(5))).await?;
+//!     // The step and its undo are one call. A close stops the step, then undoes it.
 //!     let paused = Arc::clone(&router);
-//!     setup.on_close(move || paused.pause(name));
-//!     setup.run(router.resume(name)).await??;
+//!     setup.run(router.resume(name)).undo(move || paused.pause(name)).await??;
 //!     // From this instant on `workers` shows it.
 //!     let live = setup.go_live()?;
 //!     let events = stream::once(async { "connected".to_owned() }).chain(stream::pending());
-//!     Ok(live.stream(events).farewell(|closed| Some(closed.reason.to_string())))
+//!     Ok(live.stream(events).farewell(|end| Some(end.reason().to_string())))
 //! }
 //!
 //! # futures::executor::block_on(async {
@@ -92,22 +97,29 @@
 //! - **I1 One word.** The state of a connection is one atomic word. Closed is terminal, and
 //!   the first reason wins.
 //! - **I2 Unwound once.** Whatever was acquired is undone exactly once, newest first,
-//!   whichever thread closes and at whatever await the owner stands. The closer runs the
-//!   undos at once; only while a set-up step or a task of the connection is in flight, that
-//!   is stopped first and the undos run where it stops. An asynchronous undo runs on its
-//!   runtime, and the older ones follow it. A panicking undo stops no other and does not
-//!   reach the closer; [`Handle::settled`] reports it.
+//!   whichever thread closes and at whatever await the owner stands. During the set-up, in a
+//!   [`Live::step`] and in [`Live::run`], the owner undoes: it is woken, stops what is in
+//!   flight, and the undos run when it is dropped. Else the closer undoes at once, so that a
+//!   body that the transport holds and does not poll delays nothing. The tasks of the
+//!   connection end before that. An asynchronous undo runs on its runtime, and the older
+//!   ones follow it. A panicking undo stops no other and does not reach the closer;
+//!   [`Handle::settled`] reports it.
 //! - **I3 Visible means live.** A lookup returns a member only if it was live at one instant
 //!   during the call, in all registries alike.
-//! - **I4 Silence after close.** A poll that began after a close returned yields no item
-//!   but one farewell.
+//! - **I4 Silence after close.** A poll that began after a close returned yields nothing
+//!   but what was asked for: with [`LiveStream::flush`] what the source has ready, up to a
+//!   limit, and one farewell.
 //! - **I5 Successors are safe.** Nothing done for one connection touches another under the
-//!   same key.
+//!   same key. No undo of a connection begins after it has settled: as long as its owner can
+//!   register one, it has not. Under [`Conflict::Replace`] the undos of the predecessor run
+//!   after the set-up of the newcomer: use it where undos name the connection, and
+//!   [`Registering::take_over`] where they name the key.
 //! - **I6 Admission is atomic.** Caps and the drain gate are decided in the step that
 //!   admits.
 //! - **I7 Nothing outlives.** Once a connection has settled, it is in no registry, in no
 //!   scope and on no list of waiters, no task of it is left, and its signals and held values
-//!   are dropped. A timer is a field of the stream, and is dropped with its source.
+//!   are dropped. What the transport still holds outlives that: the source of a stream, with
+//!   its timer, is dropped in the next poll, or when its flush is over.
 //! - **I8 No user code under a lock.** Undos, wakers, hooks, observers, the body of a loop
 //!   over a registry and the drop of keys and values may use this crate in any way. Only
 //!   `Eq` and `Borrow` of keys run under a lock.
@@ -150,18 +162,18 @@ mod scope;
 #[cfg(feature = "tracing")]
 mod tracing;
 pub mod future;
+pub mod report;
 #[cfg(doctest)]
 mod misuse;
 
 pub use connection::{Closing, Live, Pending, Registering, Taken};
-pub use error::{KeyError, OpenError};
+pub use error::{Error, KeyError, OpenError};
 pub use id::ConnectionId;
-pub use lifecycle::group::Stats;
-pub use lifecycle::observer::{DrainEvent, Observer, Transition};
+pub use lifecycle::observer::Observer;
 pub use lifecycle::settled::Settled;
-pub use lifecycle::{End, Handle, WaitsFor};
+pub use lifecycle::{End, Handle};
 pub use registry::{Conflict, Member, Registry, RegistryBuilder};
-pub use scope::{AbandonedUndo, DrainReport, Scope, ScopeBuilder};
+pub use scope::{Scope, ScopeBuilder};
 #[doc(no_inline)]
 pub use state::{CloseReason, Closed, Phase, State};
 #[cfg(feature = "http-body")]

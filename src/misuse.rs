@@ -67,12 +67,12 @@ struct StreamingBeforeLive;
 ///
 /// ```compile_fail,E0599
 /// let mut connection = hangup::Scope::new().open()?;
-/// connection.hold("a permit");
+/// connection.hold("a permit")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// ```
 /// let mut connection = hangup::Scope::new().open()?.register()?;
-/// connection.hold("a permit");
+/// connection.hold("a permit")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 struct AcquiringOutsideSetUp;
@@ -82,13 +82,13 @@ struct AcquiringOutsideSetUp;
 /// ```compile_fail,E0382
 /// let mut setup = hangup::Scope::new().open()?.register()?;
 /// let live = setup.go_live()?;
-/// setup.hold("a permit");
+/// setup.hold("a permit")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// ```
 /// let mut setup = hangup::Scope::new().open()?.register()?;
 /// let live = setup.handle();
-/// setup.hold("a permit");
+/// setup.hold("a permit")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -114,14 +114,14 @@ struct AcquiringOutsideSetUp;
 /// ```compile_fail,E0499
 /// let mut setup = hangup::Scope::new().open()?.register()?;
 /// let step = setup.run(async {});
-/// setup.hold("a permit");
+/// setup.hold("a permit")?;
 /// drop(step);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 /// ```
 /// let mut setup = hangup::Scope::new().open()?.register()?;
 /// let step = async {};
-/// setup.hold("a permit");
+/// setup.hold("a permit")?;
 /// drop(step);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -178,3 +178,63 @@ struct BuildingALiveByHand;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 struct TwoOwnersOfOneConnection;
+
+/// An undo comes with what it undoes. Once live, that is a step:
+///
+/// ```compile_fail,E0599
+/// let mut live = hangup::Scope::new().open()?.register()?.go_live()?;
+/// live.on_close(|| ())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// let mut live = hangup::Scope::new().open()?.register()?.go_live()?;
+/// let _step = live.step(async {}).undo(|| ());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// And what is kept of a step comes from inside it: nothing comes between.
+///
+/// ```compile_fail,E0499
+/// let mut setup = hangup::Scope::new().open()?.register()?;
+/// let step = setup.run(async { "a guard" });
+/// setup.hold("a guard")?;
+/// drop(step);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// ```
+/// let mut setup = hangup::Scope::new().open()?.register()?;
+/// let step = setup.run(async { "a guard" });
+/// let step = step.hold(|guard| (guard, ()));
+/// drop(step);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+struct AnUndoWithoutItsStep;
+
+/// A goodbye is said once, and not after the undo:
+///
+/// ```compile_fail,E0382
+/// # async fn twice(closing: hangup::Closing) {
+/// closing.farewell(|_| async {}).await;
+/// closing.farewell(|_| async {}).await;
+/// # }
+/// ```
+/// ```
+/// # async fn once(closing: hangup::Closing) {
+/// closing.closed();
+/// closing.farewell(|_| async {}).await;
+/// # }
+/// ```
+///
+/// And a connection that is closing does not go on:
+///
+/// ```compile_fail,E0599
+/// # async fn again(closing: hangup::Closing) {
+/// closing.run(async {}).await;
+/// # }
+/// ```
+/// ```
+/// # async fn again(live: hangup::Live) {
+/// let _ended = live.run(async {}).await;
+/// # }
+/// ```
+struct GoingOnAfterTheClose;

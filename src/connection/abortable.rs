@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use pin_project_lite::pin_project;
 
 use super::Live;
+use super::flush::Flush;
 use crate::lifecycle::{FailOnPanic, Lifecycle, WakerSlot};
 use crate::state::{CloseReason, Closed};
 
@@ -19,6 +20,7 @@ pin_project! {
         #[pin]
         source: Option<S>,
         slot: WakerSlot,
+        flush: Flush,
         // The waker for the source if a stall deadline watches its reader: it wakes the reader
         // through the lifecycle.
         watched: Option<Waker>,
@@ -32,11 +34,15 @@ pin_project! {
 }
 
 impl<S> Abortable<S> {
-    pub(crate) fn new(live: Live, source: S) -> Self {
+    fn new(live: Live, source: S) -> Self {
+        // A step that was forgotten has left the duty to unwind to this owner, who may not be
+        // polled for long.
+        live.lifecycle().disown_forgotten();
         Self {
             live: Some(live),
             source: Some(source),
             slot: WakerSlot::default(),
+            flush: Flush::Off,
             watched: None,
         }
     }
@@ -64,6 +70,7 @@ impl<S> Abortable<S> {
             live: self.live.take(),
             source,
             slot: std::mem::take(&mut self.slot),
+            flush: std::mem::take(&mut self.flush),
             watched: self.watched.take(),
         }
     }
@@ -76,8 +83,17 @@ impl<S> Abortable<S> {
         self.source.as_ref()
     }
 
-    /// Polls the source, unless the connection has closed: then drops the source and returns
-    /// `Err`.
+    pub(crate) fn set_flush(&mut self, flush: Flush) {
+        self.flush = flush;
+    }
+
+    /// Whether the source may be polled after a close.
+    pub(crate) fn flushes(&self) -> bool {
+        self.source.is_some() && self.flush.is_on()
+    }
+
+    /// Polls the source, unless the connection has closed: then drops the source, after what
+    /// is to be flushed, and returns `Err`.
     pub(crate) fn poll<T>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -85,7 +101,10 @@ impl<S> Abortable<S> {
     ) -> Poll<Result<T, Closed>> {
         match self.as_mut().poll_source(|source| poll(source, cx)) {
             Some(Poll::Ready(polled)) => Poll::Ready(Ok(polled)),
-            Some(Poll::Pending) => self.poll_closed(cx).map(Err),
+            Some(Poll::Pending) => {
+                ready!(self.as_mut().poll_closed(cx));
+                self.poll_closed_or_watched(cx, poll)
+            }
             None => self.poll_closed_or_watched(cx, poll),
         }
     }
@@ -107,44 +126,70 @@ impl<S> Abortable<S> {
         plainly_open.then(|| FailOnPanic::poll(lifecycle, this.source, poll))
     }
 
-    /// After the source was pending.
-    pub(crate) fn poll_closed(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Closed> {
-        let mut this = self.project();
-        let closed = ready!(this.slot.poll_closed(lifecycle(this.live), cx));
-        this.source.set(None);
-        Poll::Ready(closed)
+    /// After the source was pending. `Ready` if the connection has closed: then
+    /// [`poll_closed_or_watched`](Self::poll_closed_or_watched) goes on.
+    pub(crate) fn poll_closed(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<()> {
+        let this = self.project();
+        this.slot.poll_closed(lifecycle(this.live), cx).map(drop)
     }
 
     /// After the fast path was refused.
     #[cold]
     pub(crate) fn poll_closed_or_watched<T>(
         mut self: Pin<&mut Self>,
-        cx: &Context<'_>,
-        poll: impl FnMut(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
+        cx: &mut Context<'_>,
+        mut poll: impl FnMut(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Result<T, Closed>> {
-        let polled = match self.live().lifecycle().closed() {
-            None => self.as_mut().poll_watched(cx, poll),
-            Some(closed) => Poll::Ready(Err(closed)),
-        };
-        if let Poll::Ready(Err(_)) = polled {
-            self.project().source.set(None);
+        if self.live().lifecycle().closed().is_none() {
+            // `None` if it closed while the source was polled.
+            if let Some(polled) = self.as_mut().poll_watched(cx, &mut poll) {
+                return polled.map(Ok);
+            }
         }
-        polled
+        self.poll_flush(cx, poll)
     }
 
+    /// The connection has closed: polls the source as long as it is to be flushed, then drops
+    /// it.
+    fn poll_flush<T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Result<T, Closed>> {
+        let mut this = self.project();
+        let lifecycle = lifecycle(this.live);
+        let closed = lifecycle.closed().expect("it has closed");
+        if this.source.is_some() && this.flush.goes_on(closed) {
+            let source = this.source.as_mut();
+            if let Poll::Ready(polled) =
+                FailOnPanic::poll(lifecycle, source, |source| poll(source, cx))
+            {
+                this.flush.yielded();
+                return Poll::Ready(Ok(polled));
+            }
+            if this.flush.is_first_pending() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        this.source.set(None);
+        Poll::Ready(Err(closed))
+    }
+
+    /// `None` if the connection closes during the poll.
     fn poll_watched<T>(
         self: Pin<&mut Self>,
         cx: &Context<'_>,
         mut poll: impl FnMut(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
-    ) -> Poll<Result<T, Closed>> {
+    ) -> Option<Poll<T>> {
         let this = self.project();
         let lifecycle = lifecycle(this.live);
         let (Some(watched), Some(timers)) = (this.watched, lifecycle.timers()) else {
             unreachable!("an open connection refuses the fast path only for a stall deadline");
         };
         // Before the source is polled, which wakes the reader through the lifecycle.
-        if let Poll::Ready(closed) = this.slot.poll_closed_watched(lifecycle, cx) {
-            return Poll::Ready(Err(closed));
+        if this.slot.poll_closed_watched(lifecycle, cx).is_ready() {
+            return None;
         }
         timers.reader_came();
         let cx = &mut Context::from_waker(watched);
@@ -152,11 +197,9 @@ impl<S> Abortable<S> {
             Poll::Ready(polled) => {
                 timers.reader_expected();
                 timers.yielded();
-                Poll::Ready(Ok(polled))
+                Some(Poll::Ready(polled))
             }
-            Poll::Pending => lifecycle
-                .closed()
-                .map_or(Poll::Pending, |closed| Poll::Ready(Err(closed))),
+            Poll::Pending => lifecycle.closed().is_none().then_some(Poll::Pending),
         }
     }
 

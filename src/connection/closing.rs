@@ -10,6 +10,7 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 
 use super::Live;
+use crate::error::Error;
 use crate::lifecycle::{End, Handle, Label};
 use crate::runtime::BoxFuture;
 use crate::state::{CloseReason, Closed};
@@ -94,6 +95,12 @@ impl Closing {
 impl From<Closing> for Closed {
     fn from(closing: Closing) -> Self {
         closing.closed
+    }
+}
+
+impl From<Closing> for Error {
+    fn from(closing: Closing) -> Self {
+        Self::Closed(closing.closed)
     }
 }
 

@@ -154,7 +154,7 @@ impl<'a, K, V, S> TakeOver<'a, K, V, S> {
     /// # let (scope, workers) = (Scope::new(), Registry::new(Conflict::Replace));
     /// # let mut old = scope.open()?.register()?;
     /// # old.join(&workers, "ada", ())?;
-    /// # tokio::spawn(async move { old.finish(std::future::pending::<()>()).await });
+    /// # tokio::spawn(async move { old.run(std::future::pending::<()>()).await });
     /// # tokio::task::yield_now().await;
     /// let mut setup = scope.open()?.register()?;
     /// let taking = setup

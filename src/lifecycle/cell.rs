@@ -319,6 +319,13 @@ impl Lifecycle {
         }
     }
 
+    /// [`disown`](Self::disown) if a step was forgotten.
+    pub(crate) fn disown_forgotten(&self) {
+        if self.word.load().is_owned() {
+            drop(self.disown());
+        }
+    }
+
     /// Stores the waker of the owner, unless the connection has closed: then no close would
     /// take it out again (I7). The caller must re-check the word afterwards: either the
     /// close finds this waker, or that check sees the close.

@@ -106,7 +106,7 @@ pub enum DrainEvent {
         left: usize,
     },
     /// The drain is over. The numbers are those of its
-    /// [report](crate::DrainReport).
+    /// [report](crate::report::DrainReport).
     #[non_exhaustive]
     Done {
         /// How many connections settled before the deadline.

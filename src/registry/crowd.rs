@@ -146,7 +146,7 @@ impl<K, V> Crowd<K, V> {
         let older = self.older_claims.range_mut((Excluded(order), Unbounded));
         let newest = self.newest_claim.as_mut().filter(|it| it.0 > order);
         let next = older.map(|(_, next)| next).next();
-        if let Some(next) = next.or(newest.map(|(_, next)| next)) {
+        if let Some(next) = next.or_else(|| newest.map(|(_, next)| next)) {
             let (all, unclean) = match exit {
                 Exit::Settling { clean } => (1, usize::from(!clean)),
                 Exit::Withdrawn => (0, 0),

@@ -23,7 +23,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 ///
 /// ```
 /// use std::time::Instant;
-/// use hangup::{OpenError, Scope, Transition};
+/// use hangup::report::Transition;
+/// use hangup::{OpenError, Scope};
 ///
 /// let scope = Scope::builder()
 ///     .max_connections(1)

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::Scope;
 use crate::id::ConnectionId;
-use crate::lifecycle::Handle;
 use crate::lifecycle::observer::DrainEvent;
+use crate::lifecycle::{Handle, WaitsFor};
 use crate::runtime::{self, BoxFuture, NoRuntime, Runtime};
 use crate::state::CloseReason;
 
@@ -107,7 +107,7 @@ pub struct DrainReport {
     pub abandoned: Vec<AbandonedUndo>,
     /// The connections that are closed and have not settled even so: the owner is in a
     /// set-up step that is not polled, or a task or an undo does not return.
-    pub unsettled: Vec<ConnectionId>,
+    pub unsettled: Vec<Unsettled>,
 }
 
 /// An asynchronous undo that did not run to its end.
@@ -118,6 +118,16 @@ pub struct AbandonedUndo {
     pub id: ConnectionId,
     /// The name of the undo.
     pub undo: String,
+}
+
+/// A connection that a [drain](Scope::drain) left unsettled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unsettled {
+    /// The connection.
+    pub id: ConnectionId,
+    /// What it waits for; `None` if a synchronous undo is running, or if it has settled since.
+    pub waits_for: Option<WaitsFor>,
 }
 
 impl Drain {
@@ -167,7 +177,10 @@ impl Drain {
         }
         for handle in &handles {
             let Some(settled) = handle.try_settled() else {
-                report.unsettled.push(handle.id());
+                report.unsettled.push(Unsettled {
+                    id: handle.id(),
+                    waits_for: handle.waits_for(),
+                });
                 continue;
             };
             let abandoned = |undo| AbandonedUndo {

@@ -20,7 +20,7 @@ use crate::state::CloseReason;
 use crate::time::{Deadlines, Timers};
 
 pub use builder::ScopeBuilder;
-pub use drain::{AbandonedUndo, Drain, DrainReport};
+pub use drain::{AbandonedUndo, Drain, DrainReport, Unsettled};
 pub use drained::Drained;
 
 /// A group of connections, and the only way to open one.

@@ -10,9 +10,10 @@ use pin_project_lite::pin_project;
 
 use super::LiveStream;
 use super::quiet::Quiet;
+use crate::lifecycle::Handle;
 use crate::runtime::NoRuntime;
 
-impl<S: Stream> LiveStream<S> {
+impl<S: Stream, K> LiveStream<S, K> {
     /// Yields `item()` when nothing was yielded for `period`, so that the stream is never
     /// quiet for longer.
     ///
@@ -54,14 +55,16 @@ impl<S: Stream> LiveStream<S> {
         self,
         period: Duration,
         item: F,
-    ) -> Result<LiveStream<Heartbeat<S, F>>, NoRuntime>
+    ) -> Result<LiveStream<Heartbeat<S, F>, K>, NoRuntime>
     where
         F: FnMut() -> S::Item,
     {
         let runtime = self.live().lifecycle().runtime().ok_or(NoRuntime)?;
+        let handle = self.handle();
         Ok(self.map_inner(|source| Heartbeat {
             source,
             item,
+            handle,
             quiet: Quiet::new(period, runtime),
         }))
     }
@@ -74,6 +77,7 @@ pin_project! {
         #[pin]
         source: S,
         item: F,
+        handle: Handle,
         quiet: Quiet,
     }
 }
@@ -93,6 +97,10 @@ where
             return polled;
         }
         ready!(this.quiet.poll_over(cx));
+        if this.handle.state().is_closed() {
+            // The source is flushed.
+            return Poll::Pending;
+        }
         this.quiet.heartbeat();
         Poll::Ready(Some((this.item)()))
     }

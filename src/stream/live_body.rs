@@ -7,18 +7,19 @@ use std::task::{Context, Poll, ready};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::connection::{Abortable, Live};
-use crate::lifecycle::Handle;
+use super::boundaries::Boundaries;
+use super::parting::Farewell;
+use crate::connection::{Abortable, Flush, Live};
+use crate::lifecycle::{End, Handle};
 use crate::panic::catch_panic;
 use crate::state::{CloseReason, Closed};
-
-type Farewell<T> = Box<dyn FnOnce(Closed) -> Option<T> + Send>;
 
 pin_project! {
     /// A body that owns a live connection. Made by [`Live::body`].
     ///
-    /// It treats frames as [`LiveStream`](crate::LiveStream) treats items, and forwards data
-    /// and trailers, [`is_end_stream`](Body::is_end_stream) and
+    /// It treats frames as [`LiveStream`](crate::LiveStream) treats items, a
+    /// [flush](Self::flush) and a [farewell](Self::farewell) included, and forwards data and
+    /// trailers, [`is_end_stream`](Body::is_end_stream) and
     /// [`size_hint`](Body::size_hint).
     ///
     /// - When the inner body ends, the connection closes `Completed`. A body ends with
@@ -28,7 +29,9 @@ pin_project! {
     ///   full does not count as dropped.
     /// - When the connection is closed from anywhere, the task is woken; its next poll drops
     ///   the inner body and ends this one. For HTTP that is the regular end of a body without
-    ///   a length, and an error for one with a length.
+    ///   a length, and an error for one with a length. The inner body stays until that poll,
+    ///   or until the flush is over: the close itself undoes, also if the transport does not
+    ///   poll.
     /// - When the body is dropped before its end, the connection closes `Dropped`: the client
     ///   is gone, or did not ask for a body, as with `HEAD`.
     /// - When the inner body fails or panics, the connection closes `Failed`. The error is
@@ -37,7 +40,9 @@ pin_project! {
     pub struct LiveBody<B: Body> {
         #[pin]
         inner: Abortable<B>,
-        farewell: Option<Farewell<B::Data>>,
+        farewell: Farewell<Frame<B::Data>>,
+        // What the data so far allows to follow, if a farewell may follow.
+        sent: Option<Sent<B::Data>>,
     }
 
     impl<B: Body> PinnedDrop for LiveBody<B> {
@@ -54,6 +59,20 @@ pin_project! {
             });
         }
     }
+}
+
+const _: () = {
+    const fn is_sync<T: Sync>() {}
+    #[expect(dead_code, reason = "its types are checked, and it is never called")]
+    const fn of<B: Body + Sync>() {
+        is_sync::<LiveBody<B>>();
+    }
+};
+
+/// Where in a server-sent event the data so far has come to.
+struct Sent<D> {
+    events: Boundaries,
+    bytes: fn(&D) -> &[u8],
 }
 
 fn nothing_left<B: Body>(body: &B) -> bool {
@@ -84,25 +103,66 @@ impl Live {
     pub fn body<B: Body>(self, body: B) -> LiveBody<B> {
         LiveBody {
             inner: Abortable::new_watched(self, body),
-            farewell: None,
+            farewell: Farewell::default(),
+            sent: None,
         }
     }
 }
 
 impl<B: Body> LiveBody<B> {
-    /// Sends one last frame of data after the close, if `last` returns one.
+    /// Sends one last frame after a close from elsewhere, if `last` returns one: data, or
+    /// trailers.
     ///
-    /// `last` is given how the connection closed, `Completed` included. It is not called when
-    /// the body is dropped, since no reader is left, nor after trailers or an error. To call
-    /// this again replaces the farewell.
+    /// `last` is given how the connection closed, in which words, and by whom. It is not
+    /// called if the connection has `Completed`, if the body is dropped, since no reader is
+    /// left, nor after trailers or an error. To call this again replaces the farewell.
     ///
-    /// A close may come at any byte of the body. In server-sent events, a farewell that
-    /// begins with a blank line is an event of its own in any case.
-    pub fn farewell<F>(mut self, last: F) -> Self
+    /// A close may come at any byte of the body, and nothing that follows can take half a
+    /// message back: a client would take it for a whole one. So data follows only after an
+    /// empty line, where a server-sent event ends, or if nothing was sent. Inside an event
+    /// the body ends without it, unless a [flush](Self::flush) brings the rest. Trailers may
+    /// follow anything. For a body whose frames of data are whole messages of another kind,
+    /// see [`farewell_after_any_frame`](Self::farewell_after_any_frame).
+    ///
+    /// Call this before the body is polled.
+    pub fn farewell<F>(self, last: F) -> Self
     where
-        F: FnOnce(Closed) -> Option<B::Data> + Send + 'static,
+        B::Data: AsRef<[u8]>,
+        F: FnOnce(End) -> Option<Frame<B::Data>> + Send + 'static,
     {
-        self.farewell = Some(Box::new(last));
+        let mut this = self.farewell_after_any_frame(last);
+        this.sent = Some(Sent {
+            events: Boundaries::new(),
+            bytes: B::Data::as_ref,
+        });
+        this
+    }
+
+    /// [`farewell`](Self::farewell) for a body whose frames of data are whole messages, so
+    /// that data may follow each of them.
+    pub fn farewell_after_any_frame<F>(mut self, last: F) -> Self
+    where
+        F: FnOnce(End) -> Option<Frame<B::Data>> + Send + 'static,
+    {
+        self.farewell = Farewell::new(last);
+        self.sent = None;
+        self
+    }
+
+    /// After a close from elsewhere, sends the frames that the inner body has ready, at most
+    /// `limit` of them, before the farewell: see
+    /// [`LiveStream::flush`](crate::LiveStream::flush).
+    pub fn flush(mut self, limit: usize) -> Self {
+        self.inner.set_flush(Flush::up_to(limit));
+        self
+    }
+
+    /// [`flush`](Self::flush) with a limit that depends on how the connection closed.
+    pub fn flush_with<F>(mut self, limit: F) -> Self
+    where
+        F: FnOnce(Closed) -> usize + Send + 'static,
+    {
+        self.inner.set_flush(Flush::with(limit));
         self
     }
 
@@ -115,7 +175,8 @@ impl<B: Body> LiveBody<B> {
     {
         LiveBody {
             inner: self.inner.map_source(map),
-            farewell: self.farewell.take(),
+            farewell: std::mem::take(&mut self.farewell),
+            sent: self.sent.take(),
         }
     }
 
@@ -154,11 +215,16 @@ impl<B: Body> Body for LiveBody<B> {
         });
         let closed = match ready!(polled) {
             Ok((frame, last)) => {
-                let closed = last.map(|reason| this.inner.finish(reason));
+                let closed = last.map(|reason| this.inner.as_mut().finish(reason));
                 if let Some(frame) = frame {
-                    if frame.as_ref().map_or(true, Frame::is_trailers) {
+                    match frame.as_ref().map(Frame::data_ref) {
+                        Ok(Some(data)) => {
+                            if let Some(sent) = this.sent {
+                                sent.events.pass((sent.bytes)(data));
+                            }
+                        }
                         // No frame may follow trailers or an error.
-                        *this.farewell = None;
+                        Ok(None) | Err(_) => this.farewell.cancel(),
                     }
                     return Poll::Ready(Some(frame));
                 }
@@ -166,22 +232,36 @@ impl<B: Body> Body for LiveBody<B> {
             }
             Err(closed) => closed,
         };
-        let last = this.farewell.take().and_then(|last| last(closed));
-        Poll::Ready(last.map(|data| Ok(Frame::data(data))))
+        let lifecycle = this.inner.live().lifecycle();
+        let last = this.farewell.say(lifecycle, closed);
+        // R18: data would make a whole event of half of one.
+        let cut = this
+            .sent
+            .as_ref()
+            .is_some_and(|sent| !sent.events.is_between_events());
+        let last = last.filter(|frame| !(cut && frame.is_data()));
+        Poll::Ready(last.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        // A farewell may follow the end of the inner body.
-        self.farewell.is_none()
-            && (self.inner.live().lifecycle().closed().is_some()
-                || self.inner.source().is_none_or(Body::is_end_stream))
+        let Some(body) = self.inner.source() else {
+            return !self.farewell.is_some();
+        };
+        if self.farewell.is_some() {
+            // It may follow the end of the inner body.
+            return false;
+        }
+        let closed = self.inner.live().lifecycle().closed().is_some();
+        // A server must not take a body for complete that is cut before its length.
+        let is_cut = closed && body.size_hint().exact().is_none_or(|left| left == 0);
+        body.is_end_stream() || is_cut && !self.inner.flushes()
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.inner.source() {
             // The exact size, so that a client notices a close before the end.
-            Some(body) if self.farewell.is_none() => body.size_hint(),
-            None if self.farewell.is_none() => SizeHint::with_exact(0),
+            Some(body) if !self.farewell.is_some() => body.size_hint(),
+            None if !self.farewell.is_some() => SizeHint::with_exact(0),
             _ => SizeHint::default(),
         }
     }

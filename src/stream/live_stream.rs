@@ -1,6 +1,7 @@
 //! A stream that owns a live connection: each ends with the other.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -8,61 +9,111 @@ use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use pin_project_lite::pin_project;
 
-use crate::connection::{Abortable, Live};
-use crate::lifecycle::Handle;
+use super::items::{Items, Kind, Results};
+use super::parting::Farewell;
+use crate::connection::{Abortable, Flush, Live};
+use crate::lifecycle::{End, Handle};
 use crate::state::{CloseReason, Closed};
 
-type Farewell<T> = Box<dyn FnOnce(Closed) -> Option<T> + Send>;
-
 pin_project! {
-    /// A stream that owns a live connection. Made by [`Live::stream`].
+    /// A stream that owns a live connection. Made by [`Live::stream`] and
+    /// [`Live::try_stream`].
     ///
     /// - When the inner stream ends, the connection closes `Completed`.
     /// - When the connection is closed from anywhere, the task is woken; its next poll drops
     ///   the inner stream and ends this one, even if the inner stream is pending.
     /// - When this stream is dropped, because the client is gone, the connection closes
     ///   `Dropped`.
-    /// - When the inner stream panics, the connection closes `Failed`.
+    /// - When the inner stream panics, or yields an error in a stream of results, the
+    ///   connection closes `Failed`.
     ///
-    /// A poll that began after a close returned yields no item, except one
-    /// [`farewell`](Self::farewell). The items that the inner stream still had are dropped
-    /// with it.
+    /// A poll that began after a close returned yields nothing, except what was asked for:
+    /// the items that the source has ready, up to the limit of a [`flush`](Self::flush), and
+    /// one [`farewell`](Self::farewell).
     ///
-    /// A ready item costs one atomic load on top of the inner stream, and two more stores
-    /// under a [stall deadline](crate::Deadlines::stall).
+    /// The close itself undoes, also if the transport does not poll. So what the transport
+    /// holds outlives [`Handle::settled`](crate::Handle::settled): the inner stream stays
+    /// until the next poll of this one, or until the flush is over, or until this one is
+    /// dropped.
+    ///
+    /// A ready item costs one atomic load on top of the inner stream, and three more stores
+    /// under a [stall](crate::Deadlines::stall) or [quiet](crate::Deadlines::quiet) deadline.
+    ///
+    /// It is `Send` and `Sync` where the inner stream is.
     ///
     /// # Cancel safety
     ///
     /// `next()` on this stream is as cancel safe as on the inner one: a poll that
     /// returns `Pending` has taken nothing.
     #[must_use = "streams do nothing unless polled"]
-    pub struct LiveStream<S: Stream> {
+    pub struct LiveStream<S: Stream, K = Items> {
         #[pin]
         inner: Abortable<S>,
-        farewell: Option<Farewell<S::Item>>,
+        farewell: Farewell<S::Item>,
+        kind: PhantomData<fn() -> K>,
     }
 }
+
+const _: () = {
+    const fn is_sync<T: Sync>() {}
+    #[expect(dead_code, reason = "its types are checked, and it is never called")]
+    const fn of<S: Stream + Sync>() {
+        is_sync::<LiveStream<S>>();
+        is_sync::<LiveStream<S, Results>>();
+    }
+};
 
 impl Live {
     /// Streams `source` on this connection: each ends with the other.
     pub fn stream<S: Stream>(self, source: S) -> LiveStream<S> {
         LiveStream::new(self, source)
     }
+
+    /// Streams the results that `source` yields: an error is passed on, and fails the
+    /// connection.
+    ///
+    /// The first `Err` closes the connection [`Failed`](CloseReason::Failed) and ends the
+    /// stream: nothing follows it, no farewell either. In a plain [`stream`](Self::stream)
+    /// an `Err` is an item like others.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures::{StreamExt, executor::block_on, stream};
+    /// use hangup::{CloseReason, Scope};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let live = Scope::new().open()?.register()?.go_live()?;
+    /// let handle = live.handle();
+    /// let messages = live.try_stream(stream::iter([Ok(1), Err("broken"), Ok(2)]));
+    ///
+    /// assert_eq!(block_on(messages.collect::<Vec<_>>()), [Ok(1), Err("broken")]);
+    /// assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_stream<S, T, E>(self, source: S) -> LiveStream<S, Results>
+    where
+        S: Stream<Item = Result<T, E>>,
+    {
+        LiveStream::new(self, source)
+    }
 }
 
-impl<S: Stream> LiveStream<S> {
+impl<S: Stream, K> LiveStream<S, K> {
     fn new(live: Live, source: S) -> Self {
         Self {
             inner: Abortable::new_watched(live, source),
-            farewell: None,
+            farewell: Farewell::default(),
+            kind: PhantomData,
         }
     }
 
-    /// Yields one last item after the close, if `last` returns one.
+    /// Yields one last item after a close from elsewhere, if `last` returns one.
     ///
-    /// `last` is given how the connection closed, `Completed` included. It is not called when
-    /// the stream is dropped, since no reader is left. To call this again replaces the
-    /// farewell.
+    /// `last` is given how the connection closed, in which words, and by whom. It is not
+    /// called if the connection has `Completed`, if the source has failed, or if the stream
+    /// is dropped, since no reader is left. To call this again replaces the farewell.
     ///
     /// # Examples
     ///
@@ -75,7 +126,7 @@ impl<S: Stream> LiveStream<S> {
     /// let handle = live.handle();
     /// let mut events = live
     ///     .stream(stream::pending())
-    ///     .farewell(|closed| Some(format!("bye: {}", closed.reason)));
+    ///     .farewell(|end| Some(format!("bye: {}", end.reason())));
     ///
     /// handle.close(CloseReason::Shutdown)?;
     /// assert_eq!(block_on(events.next()).unwrap(), "bye: shutdown");
@@ -85,9 +136,55 @@ impl<S: Stream> LiveStream<S> {
     /// ```
     pub fn farewell<F>(mut self, last: F) -> Self
     where
-        F: FnOnce(Closed) -> Option<S::Item> + Send + 'static,
+        F: FnOnce(End) -> Option<S::Item> + Send + 'static,
     {
-        self.farewell = Some(Box::new(last));
+        self.farewell = Farewell::new(last);
+        self
+    }
+
+    /// After a close from elsewhere, yields the items that the source has ready, at most
+    /// `limit` of them, before the farewell: what was accepted is delivered.
+    ///
+    /// These may include items that the source got after the close. The flush ends at the
+    /// limit, at the end of the source, or when the source is pending in two polls in a row;
+    /// the first time this stream wakes its own task, since a runtime whose budget is used up
+    /// makes a source pending that has items ready. [Heartbeats](Self::heartbeat) are not
+    /// sent.
+    ///
+    /// There is no flush for a reader that does not read, or a stream that is broken:
+    /// [`Aborted`](CloseReason::Aborted), [`Failed`](CloseReason::Failed),
+    /// [`Stalled`](CloseReason::Stalled), [`Overflow`](CloseReason::Overflow),
+    /// [`Lost`](CloseReason::Lost) and [`Rejected`](CloseReason::Rejected).
+    /// [`flush_with`](Self::flush_with) decides otherwise.
+    ///
+    /// [`Handle::settled`] does not wait for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures::{StreamExt, executor::block_on, stream};
+    /// # use hangup::{CloseReason, Scope};
+    /// # let live = Scope::new().open()?.register()?.go_live()?;
+    /// # let handle = live.handle();
+    /// let (sender, receiver) = futures::channel::mpsc::unbounded();
+    /// let events = live.stream(receiver).flush(64).farewell(|_| Some("bye"));
+    ///
+    /// sender.unbounded_send("accepted")?;
+    /// handle.close(CloseReason::Superseded)?;
+    /// assert_eq!(block_on(events.collect::<Vec<_>>()), ["accepted", "bye"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn flush(mut self, limit: usize) -> Self {
+        self.inner.set_flush(Flush::up_to(limit));
+        self
+    }
+
+    /// [`flush`](Self::flush) with a limit that depends on how the connection closed.
+    pub fn flush_with<F>(mut self, limit: F) -> Self
+    where
+        F: FnOnce(Closed) -> usize + Send + 'static,
+    {
+        self.inner.set_flush(Flush::with(limit));
         self
     }
 
@@ -104,7 +201,7 @@ impl<S: Stream> LiveStream<S> {
     /// assert_eq!(block_on(numbers.collect::<Vec<_>>()), [1, 2, 3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn map_inner<T, F>(mut self, map: F) -> LiveStream<T>
+    pub fn map_inner<T, F>(mut self, map: F) -> LiveStream<T, K>
     where
         T: Stream<Item = S::Item>,
         F: FnOnce(S) -> T,
@@ -112,6 +209,7 @@ impl<S: Stream> LiveStream<S> {
         LiveStream {
             inner: self.inner.map_source(map),
             farewell: self.farewell,
+            kind: PhantomData,
         }
     }
 
@@ -127,41 +225,62 @@ impl<S: Stream> LiveStream<S> {
 
     #[cold]
     fn completed(self: Pin<&mut Self>) -> Option<S::Item> {
-        let this = self.project();
-        let closed = this.inner.finish(CloseReason::Completed);
-        say(this.farewell, closed)
+        let mut this = self.project();
+        let closed = this.inner.as_mut().finish(CloseReason::Completed);
+        this.farewell.say(this.inner.live().lifecycle(), closed)
     }
 
-    #[inline(never)]
-    fn poll_closed(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Option<S::Item>> {
+    /// The source has yielded an error.
+    #[cold]
+    fn failed(self: Pin<&mut Self>) {
         let this = self.project();
-        let closed = ready!(this.inner.poll_closed(cx));
-        Poll::Ready(say(this.farewell, closed))
+        this.farewell.cancel();
+        this.inner.finish(CloseReason::Failed);
+    }
+}
+
+impl<S: Stream, K: Kind<S::Item>> LiveStream<S, K> {
+    #[inline(never)]
+    fn poll_closed(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let inner = self.as_mut().project().inner;
+        ready!(inner.poll_closed(cx));
+        self.poll_closed_or_watched(cx)
     }
 
     #[cold]
-    fn poll_closed_or_watched(mut self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<Option<S::Item>> {
-        let this = self.as_mut().project();
-        match ready!(this.inner.poll_closed_or_watched(cx, S::poll_next)) {
-            Ok(Some(item)) => Poll::Ready(Some(item)),
+    fn poll_closed_or_watched(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<S::Item>> {
+        let mut this = self.as_mut().project();
+        let polled = this.inner.as_mut().poll_closed_or_watched(cx, S::poll_next);
+        match ready!(polled) {
+            Ok(Some(item)) => Poll::Ready(Some(self.checked(item))),
             Ok(None) => Poll::Ready(self.completed()),
-            Err(closed) => Poll::Ready(say(this.farewell, closed)),
+            Err(closed) => {
+                let lifecycle = this.inner.live().lifecycle();
+                Poll::Ready(this.farewell.say(lifecycle, closed))
+            }
         }
+    }
+
+    #[inline]
+    fn checked(self: Pin<&mut Self>, item: S::Item) -> S::Item {
+        if K::is_failure(&item) {
+            self.failed();
+        }
+        item
     }
 }
 
-fn say<T>(farewell: &mut Option<Farewell<T>>, closed: Closed) -> Option<T> {
-    farewell.take().and_then(|last| last(closed))
-}
-
-impl<S: Stream> Stream for LiveStream<S> {
+impl<S: Stream, K: Kind<S::Item>> Stream for LiveStream<S, K> {
     type Item = S::Item;
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let inner = self.as_mut().project().inner;
         match inner.poll_source(|source| source.poll_next(cx)) {
-            Some(Poll::Ready(Some(item))) => Poll::Ready(Some(item)),
+            Some(Poll::Ready(Some(item))) => Poll::Ready(Some(self.checked(item))),
             Some(Poll::Ready(None)) => Poll::Ready(self.completed()),
             Some(Poll::Pending) => self.poll_closed(cx),
             None => self.poll_closed_or_watched(cx),
@@ -176,13 +295,13 @@ impl<S: Stream> Stream for LiveStream<S> {
     }
 }
 
-impl<S: Stream> FusedStream for LiveStream<S> {
+impl<S: Stream, K: Kind<S::Item>> FusedStream for LiveStream<S, K> {
     fn is_terminated(&self) -> bool {
-        self.inner.source().is_none() && self.farewell.is_none()
+        self.inner.source().is_none() && !self.farewell.is_some()
     }
 }
 
-impl<S: Stream> fmt::Debug for LiveStream<S> {
+impl<S: Stream, K> fmt::Debug for LiveStream<S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LiveStream")
             .field("live", &self.inner)

@@ -158,7 +158,7 @@ fn a_body_that_is_dropped_before_its_end_is_dropped() {
 #[test]
 fn an_error_passes_and_fails_the_connection() {
     let (handle, body) = on_live(Frames::new([data("a"), Err("upstream is gone"), data("b")]));
-    let mut body = body.farewell(|_| Some("bye".into()));
+    let mut body = body.farewell(|_| Some(Frame::data("bye".into())));
     next(&mut body).unwrap().unwrap();
     assert_eq!(next(&mut body).unwrap().unwrap_err(), "upstream is gone");
     assert_eq!(reason(&handle), Some(CloseReason::Failed));
@@ -185,14 +185,14 @@ fn a_close_from_elsewhere_ends_the_body_and_drops_the_inner_one() {
 }
 
 #[test]
-fn a_farewell_comes_last_however_it_ends() {
-    let last = |closed: hangup::Closed| Some(Bytes::from(format!("\n{}", closed.reason)));
-    let (handle, body) = on_live(Frames::new([data("a")]));
+fn a_farewell_comes_last_after_a_close_from_elsewhere() {
+    let last = |end: hangup::End| Some(Frame::data(Bytes::from(end.to_string())));
+    let (handle, body) = on_live(Frames::new([data("data: a\n\n")]));
     let mut body = body.farewell(last);
     next(&mut body).unwrap().unwrap();
     handle.close(CloseReason::Shutdown).unwrap();
     assert!(!body.is_end_stream());
-    assert_eq!(next(&mut body).unwrap().unwrap(), "\nshutdown");
+    assert_eq!(next(&mut body).unwrap().unwrap(), "shutdown");
     assert!(body.is_end_stream());
     assert!(next(&mut body).is_none());
 
@@ -204,18 +204,63 @@ fn a_farewell_comes_last_however_it_ends() {
     // More may come than the inner body says.
     assert_eq!(body.size_hint().exact(), None);
     next(&mut body).unwrap().unwrap();
-    assert!(!body.is_end_stream());
-    assert_eq!(body.size_hint().exact(), None);
-    assert_eq!(next(&mut body).unwrap().unwrap(), "\ncompleted");
-    assert_eq!(body.size_hint().exact(), Some(0));
+    // What has completed has said all.
     assert!(next(&mut body).is_none());
+    assert_eq!(body.size_hint().exact(), Some(0));
+}
+
+/// R18: a client would take half an event for a whole one.
+#[test]
+fn r18_no_farewell_inside_an_event_that_was_cut() {
+    let last = |_| Some(Frame::data(Bytes::from_static(b"\n\nevent: closed\n\n")));
+    let cut = "data: {\"amount\":1";
+    let (handle, body) = on_live(Frames::new([data(cut)]));
+    let mut body = body.farewell(last);
+    next(&mut body).unwrap().unwrap();
+    handle.close(CloseReason::Shutdown).unwrap();
+    assert!(next(&mut body).is_none());
+
+    // The rest is ready and goes out.
+    let (handle, body) = on_live(Frames::new([data(cut), data("00}\n\n"), data("data: cut")]));
+    let mut body = body.farewell(last).flush(1);
+    next(&mut body).unwrap().unwrap();
+    handle.close(CloseReason::Shutdown).unwrap();
+    assert_eq!(next(&mut body).unwrap().unwrap(), "00}\n\n");
+    assert_eq!(next(&mut body).unwrap().unwrap(), "\n\nevent: closed\n\n");
+    assert!(next(&mut body).is_none());
+
+    // Trailers complete no event.
+    let (handle, body) = on_live(Frames::new([data(cut)]));
+    let mut body = body.farewell(|_| Some(Frame::trailers(Default::default())));
+    next(&mut body).unwrap().unwrap();
+    handle.close(CloseReason::Shutdown).unwrap();
+    assert_eq!(next(&mut body).unwrap().unwrap(), "trailers");
+    assert!(next(&mut body).is_none());
+
+    let (handle, body) = on_live(Frames::new([data("a whole message")]));
+    let mut body = body.farewell_after_any_frame(last);
+    next(&mut body).unwrap().unwrap();
+    handle.close(CloseReason::Shutdown).unwrap();
+    assert!(next(&mut body).unwrap().is_ok());
+}
+
+/// A server that asks before it sends the head must not answer with an empty body.
+#[test]
+fn a_body_with_a_length_that_is_closed_before_its_head_is_not_complete() {
+    let (handle, body) = on_live(Full::new(Bytes::from_static(b"0123456789")));
+    handle.close(CloseReason::Shutdown).unwrap();
+    assert_eq!(body.size_hint().exact(), Some(10));
+    assert!(!body.is_end_stream());
+    let mut body = body;
+    assert!(next(&mut body).is_none());
+    assert!(body.is_end_stream());
 }
 
 /// HTTP allows nothing after them.
 #[test]
 fn there_is_no_farewell_after_trailers() {
     let (handle, body) = on_live(Frames::new([data("a"), trailers()]));
-    let mut body = body.farewell(|_| Some("bye".into()));
+    let mut body = body.farewell(|_| Some(Frame::data("bye".into())));
     next(&mut body).unwrap().unwrap();
     assert_eq!(next(&mut body).unwrap().unwrap(), "trailers");
     assert!(next(&mut body).is_none());
@@ -260,7 +305,7 @@ fn a_body_that_panics_fails_the_connection_wherever_it_does() {
 fn a_body_can_be_wrapped_and_stays_on_its_connection() {
     let (handle, body) = on_live(Frames::new([data("a"), data("b")]));
     let mut body = body
-        .farewell(|_| Some("bye".into()))
+        .farewell_after_any_frame(|_| Some(Frame::data("bye".into())))
         .map_inner(|inner| inner.map_err(str::len));
     assert_eq!(next(&mut body).unwrap().unwrap(), "a");
     assert!(format!("{body:?}").contains("state: Live"));

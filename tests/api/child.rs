@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use hangup::{CloseReason, ConnectionId, Deadlines, Observer, OpenError, Scope, Transition};
+use hangup::report::Transition;
+use hangup::{CloseReason, ConnectionId, Deadlines, Observer, OpenError, Scope};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::timed::Timed;

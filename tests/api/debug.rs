@@ -1,7 +1,8 @@
 //! What a log shows of each public type: the connection, its state, and nothing
 //! that needs a lock or the user's own code.
 
-use hangup::{CloseReason, Conflict, Deadlines, Registry, Scope, Transition};
+use hangup::report::Transition;
+use hangup::{CloseReason, Conflict, Deadlines, Registry, Scope};
 
 use crate::support::{live, pending, registering};
 

@@ -8,9 +8,13 @@ mod body;
 mod bomb;
 mod child;
 mod close_when;
+#[cfg(feature = "tokio")]
+mod closing;
 mod deadlines;
 mod time;
 mod debug;
+#[cfg(feature = "tokio")]
+mod finish;
 mod handle;
 mod hooks;
 mod last_close;

@@ -5,9 +5,8 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hangup::{
-    CloseReason, ConnectionId, Observer, Phase, Scope, ScopeBuilder, Settled, State, Transition,
-};
+use hangup::report::Transition;
+use hangup::{CloseReason, ConnectionId, Observer, Phase, Scope, ScopeBuilder, Settled, State};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::log::Log;

@@ -294,7 +294,7 @@ async fn a_drain_of_a_few_is_over_at_once_and_closes_the_gate() {
     assert_eq!(scope.open().unwrap_err(), OpenError::Draining);
     drop(lives);
     let again = scope.drain(Duration::ZERO).await.unwrap();
-    assert_eq!(again, hangup::DrainReport::default());
+    assert_eq!(again, hangup::report::DrainReport::default());
 }
 
 /// Else it would be the deadline that closes them.

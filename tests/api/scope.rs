@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
-use hangup::{CloseReason, Closed, Handle, OpenError, Phase, Scope, Stats};
+use hangup::report::Stats;
+use hangup::{CloseReason, Closed, Handle, OpenError, Phase, Scope};
 use tokio_test::{assert_pending, assert_ready, task};
 
 #[test]

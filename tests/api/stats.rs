@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use hangup::{CloseReason, DrainEvent, Observer, OpenError, Scope, Transition};
+use hangup::report::{DrainEvent, Transition};
+use hangup::{CloseReason, Observer, OpenError, Scope};
 
 #[test]
 fn a_refused_open_is_counted_by_why() {

@@ -32,8 +32,8 @@ fn nothing_is_yielded_after_a_close_but_the_farewell() {
     let live = live();
     let handle = live.handle();
     let stream = live.stream(stream::repeat("item"));
-    let mut stream = task::spawn(stream.farewell(|closed| {
-        assert_eq!(closed.reason, CloseReason::App(3));
+    let mut stream = task::spawn(stream.farewell(|end| {
+        assert_eq!(end.reason(), CloseReason::App(3));
         Some("farewell")
     }));
     assert_ready_eq!(stream.poll_next(), Some("item"));
@@ -53,13 +53,12 @@ fn a_farewell_may_say_nothing() {
 }
 
 #[test]
-fn a_completed_stream_says_its_farewell_too() {
+fn a_completed_stream_says_no_farewell() {
     let stream = live().stream(stream::iter(["item"]));
-    let stream =
-        stream.farewell(|closed| (closed.reason == CloseReason::Completed).then_some("bye"));
+    let stream = stream.farewell(|_| unreachable!("nothing was cut short"));
     let mut stream = task::spawn(stream);
     assert_ready_eq!(stream.poll_next(), Some("item"));
-    assert_ready_eq!(stream.poll_next(), Some("bye"));
+    assert_ready_eq!(stream.poll_next(), None);
     assert_ready_eq!(stream.poll_next(), None);
 }
 
@@ -229,4 +228,154 @@ fn a_panicking_source_goes_before_the_undo() {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(catch_unwind(AssertUnwindSafe(|| stream.poll_next_unpin(&mut cx))).is_err());
     assert_eq!(log.entries(), ["source gone", "permit given back"]);
+}
+
+/// R27: what was accepted before a close is delivered.
+#[test]
+fn r27_accepted_and_then_closed() {
+    let live = live();
+    let handle = live.handle();
+    let (sender, receiver) = mpsc::unbounded();
+    let stream = live.stream(receiver).flush(3).farewell(|_| Some(100));
+    let mut stream = task::spawn(stream);
+    assert_pending!(stream.poll_next());
+    for item in 0..2 {
+        sender.unbounded_send(item).unwrap();
+    }
+    handle.close(CloseReason::Superseded).unwrap();
+    assert!(handle.try_settled().is_some(), "a flush delays nothing");
+    // The source cannot tell when it got an item.
+    sender.unbounded_send(2).unwrap();
+    sender.unbounded_send(3).unwrap();
+    let items: Vec<_> = futures::executor::block_on_stream(stream.into_inner()).collect();
+    assert_eq!(items, [0, 1, 2, 100]);
+}
+
+#[test]
+fn a_flush_ends_at_the_second_pending_in_a_row() {
+    let live = live();
+    let handle = live.handle();
+    // As a runtime does whose budget is used up: pending with an item ready.
+    let mut polls = 0;
+    let source = stream::poll_fn(move |_| {
+        polls += 1;
+        match polls {
+            1 | 3 | 5 | 6 => Poll::Pending,
+            _ => Poll::Ready(Some(polls)),
+        }
+    });
+    let stream = live.stream(source).flush(usize::MAX).farewell(|_| Some(0));
+    let mut stream = task::spawn(stream);
+    assert_pending!(stream.poll_next());
+    handle.close(CloseReason::Shutdown).unwrap();
+    assert_ready_eq!(stream.poll_next(), Some(2));
+    assert_pending!(stream.poll_next());
+    assert!(stream.is_woken());
+    assert_ready_eq!(stream.poll_next(), Some(4));
+    assert_pending!(stream.poll_next());
+    assert_ready_eq!(stream.poll_next(), Some(0));
+    assert_ready_eq!(stream.poll_next(), None);
+}
+
+#[test]
+fn there_is_no_flush_for_a_reader_that_is_gone_unless_it_is_asked_for() {
+    use CloseReason::{Aborted, App, Failed, Idle, Lost, Overflow, Rejected, Stalled, Superseded};
+
+    let flushed = |reason, with: bool| {
+        let live = live();
+        let handle = live.handle();
+        let stream = live.stream(stream::repeat("item"));
+        let stream = if with {
+            stream.flush_with(|closed| usize::from(closed.reason == Stalled))
+        } else {
+            stream.flush(1)
+        };
+        handle.close(reason).unwrap();
+        futures::executor::block_on_stream(stream).count()
+    };
+    for reason in [Aborted, Failed, Stalled, Overflow, Lost, Rejected] {
+        assert_eq!(flushed(reason, false), 0, "{reason}");
+    }
+    for reason in [Idle, Superseded, App(1), CloseReason::Shutdown] {
+        assert_eq!(flushed(reason, false), 1, "{reason}");
+        assert_eq!(flushed(reason, true), 0, "{reason}");
+    }
+    assert_eq!(flushed(Stalled, true), 1);
+}
+
+#[test]
+fn an_error_of_a_stream_of_results_fails_the_connection() {
+    let live = live();
+    let handle = live.handle();
+    let log = Log::default();
+    let guard = log.on_drop("source dropped");
+    let source = stream::iter([Ok(1), Err("broken"), Ok(2)]).inspect(move |_| _ = &guard);
+    let stream = live.try_stream(source).farewell(|_| Some(Err("farewell")));
+    let mut stream = task::spawn(stream);
+    assert_ready_eq!(stream.poll_next(), Some(Ok(1)));
+    assert_ready_eq!(stream.poll_next(), Some(Err("broken")));
+    // A transport does not poll again after an error.
+    assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
+    assert_eq!(log.entries(), ["source dropped"]);
+    assert_ready_eq!(stream.poll_next(), None);
+}
+
+#[test]
+fn a_farewell_has_the_words_of_the_close() {
+    let live = live();
+    let handle = live.handle();
+    let stream = live
+        .stream(stream::pending())
+        .farewell(|end| Some(end.to_string()));
+    handle.close_with(CloseReason::App(4), "moved").unwrap();
+    assert!(handle.close_with(CloseReason::App(5), "too late").is_err());
+    let said: Vec<_> = futures::executor::block_on_stream(stream).collect();
+    assert_eq!(said, ["app(4): moved"]);
+    assert_eq!(handle.end().unwrap().words.as_deref(), Some("moved"));
+}
+
+#[test]
+fn a_gate_may_close_or_keep_silent_before_the_source_is_polled() {
+    let live = live();
+    let handle = live.handle();
+    let answers = [
+        Poll::Ready(Ok(())),
+        Poll::Pending,
+        Poll::Ready(Err(CloseReason::Lost)),
+    ];
+    let mut answers = answers.into_iter();
+    let polled = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::clone(&polled);
+    let source = stream::poll_fn(move |_| {
+        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Poll::Ready(Some("item"))
+    });
+    let stream = live.stream(source).gate(move |_| answers.next().unwrap());
+    let stream = stream.flush_with(|_| 9).farewell(|end| {
+        assert_eq!(end.reason(), CloseReason::Lost);
+        Some("bye")
+    });
+    let mut stream = task::spawn(stream);
+    assert_ready_eq!(stream.poll_next(), Some("item"));
+    assert_pending!(stream.poll_next());
+    assert!(handle.state().is_live());
+    // Closed in this very poll; the flush asks the source twice, and the gate keeps it shut.
+    assert_pending!(stream.poll_next());
+    assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Lost);
+    assert_ready_eq!(stream.poll_next(), Some("bye"));
+    assert_eq!(polled.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+/// A step that was forgotten has left the duty to unwind to the owner.
+#[test]
+fn a_close_undoes_a_stream_that_is_not_polled_after_a_forgotten_step() {
+    let mut live = live();
+    let handle = live.handle();
+    let mut step = task::spawn(live.step(std::future::pending::<()>()));
+    assert_pending!(step.poll());
+    std::mem::forget(step);
+    let stream = live.stream(stream::pending::<()>());
+    handle.close(CloseReason::Idle).unwrap();
+    assert!(handle.try_settled().is_some());
+    drop(stream);
 }

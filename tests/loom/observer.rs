@@ -3,9 +3,8 @@
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 
-use hangup::{
-    CloseReason, Closed, ConnectionId, Handle, Observer, Phase, Scope, Settled, State, Transition,
-};
+use hangup::report::Transition;
+use hangup::{CloseReason, Closed, ConnectionId, Handle, Observer, Phase, Scope, Settled, State};
 use loom::future::block_on;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread::spawn;

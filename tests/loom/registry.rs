@@ -117,6 +117,106 @@ fn i6_r20_join_vs_join() {
     }
 }
 
+/// I6, R29: a holder of the only place ends while another one wants it. Never do two that
+/// have not settled hold it.
+#[test]
+fn i6_r29_join_vs_end_of_the_holder() {
+    for conflict in [Conflict::share(1), Conflict::Reject] {
+        model(move || {
+            let registry: Registry<u8, ()> = Registry::new(conflict);
+            let (mut old, undone) = counted();
+            old.join(&registry, 1, ()).unwrap();
+            let live = old.go_live().unwrap();
+            let handle = live.handle();
+            let owner = spawn(move || drop(live));
+            let mut new = setup();
+            let joined = new.join(&registry, 1, ());
+            match joined {
+                Ok(()) => assert_eq!(undone.get(), 1, "it holds what it acquired"),
+                Err(KeyError::Settling) => assert!(handle.state().is_closed()),
+                Err(KeyError::Taken | KeyError::Full) => {}
+                Err(error) => panic!("{error}"),
+            }
+            owner.join().unwrap();
+            if joined.is_err() {
+                new.join(&registry, 1, ()).unwrap();
+            }
+        });
+    }
+}
+
+/// I6, R29: one that is closed by another thread counts until its owner has undone it.
+#[test]
+fn i6_r29_joins_vs_close_of_a_set_up() {
+    model(|| {
+        let registry: Registry<u8, ()> = Registry::new(Conflict::share(2));
+        let (mut one, mut two) = (setup(), setup());
+        one.join(&registry, 1, ()).unwrap();
+        two.join(&registry, 1, ()).unwrap();
+        let handle = one.handle();
+        let closer = spawn(move || handle.close(CloseReason::Aborted).unwrap());
+        let mut new = setup();
+        let refused = new.join(&registry, 1, ()).unwrap_err();
+        assert!(matches!(refused, KeyError::Full | KeyError::Settling));
+        closer.join().unwrap();
+        assert_eq!(new.join(&registry, 1, ()), Err(KeyError::Settling));
+        drop(one);
+        new.join(&registry, 1, ()).unwrap();
+    });
+}
+
+/// I3: look-ups that set a slot aside while its connection goes live, in two registries.
+#[test]
+fn i3_r21_set_aside_vs_go_live() {
+    for conflict in [Conflict::Replace, Conflict::share_unbounded()] {
+        model(move || {
+            let one: Registry<u8, u8> = Registry::new(conflict);
+            let two: Registry<u8, u8> = Registry::new(conflict);
+            let mut setup = setup();
+            setup.join(&one, 1, 1).unwrap();
+            setup.join(&two, 2, 1).unwrap();
+            // Another one in set-up, so that there is a crowd to be set aside from.
+            let mut beside = self::setup();
+            beside.join(&one, 1, 2).unwrap();
+            beside.join(&two, 2, 2).unwrap();
+            let owner = spawn(move || setup.go_live().unwrap());
+            let first = one.get(&1).is_some();
+            let second = two.count(&2) == 1;
+            assert!(first <= second, "in one, not yet in the other");
+            let live = owner.join().unwrap();
+            assert_eq!(one.get(&1).as_deref(), Some(&1));
+            assert_eq!(two.members(&2).len(), 1);
+            drop((live, beside));
+            assert!(one.is_empty() && two.is_empty());
+        });
+    }
+}
+
+/// I3: a slot that is set aside, of a connection that is closed as it goes live.
+#[test]
+fn i3_set_aside_vs_go_live_vs_close_3() {
+    model_3(2, || {
+        let registry: Registry<u8, Arc<()>> = Registry::new(Conflict::share_unbounded());
+        let value = Arc::new(());
+        let (mut setup, mut beside) = (setup(), setup());
+        setup.join(&registry, 1, Arc::clone(&value)).unwrap();
+        beside.join(&registry, 1, Arc::clone(&value)).unwrap();
+        let handle = setup.handle();
+        let owner = spawn(move || setup.go_live().is_ok());
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).is_ok()
+        });
+        drop(registry.get(&1));
+        owner.join().unwrap();
+        closer.join().unwrap();
+        assert!(registry.get(&1).is_none());
+        settled(&handle);
+        drop(beside);
+        assert_eq!(Arc::strong_count(&value), 1, "a slot is left behind");
+    });
+}
+
 /// I6, R20: of three who want the last two places two get them.
 #[test]
 fn i6_r20_three_joins_3() {

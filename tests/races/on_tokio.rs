@@ -159,7 +159,7 @@ async fn r14_shutdown_with_open_streams() {
                 .heartbeat(PERIOD, || "ping")
                 .unwrap();
             tokio::spawn(
-                body.farewell(|closed| (closed.reason == CloseReason::Shutdown).then_some("bye"))
+                body.farewell(|end| (end.reason() == CloseReason::Shutdown).then_some("bye"))
                     .collect::<Vec<_>>(),
             )
         })
@@ -318,7 +318,10 @@ async fn r14_shutdown_of_what_cannot_be_stopped_is_reported() {
     // The step is not polled any more.
     let report = scope.drain(PERIOD).await.unwrap();
     assert_eq!((report.closed, report.forced), (0, 0));
-    assert_eq!(report.unsettled, [id]);
+    assert_eq!(report.unsettled.len(), 1);
+    assert_eq!(report.unsettled[0].id, id);
+    let waits_for = report.unsettled[0].waits_for.as_ref().unwrap().to_string();
+    assert!(waits_for.contains("on_tokio.rs"), "{waits_for}");
     let closed = assert_ready!(step.poll()).unwrap_err();
     assert_eq!(closed.reason, CloseReason::Shutdown);
     drop(step);

@@ -6,7 +6,8 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock, Weak};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
-use hangup::{CloseReason, Conflict, Handle, KeyError, Registry, Scope, Stats, Transition};
+use hangup::report::{Stats, Transition};
+use hangup::{CloseReason, Conflict, Handle, KeyError, Registry, Scope};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::log::Log;

@@ -25,7 +25,7 @@ fn r14_shutdown_with_open_streams() {
     let live = open().register().unwrap().go_live().unwrap();
     let body = live
         .stream(stream::pending())
-        .farewell(|closed| Some(closed.reason));
+        .farewell(|end| Some(end.reason()));
     let mut body = task::spawn(body);
     assert_pending!(body.poll_next());
 

@@ -12,6 +12,7 @@ mod lookups;
 mod random;
 mod switch_over;
 mod take_over;
+mod window;
 mod witness;
 
 use std::future::poll_fn;

@@ -30,8 +30,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
-use hangup::{CloseReason, Closed, Conflict, KeyError, Live, OpenError, Registry, Scope};
+use hangup::{CloseReason, Closed, Conflict, End, KeyError, Live, OpenError, Registry, Scope};
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -172,9 +173,9 @@ impl Gateway {
             let _timer = &timer;
             Ok(Event::default().comment("still here"))
         };
-        let farewell = |closed: Closed| {
+        let farewell = |end: End| {
             let event = Event::default().event("closed");
-            Some(Ok(event.data(closed.reason.to_string())))
+            Some(Ok(event.data(end.to_string())))
         };
         let events = live
             .stream(source)
@@ -235,16 +236,21 @@ async fn worker_stream(
         .deadline(tokio::time::sleep(TAKE_OVER_DEADLINE))
         .await?;
 
-    // Undo first, then acquire: the step may have had its effect when it is
-    // dropped half way.
-    setup.on_close(router.undo(&name, JobRouter::undo_pause))?;
-    setup.run(router.pause(&name, latency)).await?;
-    setup.on_close(router.undo(&name, JobRouter::undo_register))?;
-    setup.run(router.register(&name, latency)).await?;
-    // This one takes its time. Whoever takes over waits for it, and so does a drain.
+    // Each undo bears a step that took no effect: the step may be dropped half way.
+    setup
+        .run(router.pause(&name, latency))
+        .undo(router.undo(&name, JobRouter::undo_pause))
+        .await?;
+    setup
+        .run(router.register(&name, latency))
+        .undo(router.undo(&name, JobRouter::undo_register))
+        .await?;
+    // This undo takes its time. A take-over waits for it, and so does a drain.
     let stopping = Arc::clone(router).undo_resume(name.clone());
-    setup.on_close_async(format!("stop {name}"), || stopping)?;
-    setup.run(router.resume(&name, latency)).await?;
+    setup
+        .run(router.resume(&name, latency))
+        .undo_async(format!("stop {name}"), || stopping)
+        .await?;
 
     let live = setup.go_live()?;
     Ok(gateway.events(live, stream::pending()))
@@ -296,9 +302,9 @@ async fn mcp(
                 frame
             })
         });
-    // It may be cut off anywhere: a blank line first.
-    let farewell = |closed: Closed| format!("\n\nevent: closed\ndata: {}\n\n", closed.reason);
-    let body = Body::new(body.farewell(move |closed| Some(farewell(closed).into())));
+    // Between two events; an event that is cut stays cut.
+    let farewell = |end: End| format!("event: closed\ndata: {end}\n\n");
+    let body = Body::new(body.farewell(move |end| Some(Frame::data(farewell(end).into()))));
     // Only what is about the events: the rest is about the upstream's connection.
     let mut response = (head.status, body).into_response();
     for name in [CONTENT_TYPE, CACHE_CONTROL] {

@@ -215,7 +215,7 @@ impl App {
                         beat.clone()
                     })
                     .unwrap()
-                    .farewell(|closed| Some(format!("bye: {}\n", closed.reason).into()));
+                    .farewell(|end| Some(format!("bye: {}\n", end.reason()).into()));
                 StreamBody::new(events.map(frame)).boxed_unsync()
             }
             Shape::Body => match ask.source {
@@ -230,7 +230,9 @@ impl App {
                     .body(StreamBody::new(source.map(frame)))
                     .heartbeat(self.plan.heartbeat)
                     .unwrap()
-                    .farewell(|closed| Some(format!("bye: {}\n", closed.reason).into()))
+                    .farewell_after_any_frame(|end| {
+                        Some(Frame::data(format!("bye: {}\n", end.reason()).into()))
+                    })
                     .boxed_unsync(),
             },
         };

@@ -26,9 +26,9 @@ async fn completes(http: Http, shape: Shape, source: Source, last: &str) {
 }
 
 on_every_server! {
-    async fn a_stream_that_ends_after_its_farewell(http: Http) {
+    async fn a_stream_that_ends(http: Http) {
         for shape in Shape::ALL {
-            completes(http, shape, Source::Short, "bye: completed\n").await;
+            completes(http, shape, Source::Short, "connected\n").await;
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hangup::{CloseReason, Closed, Phase, Stats};
+use hangup::report::Stats;
+use hangup::{CloseReason, Closed, Phase};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 

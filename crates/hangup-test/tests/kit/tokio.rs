@@ -136,7 +136,7 @@ async fn worker_stream(app: App, client: Client) -> Outcome<Response> {
         .stream(events)
         .heartbeat(Duration::from_secs(30), || Ok(Event::default().comment("")))
         .unwrap()
-        .farewell(|closed| Some(Ok(Event::default().data(closed.reason.to_string()))));
+        .farewell(|end| Some(Ok(Event::default().data(end.reason().to_string()))));
     Ok(Sse::new(events).into_response())
 }
 

@@ -49,8 +49,9 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     let mut setup = register(&server, &client)?;
     setup.take_over(&server.workers, "ada", ()).await?;
     let router = server.router.clone();
-    setup.on_close_async("pause", move || async move { router.pause().await })?;
-    setup.run(server.router.register()).await?;
+    let pause = move || async move { router.pause().await };
+    let register = setup.run(server.router.register());
+    register.undo_async("pause", pause).await?;
     setup.run(server.router.resume()).await?;
     stream(setup, &client).await
 }

@@ -1,7 +1,5 @@
 //! Heartbeats between the events of a body of server-sent events.
 
-mod boundaries;
-
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,9 +10,10 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::LiveBody;
+use super::boundaries::Boundaries;
 use super::quiet::Quiet;
+use crate::lifecycle::Handle;
 use crate::runtime::NoRuntime;
-use boundaries::Boundaries;
 
 /// A comment, which clients ignore. The blank line makes intermediaries that forward whole
 /// events forward it.
@@ -40,6 +39,7 @@ pin_project! {
     pub struct SseHeartbeat<B: Body> {
         #[pin]
         body: B,
+        handle: Handle,
         quiet: Quiet,
         boundaries: Boundaries,
         // Data that has been read, and comes after what was yielded before it.
@@ -102,8 +102,10 @@ where
     /// ```
     pub fn heartbeat(self, period: Duration) -> Result<LiveBody<SseHeartbeat<B>>, NoRuntime> {
         let runtime = self.live().lifecycle().runtime().ok_or(NoRuntime)?;
+        let handle = self.handle();
         Ok(self.map_inner(|body| SseHeartbeat {
             body,
+            handle,
             quiet: Quiet::new(period, runtime),
             boundaries: Boundaries::new(),
             held: None,
@@ -163,6 +165,10 @@ where
             return Poll::Pending;
         }
         ready!(this.quiet.poll_over(cx));
+        if this.handle.state().is_closed() {
+            // The body is flushed.
+            return Poll::Pending;
+        }
         if !this.boundaries.is_between_events() {
             // Only the body can end the event, and its last bytes begin another pause.
             return Poll::Pending;
