@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Poll, Waker};
 
-use hangup::{CloseReason, Closed, Conflict, Handle, KeyError, Registry, State};
+use hangup::{CloseReason, Closed, Conflict, Handle, KeyError, Registry};
 use loom::future::block_on;
 use loom::thread::spawn;
 
@@ -98,7 +98,7 @@ fn r23_take_over_vs_take_over() {
             move || -> Result<hangup::Live, Closed> {
                 let mut setup = setup();
                 match block_on(setup.take_over(&registry, 1, n)) {
-                    Ok(()) => {}
+                    Ok(_) => {}
                     Err(KeyError::Closed(closed)) => return Err(closed),
                     Err(error) => panic!("{error}"),
                 }
@@ -386,7 +386,7 @@ fn i5_deadline_vs_settle_of_the_predecessor() {
             let mut new = setup();
             let first = new.take_over(&registry, 1, Arc::clone(&value));
             match block_on(first.deadline(deadline)) {
-                Ok(()) => assert!(undone.is_seen(), "the undo overlaps the successor"),
+                Ok(_) => assert!(undone.is_seen(), "the undo overlaps the successor"),
                 Err(error) => {
                     assert_eq!(error, KeyError::TimedOut);
                     assert_eq!(Arc::strong_count(&value), 1, "its place is left behind");
@@ -447,7 +447,7 @@ fn i5_r23_take_over_of_one_that_waits_itself_3() {
         let ends = spawn(move || drop(stuck));
         let gives_up = spawn(move || {
             // Closed by the newcomer, or told that it has the key and dropped with it.
-            drop(block_on(waiting));
+            let _: Result<_, KeyError> = block_on(waiting);
         });
         let mut new = setup();
         let taken = block_on(new.take_over(&registry, 1, Arc::new(()))).unwrap();

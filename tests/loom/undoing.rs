@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use hangup::runtime::BoxFuture;
-use hangup::{CloseReason, Conflict, Deadlines, Registering, Registry, Scope, Settled};
+use hangup::{CloseReason, Conflict, Registering, Registry, Scope, Settled};
 use loom::future::block_on;
 use loom::thread::spawn;
 
