@@ -51,6 +51,9 @@ pub enum KeyError {
     /// There will be room without any other connection being closed: one that holds the key
     /// has closed and has not settled. Instead of `Taken` or `Full`. Try again soon, or wait
     /// for [`Registry::settled`](crate::Registry::settled).
+    ///
+    /// A refusal looks at eight holders at most, at others than the last one. So under a
+    /// larger cap it may still be `Full` for a few times after one of them has closed.
     #[error("the key is about to be free: what held it has closed and is being undone")]
     Settling,
     /// The holder is not replaced yet: see
@@ -93,7 +96,7 @@ impl From<NoRuntime> for KeyError {
 /// | [`Taken`](KeyError::Taken) | 409 | | 6 `ALREADY_EXISTS` | 1008 | ends, for good |
 /// | [`KeyError::Full`] | 429 | 5 s | 8 `RESOURCE_EXHAUSTED` | 1013 | ends, for good |
 /// | [`Settling`](KeyError::Settling) | 503 | 1 s | 14 `UNAVAILABLE` | 1013 | ends, for good |
-/// | [`Held`](KeyError::Held) | 409 | as it says | 10 `ABORTED` | 1013 | ends, for good |
+/// | [`Held`](KeyError::Held) | 409 | what it says | 10 `ABORTED` | 1013 | ends, for good |
 /// | [`TimedOut`](KeyError::TimedOut) | 503 | 1 s | 14 `UNAVAILABLE` | 1013 | ends, for good |
 /// | [`AlreadyJoined`](KeyError::AlreadyJoined), `NoRuntime` | 500 | | 13 `INTERNAL` | 1011 | ends, for good |
 /// | `Superseded` | 409 | | 10 `ABORTED` | 1008 | ends, for good |
@@ -226,12 +229,12 @@ impl Error {
             Self::Open(_) => answer(503, Some(5), 8, 1013),
             Self::Key(KeyError::Taken) => answer(409, None, 6, 1008),
             Self::Key(KeyError::Full) => answer(429, Some(5), 8, 1013),
-            // Rounded up: a client that comes a moment too early waits again.
+            Self::Key(KeyError::TimedOut | KeyError::Settling) => answer(503, Some(1), 14, 1013),
             Self::Key(KeyError::Held { retry_after }) => {
-                let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+                // Whole seconds: not before that time.
+                let seconds = retry_after.as_secs_f64().ceil() as u64;
                 answer(409, Some(seconds), 10, 1013)
             }
-            Self::Key(KeyError::Settling | KeyError::TimedOut) => answer(503, Some(1), 14, 1013),
             Self::Key(_) | Self::NoRuntime(_) => answer(500, None, 13, 1011),
             Self::Closed(closed) => match closed.reason {
                 CloseReason::Shutdown => answer(503, Some(1), 14, 1001),
@@ -257,15 +260,15 @@ mod tests {
             Closed { reason, from }
         };
         let held = KeyError::Held {
-            retry_after: Duration::from_millis(2001),
+            retry_after: Duration::from_millis(2500),
         };
         let table: [(Error, u16, Option<u64>, u32, u16); 12] = [
+            (KeyError::Settling.into(), 503, Some(1), 14, 1013),
+            (held.into(), 409, Some(3), 10, 1013),
             (OpenError::Draining.into(), 503, Some(1), 14, 1001),
             (OpenError::Full.into(), 503, Some(5), 8, 1013),
             (KeyError::Taken.into(), 409, None, 6, 1008),
             (KeyError::Full.into(), 429, Some(5), 8, 1013),
-            (KeyError::Settling.into(), 503, Some(1), 14, 1013),
-            (held.into(), 409, Some(3), 10, 1013),
             (KeyError::TimedOut.into(), 503, Some(1), 14, 1013),
             (KeyError::AlreadyJoined.into(), 500, None, 13, 1011),
             (NoRuntime.into(), 500, None, 13, 1011),

@@ -1,5 +1,6 @@
 //! What scopes, drains and connections report about themselves: values, to log and to count.
 
+pub use crate::connection::Taken;
 pub use crate::lifecycle::WaitsFor;
 pub use crate::lifecycle::group::Stats;
 pub use crate::lifecycle::observer::{DrainEvent, Transition};

@@ -10,11 +10,28 @@ use crate::state::CloseReason;
 ///
 /// Not `Clone`: with one owner, its drop is the end of the connection (I2).
 #[derive(Debug)]
-pub(crate) struct Owner(Arc<Lifecycle>);
+pub(crate) struct Owner {
+    lifecycle: Arc<Lifecycle>,
+    /// What its drop closes the connection as.
+    dropped_as: CloseReason,
+}
 
 impl Owner {
     pub(crate) fn new(lifecycle: Arc<Lifecycle>) -> Self {
-        Self(lifecycle)
+        Self {
+            lifecycle,
+            dropped_as: CloseReason::Dropped,
+        }
+    }
+
+    /// Whether a registry has refused the connection a place, so that the owner will go: that
+    /// is not a client that vanished.
+    pub(super) fn set_rejected(&mut self, rejected: bool) {
+        self.dropped_as = if rejected {
+            CloseReason::Rejected
+        } else {
+            CloseReason::Dropped
+        };
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -22,11 +39,11 @@ impl Owner {
     }
 
     pub(crate) fn share(&self) -> Arc<Lifecycle> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.lifecycle)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Lifecycle> {
-        &self.0
+        &self.lifecycle
     }
 }
 
@@ -35,13 +52,13 @@ impl Deref for Owner {
 
     #[inline]
     fn deref(&self) -> &Lifecycle {
-        &self.0
+        &self.lifecycle
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.release(CloseReason::Dropped);
+        self.release(self.dropped_as);
     }
 }
 

@@ -115,8 +115,11 @@ impl Registering {
     /// - [`KeyError::Held`] under `Replace`, and [`KeyError::NoRuntime`], if the registry has
     ///   a [`min_hold`](crate::RegistryBuilder::min_hold).
     ///
-    /// On an error nothing has changed, and `key` and `value` are dropped: at once, or
-    /// after `Closed` at the latest when the connection has settled.
+    /// On an error nothing has changed, and `key` and `value` are dropped: at once, or after
+    /// `Closed` at the latest when the connection has settled. If this set-up is
+    /// dropped without another attempt that succeeds, the connection closes as
+    /// [`Rejected`](CloseReason::Rejected), so that a refusal is not counted as a client that
+    /// vanished.
     pub fn join<K, V, S>(
         &mut self,
         registry: &Registry<K, V, S>,
@@ -129,7 +132,13 @@ impl Registering {
         S: BuildHasher + Send + Sync + 'static,
     {
         self.release_claim();
-        let predecessors = registry.claim(self.owner.shared(), key, value)?;
+        let claimed = registry.claim(self.owner.shared(), key, value);
+        match claimed {
+            Ok(_) => self.owner.set_rejected(false),
+            Err(KeyError::Closed(_) | KeyError::AlreadyJoined) => {}
+            Err(_) => self.owner.set_rejected(true),
+        }
+        let predecessors = claimed?;
         if let Some(predecessors) = predecessors {
             self.claims().predecessors.push(predecessors);
         }
@@ -234,6 +243,7 @@ impl Registering {
     pub fn go_live(mut self) -> Result<Live, Closed> {
         self.release_claim();
         self.owner.go_live()?;
+        self.owner.set_rejected(false);
         let live = Live::new(self.owner);
         if let Some(claims) = self.claims {
             claims.close_predecessors(live.id());

@@ -255,21 +255,18 @@ impl<S: Stream, K: Kind<S::Item>> LiveStream<S, K> {
         let mut this = self.as_mut().project();
         let polled = this.inner.as_mut().poll_closed_or_watched(cx, S::poll_next);
         match ready!(polled) {
-            Ok(Some(item)) => Poll::Ready(Some(self.checked(item))),
+            Ok(Some(item)) => {
+                if K::is_failure(&item) {
+                    self.failed();
+                }
+                Poll::Ready(Some(item))
+            }
             Ok(None) => Poll::Ready(self.completed()),
             Err(closed) => {
                 let lifecycle = this.inner.live().lifecycle();
                 Poll::Ready(this.farewell.say(lifecycle, closed))
             }
         }
-    }
-
-    #[inline]
-    fn checked(self: Pin<&mut Self>, item: S::Item) -> S::Item {
-        if K::is_failure(&item) {
-            self.failed();
-        }
-        item
     }
 }
 
@@ -280,7 +277,12 @@ impl<S: Stream, K: Kind<S::Item>> Stream for LiveStream<S, K> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let inner = self.as_mut().project().inner;
         match inner.poll_source(|source| source.poll_next(cx)) {
-            Some(Poll::Ready(Some(item))) => Poll::Ready(Some(self.checked(item))),
+            Some(Poll::Ready(Some(item))) => {
+                if K::is_failure(&item) {
+                    self.failed();
+                }
+                Poll::Ready(Some(item))
+            }
             Some(Poll::Ready(None)) => Poll::Ready(self.completed()),
             Some(Poll::Pending) => self.poll_closed(cx),
             None => self.poll_closed_or_watched(cx),

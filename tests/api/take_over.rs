@@ -283,7 +283,7 @@ fn a_predecessor_that_waits_itself_hands_on_what_it_waits_for() {
 
 fn between_is_superseded<F>(waiting: &mut task::Spawn<F>) -> bool
 where
-    F: Future<Output = Result<hangup::Taken, KeyError>>,
+    F: Future<Output = Result<hangup::report::Taken, KeyError>>,
 {
     let error = assert_ready_err!(waiting.poll());
     matches!(error, KeyError::Closed(closed) if closed.reason == CloseReason::Superseded)

@@ -130,3 +130,24 @@ async fn a_scope_is_no_longer_bound_to_a_signal_that_panics() {
     // It has not fired.
     assert!(!scope.is_draining() && live.handle().state().is_live());
 }
+
+/// It is not counted as a client that vanished.
+#[test]
+fn a_connection_that_was_refused_a_place_is_rejected() {
+    use hangup::{CloseReason, Conflict, Registry, Scope};
+
+    let (scope, workers) = (Scope::new(), Registry::new(Conflict::Reject));
+    let mut first = scope.open().unwrap().register().unwrap();
+    first.join(&workers, "ada", ()).unwrap();
+    let mut second = scope.open().unwrap().register().unwrap();
+    second.join(&workers, "ada", ()).unwrap_err();
+    drop(second);
+    assert_eq!(scope.stats().closed_as(CloseReason::Rejected), 1);
+
+    // Another attempt succeeds.
+    let mut third = scope.open().unwrap().register().unwrap();
+    third.join(&workers, "ada", ()).unwrap_err();
+    third.join(&workers, "bob", ()).unwrap();
+    drop(third);
+    assert_eq!(scope.stats().closed_as(CloseReason::Dropped), 1);
+}

@@ -336,7 +336,10 @@ impl World {
             .filter(|reason| {
                 !matches!(
                     reason,
-                    CloseReason::Completed | CloseReason::Dropped | CloseReason::Superseded
+                    CloseReason::Completed
+                        | CloseReason::Dropped
+                        | CloseReason::Rejected
+                        | CloseReason::Superseded
                 )
             })
             .collect();

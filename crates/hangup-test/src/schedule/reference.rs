@@ -33,6 +33,8 @@ pub(super) struct Connection {
     pub(super) places: Vec<Place>,
     /// The connections that it closes when it goes live, each with the contested place.
     replaces: Vec<(usize, Place)>,
+    /// The last attempt to join was refused.
+    rejected: bool,
     steps: usize,
     pub(super) undone: Vec<usize>,
     pub(super) settled: bool,
@@ -145,6 +147,7 @@ impl Reference {
     fn go_live(&mut self, who: usize) -> Outcome {
         let outcome = self.advance(who, Event::GoLive, Owner::Live);
         if outcome == Outcome::Done {
+            self.at(who).rejected = false;
             let replaced = std::mem::take(&mut self.at(who).replaces);
             let replaced = replaced.into_iter().map(|(held, _)| held);
             self.close_each(replaced.collect(), CloseReason::Superseded);
@@ -175,11 +178,15 @@ impl Reference {
             return Outcome::Closed;
         }
         let held = self.holders(at);
+        self.at(who).rejected = match self.shape.registries[at.registry] {
+            Conflict::Reject => !held.is_empty(),
+            Conflict::Share { max_per_key } => held.len() >= max_per_key.get(),
+            _ => false,
+        };
+        if self.at(who).rejected {
+            return Outcome::Refused;
+        }
         match self.shape.registries[at.registry] {
-            Conflict::Reject if !held.is_empty() => return Outcome::Refused,
-            Conflict::Share { max_per_key } if held.len() >= max_per_key.get() => {
-                return Outcome::Refused;
-            }
             Conflict::Replace => {
                 let replaced = held.into_iter().map(|held| (held, at));
                 self.at(who).replaces.extend(replaced);
@@ -261,7 +268,14 @@ impl Reference {
 
     fn drop_owner(&mut self, who: usize) -> Outcome {
         // This precedes the end of the step, so that `ended` records the step.
-        self.close(who, CloseReason::Dropped);
+        let rejected = self.shape.owner_undoes && self.at(who).rejected;
+        self.close(
+            who,
+            match rejected {
+                true => CloseReason::Rejected,
+                false => CloseReason::Dropped,
+            },
+        );
         let connection = self.at(who);
         connection.owner = Owner::Gone;
         connection.unwind();
@@ -384,6 +398,7 @@ impl Connection {
             owner: Owner::Pending,
             places: Vec::new(),
             replaces: Vec::new(),
+            rejected: false,
             steps: 0,
             undone: Vec::new(),
             settled: false,

@@ -127,7 +127,8 @@ impl Shape {
 
     /// Declares that nothing of a set-up is undone before its owner is gone, as
     /// [`Registering`](hangup::Registering) specifies: a close from elsewhere leaves the undo
-    /// to the owner.
+    /// to the owner. And a connection that is dropped after it was refused a place closes as
+    /// `Rejected`.
     ///
     /// By default, a close undoes at once, except during a step or a take-over.
     pub fn owner_undoes(mut self) -> Self {

@@ -25,7 +25,7 @@ type Boxed = Pin<Box<dyn Future<Output = (Registering, Ended)>>>;
 pub(crate) enum Ended {
     Cancelled,
     Step(Result<(), hangup::Closed>),
-    TakeOver(Result<hangup::Taken, KeyError>),
+    TakeOver(Result<hangup::report::Taken, KeyError>),
 }
 
 /// What happens while the future is polled.
