@@ -51,6 +51,9 @@ pub enum KeyError {
     /// There will be room without any other connection being closed: one that holds the key
     /// has closed and has not settled. Instead of `Taken` or `Full`. Try again soon, or wait
     /// for [`Registry::settled`](crate::Registry::settled).
+    ///
+    /// A refusal looks at eight holders at most, at others than the last one. So under a
+    /// larger cap it may still be `Full` for a few times after one of them has closed.
     #[error("the key is about to be free: what held it has closed and is being undone")]
     Settling,
     /// The holder is not replaced yet: see
@@ -70,8 +73,14 @@ pub enum KeyError {
     /// The registry has a [`min_hold`](crate::RegistryBuilder::min_hold), and there is no
     /// runtime to tell the time: the scope [was given none](crate::ScopeBuilder::runtime),
     /// and the caller is in none.
-    #[error(transparent)]
-    NoRuntime(#[from] NoRuntime),
+    #[error("no runtime: the scope has none, and this thread is in none")]
+    NoRuntime,
+}
+
+impl From<NoRuntime> for KeyError {
+    fn from(_: NoRuntime) -> Self {
+        Self::NoRuntime
+    }
 }
 
 /// Why a connection was not set up: one error over those of the steps to it, for `?`.
@@ -150,7 +159,7 @@ impl From<KeyError> for Error {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Closed(closed) => Self::Closed(closed),
-            KeyError::NoRuntime(error) => Self::NoRuntime(error),
+            KeyError::NoRuntime => Self::NoRuntime(NoRuntime),
             _ => Self::Key(error),
         }
     }
@@ -298,6 +307,10 @@ mod tests {
         assert_eq!(Error::from(KeyError::Closed(closed)), Error::Closed(closed));
         assert_eq!(
             Error::from(OpenError::NoRuntime),
+            Error::NoRuntime(NoRuntime)
+        );
+        assert_eq!(
+            Error::from(KeyError::from(NoRuntime)),
             Error::NoRuntime(NoRuntime)
         );
         assert_eq!(Error::from(closed).to_string(), closed.to_string());

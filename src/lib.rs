@@ -115,7 +115,8 @@
 //!   after the set-up of the newcomer: use it where undos name the connection, and
 //!   [`Registering::take_over`] where they name the key.
 //! - **I6 Admission is atomic.** Caps and the drain gate are decided in the step that
-//!   admits.
+//!   admits. Every cap, that of a scope and that of a key, counts a connection until it has
+//!   settled: until then it holds what it acquired.
 //! - **I7 Nothing outlives.** Once a connection has settled, it is in no registry, in no
 //!   scope and on no list of waiters, no task of it is left, and its signals and held values
 //!   are dropped. What the transport still holds outlives that: the source of a stream, with
@@ -125,6 +126,9 @@
 //!   `Eq` and `Borrow` of keys run under a lock.
 //! - **I9 No unsafe code**, and no runtime, clock or spawn in the core: they come in through
 //!   the trait [`runtime::Runtime`].
+//! - **I10 Bounded.** Connections that are in set-up, or closed and not settled, are in the
+//!   way of no look-up and no join, however many there are. Whatever looks at all members
+//!   holds a lock for at most 256 of them at a time.
 //!
 //! # Closed, then settled
 //!

@@ -427,3 +427,34 @@ fn i5_take_over_of_two_vs_close_of_one() {
         drop((one, two));
     });
 }
+
+/// I5, R23: a take-over waits for all that held the key, also for those that the newest of
+/// its predecessors waited for itself, and hears of each of them.
+#[test]
+fn i5_r23_take_over_of_one_that_waits_itself_3() {
+    model_3(2, || {
+        let registry: Registry<u8, Arc<()>> = Registry::new(Conflict::Reject);
+        let (_, undone, stuck) = in_a_step(&registry);
+        let (mut between, undone_between) = counted();
+        let mut waiting = Box::pin({
+            let registry = registry.clone();
+            async move {
+                let taken = between.take_over(&registry, 1, Arc::new(())).await;
+                drop(between);
+                taken
+            }
+        });
+        assert!(poll_once(waiting.as_mut(), Waker::noop()).is_pending());
+        let ends = spawn(move || drop(stuck));
+        let gives_up = spawn(move || {
+            // Closed by the newcomer, or told that it has the key and dropped with it.
+            let _: Result<_, KeyError> = block_on(waiting);
+        });
+        let mut new = setup();
+        let taken = block_on(new.take_over(&registry, 1, Arc::new(()))).unwrap();
+        assert_eq!((undone.get(), undone_between.get()), (1, 1));
+        assert!(taken.is_clean() && taken.predecessors <= 2);
+        ends.join().unwrap();
+        gives_up.join().unwrap();
+    });
+}
