@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
@@ -88,12 +88,14 @@ impl<S> Abortable<S> {
     }
 
     /// Whether the source may be polled after a close.
+    #[cfg(feature = "http-body")]
     pub(crate) fn flushes(&self) -> bool {
         self.source.is_some() && self.flush.is_on()
     }
 
     /// Polls the source, unless the connection has closed: then drops the source, after what
     /// is to be flushed, and returns `Err`.
+    #[cfg(feature = "http-body")]
     pub(crate) fn poll<T>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -102,7 +104,9 @@ impl<S> Abortable<S> {
         match self.as_mut().poll_source(|source| poll(source, cx)) {
             Some(Poll::Ready(polled)) => Poll::Ready(Ok(polled)),
             Some(Poll::Pending) => {
-                ready!(self.as_mut().poll_closed(cx));
+                if self.as_mut().poll_closed(cx).is_pending() {
+                    return Poll::Pending;
+                }
                 self.poll_closed_or_watched(cx, poll)
             }
             None => self.poll_closed_or_watched(cx, poll),

@@ -27,6 +27,7 @@ impl Flush {
         Self::Limit(Mutex::new(Box::new(limit)))
     }
 
+    #[cfg(feature = "http-body")]
     pub(crate) fn is_on(&self) -> bool {
         !matches!(self, Self::Off)
     }
