@@ -46,6 +46,7 @@ fn r9_async_undo_overlapping_the_successor() {
 }
 
 /// The old one is in a step that must not be stopped half way, and its handler is gone.
+#[cfg(feature = "tokio")]
 #[tokio::test]
 async fn r9_step_of_the_predecessor_overlapping_the_successor() {
     let log = Log::default();
