@@ -60,6 +60,8 @@ impl Gate {
             match self.word.compare_exchange_weak(
                 current,
                 current + ONE,
+                // ORDERING: Acquire is redundant, because `is_closed` is loaded once more as
+                // the connection enters its shard. It stays: `admit` shall not rely on that.
                 Ordering::Acquire,
                 Ordering::Acquire,
             ) {
