@@ -193,3 +193,40 @@ fn r24_r7_two_closers_vs_step_3() {
         overlap.check(&handle);
     });
 }
+
+/// R24, I2: the undo of a step of a live connection sees all that the step did, on whichever
+/// thread it runs, also if the close began before the step.
+#[test]
+fn r24_close_vs_live_step_completing() {
+    model(|| {
+        let mut setup = setup();
+        // So that the word is the same before the step and after it.
+        setup.on_close(|| ()).unwrap();
+        let mut live = setup.go_live().unwrap();
+        let handle = live.handle();
+        let (acquired, ran, undone) = (Fact::new(), Count::default(), Count::default());
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).unwrap()
+        });
+        let undo = {
+            let (acquired, ran, undone) = (acquired.clone(), ran.clone(), undone.clone());
+            move || {
+                undone.add();
+                assert!(ran.get() == 0 || acquired.is_seen(), "the step is not seen");
+            }
+        };
+        let step = {
+            let ran = ran.clone();
+            async move {
+                ran.add();
+                acquired.state();
+            }
+        };
+        _ = block_on(live.step(step).undo(undo));
+        closer.join().unwrap();
+        assert!(undone.get() == 1 || ran.get() == 0);
+        assert_eq!(settled(&handle).panics, Vec::<String>::new());
+        drop(live);
+    });
+}
