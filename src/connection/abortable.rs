@@ -63,9 +63,10 @@ impl<S> Abortable<S> {
 
     /// The same connection with another source, which `map` makes of this one.
     pub(crate) fn map_source<T>(&mut self, map: impl FnOnce(S) -> T) -> Abortable<T> {
-        // `self.live` stays until `map` has returned: if `map` panics, the connection is
-        // dropped with `self`.
+        // `self.live` stays until `map` has returned: if `map` panics, the connection fails.
+        let failing = FailUnlessMapped(lifecycle(&self.live));
         let source = self.source.take().map(map);
+        std::mem::forget(failing);
         Abortable {
             live: self.live.take(),
             source,
@@ -231,6 +232,16 @@ impl<S> Abortable<S> {
             this.source.set(None);
             drop(unwind);
         }
+    }
+}
+
+/// Fails the connection when it is dropped: after `map` has dropped the source, and before
+/// the owner is dropped.
+struct FailUnlessMapped<'a>(&'a Lifecycle);
+
+impl Drop for FailUnlessMapped<'_> {
+    fn drop(&mut self) {
+        drop(self.0.begin_close(CloseReason::Failed));
     }
 }
 

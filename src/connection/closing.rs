@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::Live;
 use crate::error::Error;
-use crate::lifecycle::{End, Handle, Label};
+use crate::lifecycle::{End, FailOnPanic, Handle, Label};
 use crate::runtime::BoxFuture;
 use crate::state::{CloseReason, Closed};
 
@@ -200,8 +200,10 @@ where
             let future = goodbye(closing.end());
             this.future.set(Some(future));
         }
-        let future = this.future.as_mut().as_pin_mut();
-        if let Poll::Ready(output) = future.expect("it has begun").poll(cx) {
+        // A panic drops the goodbye, contained: a second one would abort the process.
+        let future = this.future.as_mut();
+        let polled = FailOnPanic::poll(lifecycle, future, |future| future.poll(cx));
+        if let Poll::Ready(output) = polled {
             self.end(false);
             return Poll::Ready(Some(output));
         }

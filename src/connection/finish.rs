@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::duty::Duty;
 use super::owner::Owner;
 use super::{Live, Registering};
 use crate::lifecycle::{Handle, Label, Name, TaskId, Undos, WakerSlot};
@@ -23,6 +24,7 @@ use crate::sync::{Mutex, lock};
 #[must_use = "futures do nothing unless polled"]
 pub struct Finish<'a, T> {
     owner: &'a Owner,
+    duty: Duty,
     label: Label,
     // What the first poll registers.
     undos: Undos,
@@ -65,7 +67,7 @@ struct Completion<T> {
 }
 
 macro_rules! finish {
-    ($state:ident) => {
+    ($state:ident, $duty:expr) => {
         impl $state {
             /// Runs a step that must not be dropped half way: it survives the close, and the
             /// handler.
@@ -107,9 +109,14 @@ macro_rules! finish {
                 F: Future + Send + 'static,
                 F::Output: Send + 'static,
             {
-                Finish::new(self.owner(), Label::here(name), |runtime, completion| {
-                    runtime.spawn(Box::pin(to_its_end(work, completion)));
-                })
+                Finish::new(
+                    self.owner(),
+                    $duty,
+                    Label::here(name),
+                    |runtime, completion| {
+                        runtime.spawn(Box::pin(to_its_end(work, completion)));
+                    },
+                )
             }
 
             /// [`finish`](Self::finish) for work that blocks, which nothing can stop: it runs
@@ -129,25 +136,32 @@ macro_rules! finish {
                 F: FnOnce() -> T + Send + 'static,
                 T: Send + 'static,
             {
-                Finish::new(self.owner(), Label::here(name), |runtime, completion| {
-                    runtime.spawn_blocking(Box::new(move || completion.run(work)));
-                })
+                Finish::new(
+                    self.owner(),
+                    $duty,
+                    Label::here(name),
+                    |runtime, completion| {
+                        runtime.spawn_blocking(Box::new(move || completion.run(work)));
+                    },
+                )
             }
         }
     };
 }
 
-finish!(Registering);
-finish!(Live);
+finish!(Registering, Duty::OfSetUp);
+finish!(Live, Duty::OfStep);
 
 impl<'a, T> Finish<'a, T> {
     fn new(
         owner: &'a Owner,
+        duty: Duty,
         label: Label,
         begin: impl FnOnce(&Arc<dyn Runtime>, Completion<T>) + Send + 'static,
     ) -> Self {
         Self {
             owner,
+            duty,
             label,
             undos: Undos::default(),
             begin: Some(Box::new(begin)),
@@ -260,10 +274,19 @@ impl<T> Future for Finish<'_, T> {
             return Poll::Pending;
         };
         let outcome = match (outcome, closed) {
-            (Outcome::Complete(output, end), Poll::Pending) => {
-                drop(end);
-                Ok(output)
-            }
+            (Outcome::Complete(output, end), Poll::Pending) => match this.duty.begin(this.owner) {
+                // The task ends as the duty passes to the owner: a close in between finds
+                // the one or the other.
+                Ok(()) => {
+                    drop(end);
+                    this.duty.complete(this.owner, output)
+                }
+                Err(closed) => {
+                    drop(output);
+                    drop(end);
+                    Err(closed)
+                }
+            },
             (outcome, _) => {
                 // Newest first: the output, and then the undos.
                 drop(outcome);

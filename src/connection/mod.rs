@@ -4,6 +4,7 @@ mod owner;
 mod live;
 mod registering;
 mod pending;
+mod duty;
 mod step;
 mod take_over;
 mod on_close_async;

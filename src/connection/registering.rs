@@ -133,12 +133,7 @@ impl Registering {
     {
         self.release_claim();
         let claimed = registry.claim(self.owner.shared(), key, value);
-        match claimed {
-            Ok(_) => self.owner.set_rejected(false),
-            Err(KeyError::Closed(_) | KeyError::AlreadyJoined) => {}
-            Err(_) => self.owner.set_rejected(true),
-        }
-        let predecessors = claimed?;
+        let predecessors = self.note_refusal(claimed)?;
         if let Some(predecessors) = predecessors {
             self.claims().predecessors.push(predecessors);
         }
@@ -158,12 +153,29 @@ impl Registering {
         S: BuildHasher + Send + Sync + 'static,
     {
         self.release_claim();
-        let (place, held) = registry.claim_alone(self.owner.shared(), key, value)?;
+        let claimed = registry.claim_alone(self.owner.shared(), key, value);
+        let (place, held) = self.note_refusal(claimed)?;
         self.claims().waiting = true;
         let by = self.owner.id();
         held.iter()
             .for_each(|predecessor| supersede(predecessor, by));
         Ok(place)
+    }
+
+    /// If the owner goes after a refusal, the connection ends for that.
+    pub(super) fn note_refusal<T>(&mut self, claimed: Result<T, KeyError>) -> Result<T, KeyError> {
+        match &claimed {
+            Ok(_) => self.owner.set_rejected(false),
+            Err(
+                KeyError::Taken
+                | KeyError::Full
+                | KeyError::Settling
+                | KeyError::Held { .. }
+                | KeyError::TimedOut,
+            ) => self.owner.set_rejected(true),
+            Err(KeyError::Closed(_) | KeyError::AlreadyJoined | KeyError::NoRuntime) => {}
+        }
+        claimed
     }
 
     /// The take-over has succeeded: the slot stays.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use super::duty::Duty;
 use super::owner::Owner;
 use super::{Live, Registering};
 use crate::lifecycle::{FailOnPanic, Label, Lifecycle, Name, Undos, WakerSlot};
@@ -37,7 +38,7 @@ pin_project! {
             let mut this = this.project();
             if *this.progress == Progress::InFlight {
                 // First, and dropped last, also when the future's drop panics.
-                let _ending = Ending(this.owner, *this.duty);
+                let _ending = this.duty.ending(this.owner);
                 this.future.set(None);
             }
         }
@@ -49,15 +50,6 @@ enum Progress {
     NotStarted,
     InFlight,
     Ended,
-}
-
-/// Since when the owner has the duty to unwind (I2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Duty {
-    /// Since `register`, and until it goes live.
-    OfSetUp,
-    /// Since the step began, and until it ends.
-    OfStep,
 }
 
 impl Registering {
@@ -259,17 +251,6 @@ impl<'a, F> Step<'a, F> {
     }
 }
 
-impl Duty {
-    /// The step begins, unless the connection has closed.
-    fn begin(self, lifecycle: &Lifecycle) -> Result<(), Closed> {
-        match self {
-            // A close from now on leaves the undo to the owner, which is here.
-            Self::OfSetUp => lifecycle.closed().map_or(Ok(()), Err),
-            Self::OfStep => lifecycle.own(),
-        }
-    }
-}
-
 impl<F: Future> Future for Step<'_, F> {
     type Output = Result<F::Output, Closed>;
 
@@ -310,7 +291,7 @@ impl<F: Future> Future for Step<'_, F> {
         match polled {
             Poll::Ready(output) => {
                 *this.progress = Progress::Ended;
-                Poll::Ready(complete(lifecycle, duty, output))
+                Poll::Ready(duty.complete(lifecycle, output))
             }
             Poll::Pending => {
                 let closed = this.waker.poll_closed_in_step(lifecycle, cx, this.place);
@@ -334,41 +315,7 @@ fn stop<F>(
 ) {
     future.set(None);
     *progress = Progress::Ended;
-    drop(Ending(lifecycle, duty));
-}
-
-/// Hands out the output, unless the connection closed during the step.
-fn complete<T>(lifecycle: &Lifecycle, duty: Duty, output: T) -> Result<T, Closed> {
-    let ended = match duty {
-        Duty::OfSetUp => lifecycle
-            .closed()
-            .map_or(Ok(()), |closed| Err((closed, None))),
-        Duty::OfStep => lifecycle
-            .disown()
-            .map_err(|(closed, unwind)| (closed, Some(unwind))),
-    };
-    match ended {
-        Ok(()) => Ok(output),
-        Err((closed, unwind)) => {
-            // Newest first: the output is newer than all that is on the stack.
-            drop(output);
-            drop(unwind);
-            Err(closed)
-        }
-    }
-}
-
-/// Ends the step when it is dropped.
-struct Ending<'a>(&'a Lifecycle, Duty);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        match self.1 {
-            // The owner undoes when it is dropped.
-            Duty::OfSetUp => {}
-            Duty::OfStep => drop(self.0.disown()),
-        }
-    }
+    drop(duty.ending(lifecycle));
 }
 
 pin_project! {

@@ -78,7 +78,8 @@ impl Registering {
     /// this set-up does next. There are never two owners at once. Of two newcomers
     /// the later one wins, and the earlier one ends `Superseded`. Only what a predecessor
     /// brought as key and value may be about to be dropped still: if that matters,
-    /// [`hold`](Self::hold) it, which is an undo.
+    /// [`hold`](Self::hold) it, which is an undo. And its place in the scope may be about to
+    /// be given back, in the moment after its last undo.
     ///
     /// It applies whatever the registry's policy is. It waits without a limit, unless it
     /// is given a [deadline](TakeOver::deadline).
@@ -223,7 +224,7 @@ where
             let passed = FailOnPanic::poll(lifecycle, deadline, |deadline| deadline.poll(cx));
             if passed.is_ready() {
                 setup.release_claim();
-                return Poll::Ready(Err(KeyError::TimedOut));
+                return Poll::Ready(setup.note_refusal(Err(KeyError::TimedOut)));
             }
         }
         *this.progress = Progress::Waiting { place, predecessor };

@@ -28,30 +28,28 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 
 use super::event_queue::EventQueue;
-use super::group::{Group, Member};
+use super::group::Group;
+use super::indices::Indices;
 use super::memberships::{Exit, Membership, Memberships};
 use super::observer::Telemetry;
 use super::running_undo::RunningUndo;
-use super::settled::UndoCounts;
 use super::task_list::Tasks;
 use super::undos::Undos;
-use super::word::{NotLive, OnClose, OnDisown, OnRelease, Standing, Store, Word};
+use super::word::{NotLive, Standing, Store, Word};
 use crate::id::ConnectionId;
 use crate::panic::catch_panic;
 use crate::runtime::{self, Runtime};
-use crate::state::{CloseReason, Closed, State};
-use crate::sync::waiters::{WaiterKey, Waiters, Wakers, wake};
-use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
+use crate::state::{Closed, State};
+use crate::sync::waiters::Waiters;
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::time::Timers;
 
 pub(crate) struct Lifecycle {
     word: Word,
-    /// The index in its shard of the group. The lock of that shard guards it.
-    index: AtomicU32,
-    /// `Some` if there are groups above.
-    indices_above: Option<Box<IndicesAbove>>,
+    pub(super) indices: Indices,
     id: ConnectionId,
     pub(super) group: Arc<Group<Self>>,
     /// `Some` if an observer is told of the transitions.
@@ -60,10 +58,6 @@ pub(crate) struct Lifecycle {
     pub(super) timers: Option<Box<Timers>>,
     pub(super) inner: Mutex<Inner>,
 }
-
-/// The indices of a connection in its shards of the groups above, by their depth. A box of
-/// a slice would take two words of every connection.
-struct IndicesAbove(Box<[AtomicU32]>);
 
 #[derive(Default)]
 pub(super) struct Inner {
@@ -75,7 +69,7 @@ pub(super) struct Inner {
     /// What few connections need.
     pub(super) cold: Option<Box<Cold>>,
     /// One waker, since a connection has one owner. Only the close takes it.
-    owner: Option<Waker>,
+    pub(super) owner: Option<Waker>,
     /// The latest step of the owner that was pending.
     pub(super) step: Option<&'static Location<'static>>,
 }
@@ -97,7 +91,7 @@ pub(super) struct Cold {
     /// The waker that a watched source wakes. In an `Arc`, since a clone of a waker is
     /// user code (I8).
     pub(super) reader: Option<Arc<Waker>>,
-    closed: Waiters,
+    pub(super) closed: Waiters,
     pub(super) settled: Waiters,
     /// Cancelled at the close, which takes it.
     #[cfg(feature = "tokio-util")]
@@ -110,13 +104,6 @@ pub(super) struct Said {
     pub(super) by: Option<ConnectionId>,
 }
 
-/// What a waiter waits for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum WaitFor {
-    Closed,
-    Settled,
-}
-
 impl Lifecycle {
     #[inline]
     pub(crate) fn new(
@@ -127,8 +114,7 @@ impl Lifecycle {
     ) -> Self {
         Self {
             word: Word::new(),
-            index: AtomicU32::new(0),
-            indices_above: (group.depth > 0).then(|| Box::new(IndicesAbove::new(group.depth))),
+            indices: Indices::new(group.depth),
             id,
             group,
             events: telemetry.map(|it| Box::new(EventQueue::new(Arc::clone(it), id))),
@@ -220,142 +206,31 @@ impl Lifecycle {
     }
 
     /// Every move that may change the state goes through here.
-    fn transition<T>(&self, make: impl FnOnce(&Word) -> T) -> T {
-        let made = self.record(make);
+    pub(super) fn transition<T>(&self, make: impl FnOnce(&Word) -> T) -> T {
+        let now = self.now();
+        let made = self.record(now, make);
         self.deliver();
         made
     }
 
-    fn record<T>(&self, make: impl FnOnce(&Word) -> T) -> T {
+    /// The time by the clock of the scope. User code, so it is read before any lock is taken
+    /// (I8).
+    pub(super) fn now(&self) -> Option<Instant> {
+        self.events.as_ref()?.now()
+    }
+
+    /// Makes a move at this time. The caller delivers it when no lock is held.
+    pub(super) fn record<T>(&self, now: Option<Instant>, make: impl FnOnce(&Word) -> T) -> T {
         match &self.events {
             None => make(&self.word),
-            Some(events) => events.record(&self.word, make),
+            Some(events) => events.record(now, &self.word, make),
         }
     }
 
-    fn deliver(&self) {
+    pub(super) fn deliver(&self) {
         if let Some(events) = &self.events {
             events.deliver();
         }
-    }
-
-    /// Closes from anywhere. `Ok` if this call won.
-    pub(crate) fn close(&self, reason: CloseReason) -> Result<(), Closed> {
-        let duty = self.transition(|word| word.close(reason))?;
-        self.discharge(duty);
-        Ok(())
-    }
-
-    /// Closes from anywhere, and keeps what is said about it. `Ok` if this call won.
-    pub(crate) fn close_with(
-        &self,
-        reason: CloseReason,
-        words: Option<Arc<str>>,
-        by: Option<ConnectionId>,
-    ) -> Result<(), Closed> {
-        // Under the lock, so that every reader who has seen this close finds the words.
-        let mut inner = self.lock_to_store();
-        let closed = self.record(|word| word.close(reason));
-        if closed.is_ok() {
-            inner.cold().said = Some(Box::new(Said { words, by }));
-        }
-        drop(inner);
-        self.deliver();
-        self.discharge(closed?);
-        Ok(())
-    }
-
-    fn discharge(&self, duty: OnClose) {
-        match duty {
-            OnClose::Unwind { has_parts: true } => self.unwind(),
-            OnClose::Unwind { has_parts: false } => self.settle(UndoCounts::default()),
-            OnClose::LeaveToOwner => self.wake_closed(),
-        }
-    }
-
-    /// Closes and wakes. `Ok` if this call won, with the duty to unwind unless the owner has
-    /// it.
-    pub(crate) fn begin_close(&self, reason: CloseReason) -> Result<Option<Unwind<'_>>, Closed> {
-        let duty = self.transition(|word| word.close(reason))?;
-        self.wake_closed();
-        Ok(match duty {
-            OnClose::Unwind { has_parts } => Some(Unwind::new(self, has_parts)),
-            OnClose::LeaveToOwner => None,
-        })
-    }
-
-    /// The owner is gone: closes if the connection is open, and unwinds if the owner has that
-    /// duty.
-    pub(crate) fn release(&self, reason: CloseReason) {
-        match self.transition(|word| word.release(reason)) {
-            OnRelease::Unwind { has_parts } => drop(Unwind::new(self, has_parts)),
-            OnRelease::Nothing => {}
-        }
-    }
-
-    /// The owner is going: closes and wakes if the connection is open, and returns the duty
-    /// to unwind if the owner has it.
-    pub(crate) fn begin_release(&self, reason: CloseReason) -> Option<Unwind<'_>> {
-        match self.transition(|word| word.release(reason)) {
-            OnRelease::Unwind { has_parts } => {
-                self.wake_closed();
-                Some(Unwind::new(self, has_parts))
-            }
-            OnRelease::Nothing => None,
-        }
-    }
-
-    /// A live owner takes the duty to unwind, unless the connection has closed.
-    pub(crate) fn own(&self) -> Result<(), Closed> {
-        self.word.own()
-    }
-
-    /// A live owner gives up the duty to unwind: what it was for is complete, or dropped
-    /// (I2). `Err` if a close has left the undo to it.
-    pub(crate) fn disown(&self) -> Result<(), (Closed, Unwind<'_>)> {
-        match self.word.disown() {
-            OnDisown::Continue => Ok(()),
-            OnDisown::Unwind { closed, has_parts } => Err((closed, Unwind::new(self, has_parts))),
-        }
-    }
-
-    /// [`disown`](Self::disown) if a step was forgotten.
-    pub(crate) fn disown_forgotten(&self) {
-        if self.word.load().is_owned() {
-            drop(self.disown());
-        }
-    }
-
-    /// Stores the waker of the owner, unless the connection has closed: then no close would
-    /// take it out again (I7). The caller must re-check the word afterwards: either the
-    /// close finds this waker, or that check sees the close.
-    pub(crate) fn register_owner(&self, waker: Waker, step: Option<&'static Location<'static>>) {
-        let mut inner = self.lock_to_store();
-        inner.step = step;
-        let unneeded = match self.closed() {
-            None => inner.owner.replace(waker),
-            Some(_) => Some(waker),
-        };
-        drop(inner);
-        drop(unneeded);
-    }
-
-    /// Stores a waker that waits for `event`. The caller must re-check the word afterwards,
-    /// and call `stop_waiting` in the end.
-    pub(crate) fn wait(&self, event: WaitFor, key: &mut Option<WaiterKey>, waker: Waker) {
-        let mut inner = self.lock_to_store();
-        let replaced = inner.cold().waiters(event).insert(key, waker);
-        match event {
-            WaitFor::Closed => {}
-            WaitFor::Settled => self.word.set_settle_waiter(),
-        }
-        drop(inner);
-        drop(replaced);
-    }
-
-    pub(crate) fn stop_waiting(&self, event: WaitFor, key: WaiterKey) {
-        let removed = lock(&self.inner).cold().waiters(event).remove(key);
-        drop(removed);
     }
 
     /// Records a slot in a registry, to be removed when the connection unwinds. For an owner
@@ -400,13 +275,6 @@ impl Lifecycle {
         inner
     }
 
-    fn wake_closed(&self) {
-        if self.word.load().has_parts() {
-            let to_wake = lock(&self.inner).take_to_wake();
-            to_wake.wake(self);
-        }
-    }
-
     /// Runs user code on behalf of this connection, and keeps the message of its panic.
     pub(crate) fn catch_panic(&self, f: impl FnOnce()) {
         if let Err(message) = catch_panic(f) {
@@ -430,120 +298,7 @@ impl Lifecycle {
     }
 }
 
-impl IndicesAbove {
-    fn new(depth: usize) -> Self {
-        Self((0..depth).map(|_| AtomicU32::new(0)).collect())
-    }
-}
-
-impl Lifecycle {
-    fn index_at(&self, depth: usize) -> &AtomicU32 {
-        let above = self.indices_above.as_ref();
-        let above = above.and_then(|above| above.0.get(depth));
-        above.unwrap_or(&self.index)
-    }
-}
-
-impl Member for Lifecycle {
-    fn id(&self) -> ConnectionId {
-        self.id
-    }
-
-    fn state(&self) -> State {
-        self.word.load().state()
-    }
-
-    fn mark_settled(&self) -> bool {
-        self.word.settle()
-    }
-
-    fn index(&self, depth: usize) -> usize {
-        // ORDERING: Relaxed, because the lock of the shard orders it.
-        self.index_at(depth).load(Ordering::Relaxed) as usize
-    }
-
-    fn set_index(&self, depth: usize, index: usize) {
-        let index = u32::try_from(index).expect("memory for fewer connections than that");
-        self.index_at(depth).store(index, Ordering::Relaxed);
-    }
-}
-
-/// The duty to unwind, discharged when it is dropped, so that no panic loses it. The
-/// holder first drops what is newer than the stack: the output of a step, the source of a
-/// stream.
-#[must_use]
-pub(crate) struct Unwind<'a> {
-    lifecycle: &'a Lifecycle,
-    has_parts: bool,
-}
-
-impl<'a> Unwind<'a> {
-    fn new(lifecycle: &'a Lifecycle, has_parts: bool) -> Self {
-        Self {
-            lifecycle,
-            has_parts,
-        }
-    }
-}
-
-impl Drop for Unwind<'_> {
-    fn drop(&mut self) {
-        if self.has_parts {
-            self.lifecycle.unwind();
-        } else {
-            self.lifecycle.settle(UndoCounts::default());
-        }
-    }
-}
-
-/// The wakers that a close wakes.
-#[must_use]
-#[derive(Default)]
-pub(super) struct ToWake {
-    owner: Option<Waker>,
-    others: Option<Wakers>,
-    /// Dropped: after the close no source wakes it.
-    reader: Option<Arc<Waker>>,
-    #[cfg(feature = "tokio-util")]
-    token: Option<tokio_util::sync::CancellationToken>,
-}
-
-impl ToWake {
-    /// With no lock held (I8).
-    pub(super) fn wake(self, lifecycle: &Lifecycle) {
-        if let Some(reader) = self.reader {
-            lifecycle.catch_panic(|| drop(reader));
-        }
-        #[cfg(feature = "tokio-util")]
-        if let Some(token) = self.token {
-            lifecycle.catch_panic(|| token.cancel());
-        }
-        if let Some(owner) = self.owner {
-            wake(owner);
-        }
-        if let Some(others) = self.others {
-            others.wake();
-        }
-    }
-}
-
 impl Inner {
-    pub(super) fn take_to_wake(&mut self) -> ToWake {
-        let mut to_wake = ToWake {
-            owner: self.owner.take(),
-            ..ToWake::default()
-        };
-        if let Some(cold) = &mut self.cold {
-            to_wake.others = Some(cold.closed.take());
-            to_wake.reader = cold.reader.take();
-            #[cfg(feature = "tokio-util")]
-            {
-                to_wake.token = cold.token.take();
-            }
-        }
-        to_wake
-    }
-
     pub(super) fn cold(&mut self) -> &mut Cold {
         self.cold.get_or_insert_default()
     }
@@ -552,13 +307,6 @@ impl Inner {
 impl Cold {
     pub(super) fn has_tasks(&self) -> bool {
         self.tasks.as_ref().is_some_and(|tasks| !tasks.is_empty())
-    }
-
-    fn waiters(&mut self, event: WaitFor) -> &mut Waiters {
-        match event {
-            WaitFor::Closed => &mut self.closed,
-            WaitFor::Settled => &mut self.settled,
-        }
     }
 }
 

@@ -49,9 +49,18 @@ impl EventQueue {
         }
     }
 
+    /// The time by the application's clock.
+    pub(super) fn now(&self) -> Option<Instant> {
+        self.telemetry.now()
+    }
+
     /// Makes a move on the word, and queues it if it was a transition.
-    pub(super) fn record<T>(&self, word: &Word, make: impl FnOnce(&Word) -> T) -> T {
-        let now = self.telemetry.now();
+    pub(super) fn record<T>(
+        &self,
+        now: Option<Instant>,
+        word: &Word,
+        make: impl FnOnce(&Word) -> T,
+    ) -> T {
         let mut pending = lock(&self.pending);
         let from = word.load().state();
         let made = make(word);

@@ -212,7 +212,8 @@ impl Handle {
         self.lifecycle.expire_at(instant)
     }
 
-    /// Abandons all asynchronous undos that have not ended: for a server that must end now.
+    /// Abandons all asynchronous undos that have not ended, and a
+    /// [goodbye](crate::Closing::farewell): for a server that must end now.
     ///
     /// The task of the running undo is woken and drops it where it stands, the undos that
     /// would follow never begin, and [`Settled::abandoned`] reports the names of all of

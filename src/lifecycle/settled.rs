@@ -13,9 +13,10 @@ pub struct Settled {
     /// The message of every panic, in the order in which they happened. A panic stops no
     /// other undo.
     pub panics: Vec<String>,
-    /// The name of every asynchronous undo that did not run to its end: it overran its
-    /// [deadline](crate::Deadlines::undo) or that of a drain, or no runtime was there to
-    /// run it.
+    /// The name of everything that did not run to its end: of an asynchronous undo, or of a
+    /// [goodbye](crate::Closing::farewell), as `farewell`, which overran its
+    /// [deadline](crate::Deadlines::undo) or that of a drain, or had no runtime to run on; of
+    /// [work](crate::Registering::finish) whose runtime ended.
     pub abandoned: Vec<String>,
 }
 

@@ -26,7 +26,8 @@ impl Lifecycle {
         inner.undos.append(undos);
     }
 
-    /// Puts undos on the stack of those that run after all others. For an owner that has the duty to unwind.
+    /// Puts undos on the stack of those that run after all others, as
+    /// [`push_undos`](Self::push_undos).
     pub(crate) fn push_last_undos(&self, undos: Undos) {
         let mut inner = self.lock_to_store();
         debug_assert!(!inner.unwound, "the owner has not unwound yet");

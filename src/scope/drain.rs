@@ -102,8 +102,8 @@ pub struct DrainReport {
     pub closed: usize,
     /// How many connections settled after the deadline, because they were forced to.
     pub forced: usize,
-    /// The asynchronous undos that did not run to their end, including those that overran a
-    /// [deadline](crate::Deadlines::undo) of their own.
+    /// The asynchronous undos and the goodbyes that did not run to their end, including those
+    /// that overran a [deadline](crate::Deadlines::undo) of their own.
     pub abandoned: Vec<AbandonedUndo>,
     /// The connections that are closed and have not settled even so: the owner is in a
     /// set-up step that is not polled, or a task or an undo does not return.

@@ -92,8 +92,10 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
         let timer = this.timer.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // A closed connection is flushed.
-        if timer.as_mut().poll(cx).is_ready() && !this.handle.state().is_closed() {
+        // A closed connection is flushed. A timer that is ready is replaced, since it must
+        // not be polled again.
+        let is_open = !this.handle.state().is_closed();
+        if is_open && timer.as_mut().poll(cx).is_ready() {
             *timer = this.runtime.sleep(*this.period);
             // The new timer has no waker yet.
             cx.waker().wake_by_ref();

@@ -1,5 +1,6 @@
 use std::cell::Cell;
 use std::future::{pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use hangup::{CloseReason, Closed, Conflict, Registry, Scope};
 use tokio::time::{Instant, timeout};
 use tokio_test::{assert_pending, assert_ready, task};
 
+use crate::bomb::TwoBombs;
 use crate::support::log::Log;
 use crate::support::{live, registering};
 
@@ -212,4 +214,22 @@ async fn the_body_of_a_loop_is_gone_before_a_successor_goes_on() {
     assert!(taken.unwrap().is_ok());
     status.lock().unwrap().push("online");
     assert_eq!(*status.lock().unwrap(), ["offline", "online"]);
+}
+
+/// Two panics at once would abort the process.
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_that_panics_in_its_poll_and_in_its_drop_undoes() {
+    let log = Log::default();
+    let mut setup = registering();
+    setup.on_close(log.adds("undone")).unwrap();
+    let live = setup.go_live().unwrap();
+    let handle = live.handle();
+    let run = live.run(pending::<()>());
+    handle.close(CloseReason::Idle).unwrap();
+    let closing = run.await.unwrap_err();
+    let mut farewell = task::spawn(closing.farewell(|_| TwoBombs));
+    assert!(catch_unwind(AssertUnwindSafe(|| farewell.poll())).is_err());
+    drop(farewell);
+    assert_eq!(log.entries(), ["undone"]);
+    assert_eq!(handle.try_settled().unwrap().abandoned, ["farewell"]);
 }

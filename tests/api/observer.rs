@@ -1,12 +1,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hangup::report::Transition;
-use hangup::{CloseReason, ConnectionId, Observer, Phase, Scope, ScopeBuilder, Settled, State};
+use hangup::{
+    CloseReason, ConnectionId, Handle, Observer, Phase, Scope, ScopeBuilder, Settled, State,
+};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::log::Log;
@@ -287,4 +289,33 @@ fn a_phase_is_the_state_that_has_not_ended() {
     assert_eq!(State::Live.phase(), Some(Phase::Live));
     let closed = State::Live.apply(hangup::state::Event::Close(CloseReason::Idle));
     assert_eq!(closed.unwrap().phase(), None);
+}
+
+/// I8: the clock is the application's.
+#[test]
+fn a_clock_runs_under_no_lock_whatever_closes() {
+    let (handle, clock) = (Arc::new(OnceLock::<Handle>::new()), mpsc::channel());
+    let (ended, wait) = clock;
+    let seen = Arc::clone(&handle);
+    let closing = thread::spawn(move || {
+        let scope = Scope::builder()
+            .observer(|_: &Transition| ())
+            .clock(move || {
+                if let Some(handle) = seen.get() {
+                    // It takes the locks of the connection.
+                    _ = (handle.waits_for(), handle.so_far());
+                }
+                Instant::now()
+            })
+            .build();
+        let live = scope.open().unwrap().register().unwrap().go_live().unwrap();
+        handle.set(live.handle()).unwrap();
+        live.handle()
+            .close_with(CloseReason::Idle, "quiet")
+            .unwrap();
+        ended.send(()).unwrap();
+    });
+    wait.recv_timeout(Duration::from_secs(20))
+        .expect("a deadlock");
+    closing.join().unwrap();
 }

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use hangup::CloseReason;
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 
-use crate::bomb::Bomb;
+use crate::bomb::{Bomb, TwoBombs};
 use crate::support::log::Log;
 use crate::support::registering;
 
@@ -274,4 +274,27 @@ fn a_panic_in_the_drop_of_a_completed_step_fails_the_connection() {
     assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
     drop(setup);
     assert_eq!(log.entries(), ["undone"]);
+}
+
+/// Two panics at once would abort the process.
+#[test]
+fn a_step_that_panics_in_its_poll_and_in_its_drop_fails_the_connection() {
+    for live in [true, false] {
+        let log = Log::default();
+        let mut setup = registering();
+        let handle = setup.handle();
+        if live {
+            let mut live = setup.go_live().unwrap();
+            let mut step = task::spawn(live.step(TwoBombs).undo(log.adds("undone")));
+            assert!(catch_unwind(AssertUnwindSafe(|| step.poll())).is_err());
+            drop(step);
+        } else {
+            let mut step = task::spawn(setup.run(TwoBombs).undo(log.adds("undone")));
+            assert!(catch_unwind(AssertUnwindSafe(|| step.poll())).is_err());
+            drop(step);
+            drop(setup);
+        }
+        assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
+        assert_eq!(log.entries(), ["undone"]);
+    }
 }

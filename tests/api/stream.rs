@@ -379,3 +379,71 @@ fn a_close_undoes_a_stream_that_is_not_polled_after_a_forgotten_step() {
     assert!(handle.try_settled().is_some());
     drop(stream);
 }
+
+#[test]
+fn a_panic_as_the_source_is_wrapped_fails_the_connection() {
+    let log = Log::default();
+    let mut setup = registering();
+    setup.on_close(log.adds("undone")).unwrap();
+    let live = setup.go_live().unwrap();
+    let handle = live.handle();
+    let guard = log.on_drop("source dropped");
+    let source = stream::poll_fn(move |_| {
+        let _guard = &guard;
+        Poll::<Option<()>>::Pending
+    });
+    let stream = live.stream(source);
+    let wrap = || stream.map_inner(|_| -> stream::Pending<()> { panic!("wrap") });
+    assert!(catch_unwind(AssertUnwindSafe(wrap)).is_err());
+    assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
+    assert_eq!(log.entries(), ["source dropped", "undone"]);
+}
+
+/// Its timers are ready at once, and must not be polled again then, as most futures.
+struct AtOnce;
+
+impl hangup::runtime::Runtime for AtOnce {
+    fn spawn(&self, _: hangup::runtime::BoxFuture<()>) {}
+
+    fn now(&self) -> std::time::Instant {
+        std::time::Instant::now()
+    }
+
+    fn sleep(&self, _: std::time::Duration) -> hangup::runtime::BoxFuture<()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[test]
+fn heartbeats_at_a_fixed_cadence_come_between_items_that_are_ready_and_in_no_flush() {
+    let period = std::time::Duration::from_secs(1);
+    let _entered = hangup::runtime::enter(AtOnce);
+    let live = live();
+    let handle = live.handle();
+    let stream = live
+        .stream(stream::iter(1..))
+        .heartbeat_every(period, || 0)
+        .unwrap()
+        .flush(3);
+    let mut stream = task::spawn(stream);
+    // A timer is due before each item here.
+    for _ in 0..3 {
+        assert_ready_eq!(stream.poll_next(), Some(0));
+        assert!(stream.is_woken(), "the new timer has no waker");
+    }
+    handle.close(CloseReason::Idle).unwrap();
+    let flushed: Vec<_> = futures::executor::block_on_stream(stream.into_inner()).collect();
+    assert_eq!(flushed, [1, 2, 3]);
+}
+
+#[test]
+fn a_flush_sends_no_heartbeat() {
+    let period = std::time::Duration::from_millis(1);
+    let _entered = hangup::runtime::enter(AtOnce);
+    let live = live();
+    let handle = live.handle();
+    let stream = live.stream(stream::pending()).heartbeat(period, || "ping");
+    let stream = stream.unwrap().flush(9);
+    handle.close(CloseReason::Idle).unwrap();
+    assert_eq!(futures::executor::block_on_stream(stream).count(), 0);
+}

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Poll, Waker};
 
 use hangup::CloseReason;
+use hangup::runtime::{BoxFuture, Runtime, enter};
 use loom::future::block_on;
 use loom::thread::spawn;
 
@@ -227,6 +228,64 @@ fn r24_close_vs_live_step_completing() {
         closer.join().unwrap();
         assert!(undone.get() == 1 || ran.get() == 0);
         assert_eq!(settled(&handle).panics, Vec::<String>::new());
+        drop(live);
+    });
+}
+
+/// Keeps its one task.
+#[derive(Clone, Default)]
+struct Kept(Arc<std::sync::Mutex<Option<BoxFuture<()>>>>);
+
+impl Runtime for Kept {
+    fn spawn(&self, task: BoxFuture<()>) {
+        *self.0.lock().unwrap() = Some(task);
+    }
+
+    fn now(&self) -> std::time::Instant {
+        unreachable!("a task needs no time")
+    }
+
+    fn sleep(&self, _: std::time::Duration) -> BoxFuture<()> {
+        unreachable!("a task needs no time")
+    }
+}
+
+/// R24, I2: the output of work on a live connection is handed out before the undo runs, or is
+/// dropped before it.
+#[test]
+fn r24_close_vs_output_of_work_handed_out() {
+    model(|| {
+        let runtime = Kept::default();
+        let _entered = enter(runtime.clone());
+        let mut live = setup().go_live().unwrap();
+        let handle = live.handle();
+        let output_dropped = Arc::new(AtomicBool::new(false));
+        // Whether the undo has run on this thread with the output there.
+        let overlaps = Arc::new(AtomicBool::new(false));
+        let undo = {
+            let (dropped, overlaps) = (Arc::clone(&output_dropped), Arc::clone(&overlaps));
+            let owner = loom::thread::current().id();
+            move || {
+                let on_owner = loom::thread::current().id() == owner;
+                overlaps.store(on_owner && !dropped.load(SeqCst), SeqCst);
+            }
+        };
+        let output = Dropped(Arc::clone(&output_dropped));
+        let mut finish = Box::pin(live.finish("work", async move { output }).undo(undo));
+        assert!(poll_once(finish.as_mut(), Waker::noop()).is_pending());
+        block_on(runtime.0.lock().unwrap().take().unwrap());
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Aborted).unwrap()
+        });
+        let Poll::Ready(output) = poll_once(finish.as_mut(), Waker::noop()) else {
+            panic!("the work is complete");
+        };
+        assert!(!overlaps.load(SeqCst), "undone while the output is there");
+        assert_eq!(output.is_err(), output_dropped.load(SeqCst));
+        closer.join().unwrap();
+        drop((finish, output));
+        settled(&handle);
         drop(live);
     });
 }

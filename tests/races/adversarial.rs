@@ -241,7 +241,7 @@ mod body {
             ("is_end_stream", true, CloseReason::Failed),
             ("is_end_stream", false, CloseReason::Dropped),
             ("size_hint", false, CloseReason::Dropped),
-            ("wrap", false, CloseReason::Dropped),
+            ("wrap", false, CloseReason::Failed),
             ("never", false, CloseReason::Dropped),
         ] {
             let log = Log::default();

@@ -134,7 +134,8 @@ async fn a_scope_is_no_longer_bound_to_a_signal_that_panics() {
 /// It is not counted as a client that vanished.
 #[test]
 fn a_connection_that_was_refused_a_place_is_rejected() {
-    use hangup::{CloseReason, Conflict, Registry, Scope};
+    use hangup::{CloseReason, Conflict, KeyError, Registry, Scope};
+    use tokio_test::{assert_ready, task};
 
     let (scope, workers) = (Scope::new(), Registry::new(Conflict::Reject));
     let mut first = scope.open().unwrap().register().unwrap();
@@ -143,6 +144,14 @@ fn a_connection_that_was_refused_a_place_is_rejected() {
     second.join(&workers, "ada", ()).unwrap_err();
     drop(second);
     assert_eq!(scope.stats().closed_as(CloseReason::Rejected), 1);
+
+    // Its predecessor did not settle in time.
+    let mut late = scope.open().unwrap().register().unwrap();
+    let taking = late.take_over(&workers, "ada", ());
+    let gave_up = task::spawn(taking.deadline(std::future::ready(()))).poll();
+    assert_eq!(assert_ready!(gave_up), Err(KeyError::TimedOut));
+    drop(late);
+    assert_eq!(scope.stats().closed_as(CloseReason::Rejected), 2);
 
     // Another attempt succeeds.
     let mut third = scope.open().unwrap().register().unwrap();

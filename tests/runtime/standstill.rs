@@ -27,13 +27,13 @@ fn r30_the_server_stood_still_and_no_healthy_peer_is_closed() {
     }
     bounded(|| {
         let name = "standstill::r30_the_server_stood_still_and_no_healthy_peer_is_closed";
-        let mut server = Command::new(env::current_exe().unwrap())
+        let server = Command::new(env::current_exe().unwrap())
             .args(["--exact", name, "--nocapture"])
             .env(STOPPED, "1")
             .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+            .spawn();
+        let mut server = Server(server.unwrap());
+        let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
         let mut told = |prefix: &str| loop {
             let line = lines.next().expect("it tells").unwrap();
             if let Some(rest) = line.strip_prefix(prefix) {
@@ -42,17 +42,28 @@ fn r30_the_server_stood_still_and_no_healthy_peer_is_closed() {
         };
         told("serving");
         signal(&server, "-STOP");
+        // The standstill itself, as long as all peers may be silent, twice.
         sleep(IDLE * 2);
         signal(&server, "-CONT");
         let closed = told("closed ");
         println!("{closed} of {PEERS} closed");
-        assert!(server.wait().unwrap().success());
+        assert!(server.0.wait().unwrap().success());
         assert_eq!(closed, "0");
     });
 }
 
-fn signal(server: &Child, signal: &str) {
-    let id = server.id().to_string();
+/// Ends with the test, also while it is stopped.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // `Err` if it has ended.
+        let _: Result<(), std::io::Error> = self.0.kill();
+    }
+}
+
+fn signal(server: &Server, signal: &str) {
+    let id = server.0.id().to_string();
     let sent = Command::new("kill").args([signal, &id]).status().unwrap();
     assert!(sent.success());
 }
@@ -76,12 +87,15 @@ fn serve() {
         }
         pause(IDLE / 2).await;
         println!("\nserving");
+        // From each look at the clock to the next, so that no standstill falls in between.
+        let mut last = Instant::now();
         loop {
-            let before = Instant::now();
             pause(SWEEP_EVERY).await;
-            if before.elapsed() > IDLE {
+            let now = Instant::now();
+            if now - last > IDLE {
                 break;
             }
+            last = now;
         }
         // Whatever the standstill has aged is found in this time.
         pause(IDLE).await;

@@ -39,7 +39,8 @@ pub struct Stats {
     /// Panics of user code on behalf of connections: of undos, of the hooks of
     /// registries, and of keys and values that were dropped.
     pub panics: u64,
-    /// Asynchronous undos that were [abandoned](crate::Settled::abandoned).
+    /// Asynchronous undos, goodbyes and work that were
+    /// [abandoned](crate::Settled::abandoned).
     pub undos_abandoned: u64,
 }
 
