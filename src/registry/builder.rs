@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::hooks::{Hook, Hooks};
 use super::last_close::LastCloses;
 use super::min_hold::MinHold;
-use super::{Conflict, RandomState, Registry, Shared};
+use super::shared::Shared;
+use super::{Conflict, RandomState, Registry};
 
 /// Builds a [`Registry`]. Made by [`Registry::builder`].
 ///

@@ -1,15 +1,6 @@
-//! Hooks: calls when a key comes into use and when it goes out of use.
-//!
-//! Whether a call is due is read from the bucket under its lock: has it a slot, and which
-//! hook was called last? So the calls for one key alternate, whatever the interleaving is.
-//! They are made with no lock held (I8), by one thread at a time: the holder of the
-//! bucket's [baton](crate::sync::baton).
+//! The hooks of a registry: calls when a key comes into use and when it goes out of use.
 
-use std::sync::Arc;
-
-use super::Shared;
 use super::bucket::Call;
-use super::slot::Slot;
 
 pub(super) struct Hooks<K> {
     pub(super) on_first: Option<Hook<K>>,
@@ -19,42 +10,13 @@ pub(super) struct Hooks<K> {
 pub(super) type Hook<K> = Box<dyn Fn(&K) + Send + Sync>;
 
 impl<K> Hooks<K> {
-    fn call(&self, call: Call, key: &K) {
+    pub(super) fn call(&self, call: Call, key: &K) {
         let hook = match call {
             Call::First => &self.on_first,
             Call::Last => &self.on_last,
         };
         if let Some(hook) = hook {
             hook(key);
-        }
-    }
-}
-
-impl<K, V, S> Shared<K, V, S> {
-    /// Makes the calls that are due. The caller has [begun](super::bucket::Bucket::begin_calls)
-    /// them for `slot`.
-    pub(super) fn call_hooks(&self, hooks: &Hooks<K>, hash: u64, slot: &Arc<Slot<K, V>>) {
-        loop {
-            let mut table = self.table(hash);
-            let Some(mut entry) = table.find(hash, |bucket| bucket.calls_for(slot)) else {
-                return;
-            };
-            match entry.get_mut().next_call() {
-                Ok(call) => {
-                    drop(table);
-                    let lifecycle = slot.handle.lifecycle();
-                    lifecycle.catch_panic(|| hooks.call(call, &slot.key));
-                }
-                Err(caller) => {
-                    if entry.get().is_vacant() {
-                        entry.remove();
-                        table.shrink();
-                    }
-                    drop(table);
-                    drop(caller);
-                    return;
-                }
-            }
         }
     }
 }

@@ -12,34 +12,28 @@ mod table;
 mod last_close;
 mod member;
 mod hooks;
+mod conflict;
 mod min_hold;
+mod shared;
+mod hook_calls;
 mod claim;
 mod builder;
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 use crate::lifecycle::Handle;
 use crate::state::{CloseReason, Closed};
-use crate::sync::MutexGuard;
-use crate::sync::shards::Shards;
 
-use bucket::Bucket;
-use hooks::Hooks;
-use last_close::LastCloses;
-use min_hold::MinHold;
 use portion::{Portion, Unfinished};
+use shared::{Shared, newest};
 use slot::Slot;
-use table::{Cursor, Table, Walk};
 
 pub use builder::RegistryBuilder;
 pub(crate) use claim::DynPredecessors;
+pub use conflict::Conflict;
 pub(crate) use crowd::Departed;
 pub use member::Member;
 
@@ -109,83 +103,6 @@ type RandomState = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 /// ```
 pub struct Registry<K, V, S = RandomState> {
     shared: Arc<Shared<K, V, S>>,
-}
-
-/// What happens when a connection joins under a key that others hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Conflict {
-    /// The newcomer replaces the holders when it goes live, and they close
-    /// [`Superseded`](CloseReason::Superseded). One member per key is visible.
-    Replace,
-    /// The newcomer is refused with [`KeyError::Taken`](crate::KeyError::Taken),
-    /// also while the holder is being set up.
-    Reject,
-    /// The connections share the key, up to a number of them, including those that are
-    /// being set up and those that have not settled; then
-    /// [`KeyError::Full`](crate::KeyError::Full). Made by [`share`](Self::share) and
-    /// [`share_unbounded`](Self::share_unbounded).
-    Share {
-        /// How many connections may hold one key at once.
-        max_per_key: NonZeroUsize,
-    },
-}
-
-impl Conflict {
-    /// [`Share`](Self::Share) with at most so many connections under a key.
-    ///
-    /// # Panics
-    ///
-    /// If `max_per_key` is zero.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use hangup::Conflict;
-    /// const AGENTS: Conflict = Conflict::share(4);
-    /// ```
-    #[must_use]
-    pub const fn share(max_per_key: usize) -> Self {
-        let max_per_key = NonZeroUsize::new(max_per_key).expect("a key that none may hold");
-        Self::Share { max_per_key }
-    }
-
-    /// [`Share`](Self::Share) with any number of connections under a key. Under the key `()`
-    /// that is a list of all connections, to send something to each of them.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use hangup::{Conflict, Registry, Scope};
-    /// # use std::sync::mpsc::{Sender, channel};
-    /// let everyone: Registry<(), Sender<&str>> = Registry::new(Conflict::share_unbounded());
-    ///
-    /// let mut setup = Scope::new().open()?.register()?;
-    /// let (sender, receiver) = channel();
-    /// setup.join(&everyone, (), sender)?;
-    /// let live = setup.go_live()?;
-    ///
-    /// for member in everyone.members(&()) {
-    ///     member.send("hello")?;
-    /// }
-    /// assert_eq!(receiver.recv(), Ok("hello"));
-    /// # drop(live);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub const fn share_unbounded() -> Self {
-        let max_per_key = NonZeroUsize::MAX;
-        Self::Share { max_per_key }
-    }
-}
-
-struct Shared<K, V, S> {
-    conflict: Conflict,
-    hasher: S,
-    tables: Shards<Table<K, V>>,
-    hooks: Option<Hooks<K>>,
-    last_closes: Option<LastCloses<K>>,
-    min_hold: Option<MinHold>,
 }
 
 impl<K, V> Registry<K, V> {
@@ -501,152 +418,6 @@ where
         Q: Hash + ?Sized,
     {
         self.shared.hasher.hash_one(key)
-    }
-}
-
-impl<K, V, S> Shared<K, V, S> {
-    fn new(conflict: Conflict, hasher: S) -> Self {
-        Self {
-            conflict,
-            hasher,
-            tables: Shards::default(),
-            hooks: None,
-            last_closes: None,
-            min_hold: None,
-        }
-    }
-
-    /// The table that a key with this hash belongs to.
-    fn table(&self, hash: u64) -> MutexGuard<'_, Table<K, V>> {
-        // Neither the low bits nor the highest: the table itself uses these.
-        self.tables.lock((hash >> 32) as usize)
-    }
-
-    /// Visits the live slots of a bucket that the policy shows and that are newer than
-    /// `after`. Returns where to go on, if the portion is used up.
-    fn visible(
-        &self,
-        bucket: &mut Bucket<K, V>,
-        after: u64,
-        portion: &mut Portion,
-        visit: impl FnMut(&Arc<Slot<K, V>>),
-    ) -> Option<u64> {
-        match self.conflict {
-            // I3: between the `go_live` of a newcomer and the close of its predecessor both
-            // are live. The switch is the `go_live`, so only the newest is shown.
-            Conflict::Replace => newest(bucket, portion, visit),
-            Conflict::Reject | Conflict::Share { .. } => {
-                let visited = bucket.live_after(after, portion, visit);
-                visited.err().map(|Unfinished(last)| last)
-            }
-        }
-    }
-
-    fn newest_live<Q>(&self, hash: u64, key: &Q) -> Option<Arc<Slot<K, V>>>
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-    {
-        loop {
-            let mut table = self.table(hash);
-            if let Ok(newest) = table.get(hash, key)?.newest_live(&mut Portion::new()) {
-                return newest.cloned();
-            }
-        }
-    }
-
-    /// How the newest connection under `key` closed, of those that have not settled.
-    fn newest_closed<Q>(&self, hash: u64, key: &Q) -> Option<Closed>
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-    {
-        let mut after = 0;
-        loop {
-            let mut table = self.table(hash);
-            let bucket = table.get(hash, key)?;
-            // Of the older ones none is the newest.
-            after = after.max(bucket.newest_closed().map_or(0, |slot| slot.order));
-            match bucket.open_between(after, u64::MAX, &mut Portion::new(), |_| ()) {
-                Ok(()) => return bucket.newest_closed()?.closed(),
-                Err(Unfinished(last)) => after = last,
-            }
-        }
-    }
-
-    /// `slot` if it is live. Else, under `Replace`, the live slot that has replaced it: the
-    /// key was live all the time (I3).
-    fn still_live(&self, slot: Arc<Slot<K, V>>) -> Option<Arc<Slot<K, V>>>
-    where
-        K: Hash + Eq,
-        S: BuildHasher,
-    {
-        match self.conflict {
-            _ if slot.is_live() => Some(slot),
-            Conflict::Replace => self.newest_live(self.hasher.hash_one(&slot.key), &slot.key),
-            Conflict::Reject | Conflict::Share { .. } => None,
-        }
-    }
-
-    /// Walks through one shard, in portions, and returns what `look` has put into the list.
-    /// The caller uses it after the lock is released (I8).
-    fn walk<T>(
-        &self,
-        shard: usize,
-        mut look: impl FnMut(&mut Bucket<K, V>, u64, &mut Portion, &mut Vec<T>) -> Option<u64>,
-    ) -> Vec<T> {
-        let (mut found, mut cursor) = (Vec::new(), Cursor::default());
-        loop {
-            let walk = self
-                .tables
-                .lock(shard)
-                .walk(&mut cursor, |bucket, after, portion| {
-                    look(bucket, after, portion, &mut found)
-                });
-            match walk {
-                Walk::Finished => return found,
-                Walk::GoesOn => {}
-                Walk::BeginsAgain => found.clear(),
-            }
-            // So that it seldom grows under the lock.
-            found.reserve(Portion::PLACES);
-        }
-    }
-
-    /// The newest live slot of each key of one shard.
-    fn newest_in(&self, shard: usize) -> Vec<Arc<Slot<K, V>>>
-    where
-        K: Hash + Eq,
-        S: BuildHasher,
-    {
-        let slots = self.walk(shard, |bucket, _, portion, slots| {
-            newest(bucket, portion, |slot| slots.push(Arc::clone(slot)))
-        });
-        // A key that emptied and filled again between two portions may be there twice.
-        let hash = |slot: &Arc<Slot<K, V>>| self.hasher.hash_one(&slot.key);
-        let mut by_key = HashTable::with_capacity(slots.len());
-        for slot in slots {
-            let is_same = |other: &Arc<Slot<K, V>>| other.key == slot.key;
-            if let Entry::Vacant(vacant) = by_key.entry(hash(&slot), is_same, hash) {
-                vacant.insert(slot);
-            }
-        }
-        by_key.into_iter().collect()
-    }
-}
-
-/// Visits the newest live slot of a bucket.
-fn newest<K, V>(
-    bucket: &mut Bucket<K, V>,
-    portion: &mut Portion,
-    visit: impl FnMut(&Arc<Slot<K, V>>),
-) -> Option<u64> {
-    match bucket.newest_live(portion) {
-        Ok(newest) => {
-            newest.into_iter().for_each(visit);
-            None
-        }
-        Err(Unfinished(())) => Some(0),
     }
 }
 
