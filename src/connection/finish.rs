@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::duty::Duty;
 use super::owner::Owner;
+use super::undo_methods::undo_methods;
 use super::{Live, Registering};
 use crate::lifecycle::{Handle, Label, Name, TaskId, Undos, WakerSlot};
 use crate::panic::catch_panic;
@@ -173,51 +174,11 @@ impl<'a, T> Finish<'a, T> {
         }
     }
 
-    /// Undoes the work when the connection closes, like [`Step::undo`](super::Step::undo).
-    ///
-    /// # Panics
-    ///
-    /// If the future was polled.
-    pub fn undo(mut self, undo: impl FnOnce() + Send + 'static) -> Self {
-        self.undos().push_sync(undo);
-        self
-    }
+    undo_methods!("If the future was polled.");
 
-    /// [`undo`](Self::undo) with an asynchronous undo.
-    ///
-    /// # Panics
-    ///
-    /// If the future was polled.
-    #[track_caller]
-    pub fn undo_async<U, Fut>(mut self, name: impl Into<Name>, undo: U) -> Self
-    where
-        U: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        let (owner, label) = (self.owner, Label::here(name));
-        self.undos().push_spawned(owner.shared(), label, undo);
-        self
-    }
-
-    /// [`undo`](Self::undo) with an undo that may block.
-    ///
-    /// # Panics
-    ///
-    /// If the future was polled.
-    #[track_caller]
-    pub fn undo_blocking(
-        mut self,
-        name: impl Into<Name>,
-        undo: impl FnOnce() + Send + 'static,
-    ) -> Self {
-        let (owner, label) = (self.owner, Label::here(name));
-        self.undos().push_blocking(owner.shared(), label, undo);
-        self
-    }
-
-    fn undos(&mut self) -> &mut Undos {
+    fn add(&mut self, push: impl FnOnce(&mut Undos, &Owner)) {
         assert!(self.begin.is_some(), "the work has begun");
-        &mut self.undos
+        push(&mut self.undos, self.owner);
     }
 
     /// Begins the work, unless the connection has closed.

@@ -5,6 +5,7 @@ mod live;
 mod registering;
 mod pending;
 mod duty;
+mod undo_methods;
 mod step;
 mod take_over;
 mod on_close_async;

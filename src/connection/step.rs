@@ -10,8 +10,9 @@ use pin_project_lite::pin_project;
 
 use super::duty::Duty;
 use super::owner::Owner;
+use super::undo_methods::undo_methods;
 use super::{Live, Registering};
-use crate::lifecycle::{FailOnPanic, Label, Lifecycle, Name, Undos, WakerSlot};
+use crate::lifecycle::{FailOnPanic, Lifecycle, Undos, WakerSlot};
 use crate::state::Closed;
 
 pin_project! {
@@ -145,56 +146,7 @@ impl<'a, F> Step<'a, F> {
         }
     }
 
-    /// Undoes the step when the connection closes, like
-    /// [`on_close`](Registering::on_close).
-    ///
-    /// The undo is registered right before the first poll of the step, and stays registered
-    /// however the step ends: complete, failed, dropped half way. So it must bear a step
-    /// that took no effect. It begins after the step has been dropped, and before the
-    /// connection has settled, so it meets no successor that
-    /// [took over](Registering::take_over).
-    ///
-    /// # Panics
-    ///
-    /// If the step is complete.
-    pub fn undo(mut self, undo: impl FnOnce() + Send + 'static) -> Self {
-        self.add(|undos, _| undos.push_sync(undo));
-        self
-    }
-
-    /// [`undo`](Self::undo) with an asynchronous undo, like
-    /// [`on_close_async`](Registering::on_close_async).
-    ///
-    /// # Panics
-    ///
-    /// If the step is complete.
-    #[track_caller]
-    pub fn undo_async<U, Fut>(mut self, name: impl Into<Name>, undo: U) -> Self
-    where
-        U: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = ()> + Send + 'static,
-    {
-        let label = Label::here(name);
-        self.add(|undos, owner| undos.push_spawned(owner.shared(), label, undo));
-        self
-    }
-
-    /// [`undo`](Self::undo) with an undo that may block, like
-    /// [`on_close_blocking`](Registering::on_close_blocking).
-    ///
-    /// # Panics
-    ///
-    /// If the step is complete.
-    #[track_caller]
-    pub fn undo_blocking(
-        mut self,
-        name: impl Into<Name>,
-        undo: impl FnOnce() + Send + 'static,
-    ) -> Self {
-        let label = Label::here(name);
-        self.add(|undos, owner| undos.push_blocking(owner.shared(), label, undo));
-        self
-    }
+    undo_methods!("If the step is complete.");
 
     /// Splits the output of the step: what `split` returns first is kept, like
     /// [`hold`](Registering::hold), and what it returns second is the new output.
