@@ -117,7 +117,7 @@ impl Registering {
     ///
     /// On an error nothing has changed, and `key` and `value` are dropped: at once, or after
     /// `Closed` at the latest when the connection has settled. If this set-up is
-    /// dropped without another attempt that succeeds, the connection closes as
+    /// dropped without another attempt, the connection closes as
     /// [`Rejected`](CloseReason::Rejected), so that a refusal is not counted as a client that
     /// vanished.
     pub fn join<K, V, S>(

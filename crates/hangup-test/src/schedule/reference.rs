@@ -211,6 +211,7 @@ impl Reference {
             return Outcome::Closed;
         }
         let held = self.holders(at);
+        self.at(who).rejected = false;
         self.at(who).places.push(at);
         self.close_each(held.clone(), CloseReason::Superseded);
         self.at(who).owner = Owner::TakingOver(held);

@@ -35,6 +35,8 @@ struct Connection {
     undos_run: Vec<usize>,
     settled_at: Option<usize>,
     waits_in: Option<Waits>,
+    /// Its last attempt to get a place was a take-over that ran into its deadline.
+    timed_out: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +157,14 @@ impl Expected {
         if let Op::Drop(who) | Op::Cancel(who) = op {
             self.end_waiting(who);
         }
+        if let Op::Join(who, _) | Op::GoLive(who) = op {
+            self.at(who).timed_out &= self.is_closed(who);
+        }
+        if let Op::Drop(who) = op {
+            if self.at(who).timed_out {
+                self.reference.apply(Op::Close(who, CloseReason::Rejected));
+            }
+        }
         let outcome = self.reference.apply(op);
         match (op, outcome) {
             (Op::Open(who, scope), Outcome::Done) => {
@@ -183,6 +193,7 @@ impl Expected {
     }
 
     fn take_over(&mut self, who: usize, at: Place, deadline: Deadline) -> Returned {
+        self.at(who).timed_out &= self.is_closed(who);
         let outcome = self.reference.apply(Op::TakeOver(who, at));
         self.claim(who, at, outcome != Outcome::Closed);
         if outcome == Outcome::Waits {
@@ -200,6 +211,7 @@ impl Expected {
             return Returned::Plain(outcome);
         }
         self.plain(Op::Cancel(who));
+        self.at(who).timed_out = true;
         Returned::Failed(KeyError::TimedOut)
     }
 
@@ -364,6 +376,7 @@ impl Connection {
             undos_run: Vec::new(),
             settled_at: None,
             waits_in: None,
+            timed_out: false,
         }
     }
 
