@@ -3,5 +3,5 @@
 pub use crate::connection::Taken;
 pub use crate::lifecycle::WaitsFor;
 pub use crate::lifecycle::group::Stats;
-pub use crate::lifecycle::observer::{DrainEvent, Transition};
+pub use crate::lifecycle::telemetry::{DrainEvent, Transition};
 pub use crate::scope::{AbandonedUndo, DrainReport, Unsettled};

@@ -2,10 +2,11 @@
 
 use tracing::{debug, trace, warn};
 
-use crate::error::OpenError;
-use crate::id::ConnectionId;
-use crate::lifecycle::observer::{DrainEvent, Observer, Transition};
+use crate::error::{KeyError, OpenError};
+use crate::lifecycle::Handle;
+use crate::lifecycle::observer::Observer;
 use crate::lifecycle::settled::Settled;
+use crate::lifecycle::telemetry::{DrainEvent, Transition};
 
 /// Emits a `tracing` event for each event of a connection, for each refusal and for each
 /// point of a drain, under the target `hangup`.
@@ -14,6 +15,7 @@ use crate::lifecycle::settled::Settled;
 /// |---|---|---|
 /// | `TRACE` | `opened` | |
 /// | `DEBUG` | `transition` | `from`, `to`, `reason` if closed, `lasted` if there is a clock |
+/// | `DEBUG` | `rejected` | `error`: why a registry refused it a place |
 /// | `TRACE` | `settled` | `undos_run` |
 /// | `WARN` | `undo panicked` | `panic`; one event for each panic |
 /// | `WARN` | `undo abandoned` | `undo`, the name; one event for each abandoned undo |
@@ -45,11 +47,11 @@ impl TracingObserver {
 }
 
 impl Observer for TracingObserver {
-    fn on_open(&self, id: ConnectionId) {
-        trace!(target: "hangup", connection = %id, "opened");
+    fn on_open(&self, connection: &Handle) {
+        trace!(target: "hangup", connection = %connection.id(), "opened");
     }
 
-    fn on_transition(&self, transition: &Transition) {
+    fn on_transition(&self, _: &Handle, transition: &Transition) {
         let reason = transition.reason();
         debug!(
             target: "hangup",
@@ -62,7 +64,12 @@ impl Observer for TracingObserver {
         );
     }
 
-    fn on_settled(&self, id: ConnectionId, settled: &Settled) {
+    fn on_rejected(&self, connection: &Handle, refusal: &KeyError) {
+        debug!(target: "hangup", connection = %connection.id(), error = %refusal, "rejected");
+    }
+
+    fn on_settled(&self, connection: &Handle, settled: &Settled) {
+        let id = connection.id();
         for panic in &settled.panics {
             warn!(target: "hangup", connection = %id, panic, "undo panicked");
         }

@@ -167,12 +167,15 @@ impl Registering {
         match &claimed {
             Ok(_) => self.owner.set_rejected(false),
             Err(
-                KeyError::Taken
+                refusal @ (KeyError::Taken
                 | KeyError::Full
                 | KeyError::Settling
                 | KeyError::Held { .. }
-                | KeyError::TimedOut,
-            ) => self.owner.set_rejected(true),
+                | KeyError::TimedOut),
+            ) => {
+                self.owner.set_rejected(true);
+                self.owner.rejected(*refusal);
+            }
             Err(KeyError::Closed(_) | KeyError::AlreadyJoined | KeyError::NoRuntime) => {}
         }
         claimed

@@ -26,7 +26,7 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
@@ -34,11 +34,11 @@ use super::event_queue::EventQueue;
 use super::group::Group;
 use super::indices::Indices;
 use super::memberships::{Exit, Membership, Memberships};
-use super::observer::Telemetry;
 use super::running_undo::RunningUndo;
 use super::task_list::Tasks;
 use super::undos::Undos;
 use super::word::{NotLive, Standing, Store, Word};
+use crate::error::KeyError;
 use crate::id::ConnectionId;
 use crate::panic::catch_panic;
 use crate::runtime::{self, Runtime};
@@ -53,7 +53,7 @@ pub(crate) struct Lifecycle {
     id: ConnectionId,
     pub(super) group: Arc<Group<Self>>,
     /// `Some` if an observer is told of the transitions.
-    pub(super) events: Option<Box<EventQueue>>,
+    pub(super) events: Option<Box<EventQueue<Self>>>,
     /// `Some` if the connection has deadlines.
     pub(super) timers: Option<Box<Timers>>,
     pub(super) inner: Mutex<Inner>,
@@ -105,11 +105,24 @@ pub(super) struct Said {
 }
 
 impl Lifecycle {
+    /// A connection that the scope is to admit.
     #[inline]
-    pub(crate) fn new(
+    pub(crate) fn new(group: Arc<Group<Self>>, timers: Option<Box<Timers>>) -> Arc<Self> {
+        let id = ConnectionId::next();
+        match group.telemetry.clone() {
+            None => Arc::new(Self::with(id, group, None, timers)),
+            Some(telemetry) => Arc::new_cyclic(|this| {
+                let events = EventQueue::new(telemetry, Weak::clone(this), id);
+                Self::with(id, group, Some(Box::new(events)), timers)
+            }),
+        }
+    }
+
+    #[inline]
+    fn with(
         id: ConnectionId,
         group: Arc<Group<Self>>,
-        telemetry: Option<&Arc<Telemetry>>,
+        events: Option<Box<EventQueue<Self>>>,
         timers: Option<Box<Timers>>,
     ) -> Self {
         Self {
@@ -117,7 +130,7 @@ impl Lifecycle {
             indices: Indices::new(group.depth),
             id,
             group,
-            events: telemetry.map(|it| Box::new(EventQueue::new(Arc::clone(it), id))),
+            events,
             timers,
             inner: Mutex::new(Inner::default()),
         }
@@ -230,6 +243,13 @@ impl Lifecycle {
     pub(super) fn deliver(&self) {
         if let Some(events) = &self.events {
             events.deliver();
+        }
+    }
+
+    /// A registry has refused the connection a place.
+    pub(crate) fn rejected(&self, refusal: KeyError) {
+        if let Some(events) = &self.events {
+            events.rejected(refusal);
         }
     }
 

@@ -1,14 +1,14 @@
 //! Ordered delivery of one connection's events to the observer.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use super::observer::{Telemetry, Transition};
 use super::settled::Settled;
+use super::telemetry::{Notice, Telemetry, Transition};
 use super::word::Word;
+use crate::error::KeyError;
 use crate::id::ConnectionId;
-use crate::panic::catch_panic;
 use crate::sync::baton::Baton;
 use crate::sync::{Mutex, lock};
 
@@ -16,8 +16,10 @@ use crate::sync::{Mutex, lock};
 ///
 /// They are in the order of the transitions, because the transitions of an observed
 /// connection are made under this lock; the calls of the observer are not (I8).
-pub(crate) struct EventQueue {
-    telemetry: Arc<Telemetry>,
+pub(crate) struct EventQueue<C> {
+    telemetry: Arc<Telemetry<C>>,
+    /// The connection, which owns this queue.
+    connection: Weak<C>,
     id: ConnectionId,
     pending: Mutex<PendingNotices>,
 }
@@ -29,17 +31,12 @@ struct PendingNotices {
     since: Option<Instant>,
 }
 
-enum Notice {
-    Opened,
-    Moved(Transition),
-    Settled(Settled),
-}
-
-impl EventQueue {
-    pub(super) fn new(telemetry: Arc<Telemetry>, id: ConnectionId) -> Self {
+impl<C> EventQueue<C> {
+    pub(super) fn new(telemetry: Arc<Telemetry<C>>, connection: Weak<C>, id: ConnectionId) -> Self {
         let since = telemetry.now();
         Self {
             telemetry,
+            connection,
             id,
             pending: Mutex::new(PendingNotices {
                 queue: VecDeque::from([Notice::Opened]),
@@ -83,9 +80,15 @@ impl EventQueue {
     }
 
     pub(super) fn settled(&self, settled: Settled) {
-        lock(&self.pending)
-            .queue
-            .push_back(Notice::Settled(settled));
+        self.add(Notice::Settled(settled));
+    }
+
+    pub(super) fn rejected(&self, refusal: KeyError) {
+        self.add(Notice::Rejected(refusal));
+    }
+
+    fn add(&self, notice: Notice) {
+        lock(&self.pending).queue.push_back(notice);
         self.deliver();
     }
 
@@ -95,8 +98,9 @@ impl EventQueue {
             return;
         }
         while let Some(notice) = self.next() {
-            // A panic has been reported by the panic hook.
-            let _: Result<(), String> = catch_panic(|| self.tell(&notice));
+            let connection = self.connection.upgrade();
+            let connection = connection.expect("the caller holds the connection");
+            self.telemetry.tell(connection, &notice);
         }
     }
 
@@ -104,14 +108,5 @@ impl EventQueue {
         let mut pending = lock(&self.pending);
         let due = pending.queue.pop_front();
         pending.baton.next(due).ok()
-    }
-
-    fn tell(&self, notice: &Notice) {
-        let observer = &self.telemetry.observer;
-        match notice {
-            Notice::Opened => observer.on_open(self.id),
-            Notice::Moved(transition) => observer.on_transition(transition),
-            Notice::Settled(settled) => observer.on_settled(self.id, settled),
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod word;
 pub(crate) mod settled;
-pub(crate) mod observer;
+pub(crate) mod telemetry;
 pub(crate) mod event_queue;
 pub(crate) mod group;
 mod waits_for;
@@ -23,6 +23,7 @@ mod ending;
 mod async_undo;
 mod farewell;
 mod handle;
+pub(crate) mod observer;
 #[cfg(feature = "tokio-util")]
 mod token;
 mod waker_slot;

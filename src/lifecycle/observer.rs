@@ -1,63 +1,94 @@
 //! The application's observer of every transition.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::settled::Settled;
-use crate::error::OpenError;
-use crate::id::ConnectionId;
-use crate::panic::catch_panic;
-use crate::state::{CloseReason, Phase, State};
+use super::telemetry::{Audience, DrainEvent, Notice, Transition};
+use super::{Handle, Lifecycle};
+use crate::error::{KeyError, OpenError};
 
 /// Is told of every transition of every connection of a [`Scope`](crate::Scope): for
 /// logs, metrics and tests.
 ///
 /// The events of one connection come in order and one at a time: first
-/// [`on_open`](Self::on_open), then each transition, then
-/// [`on_settled`](Self::on_settled). The events of two connections may come at the same
-/// time.
+/// [`on_open`](Self::on_open), then each transition and each refusal of a
+/// [place under a key](Self::on_rejected), then [`on_settled`](Self::on_settled). The events
+/// of two connections may come at the same time.
 ///
 /// A call comes right after the transition took effect and before anything is woken or
 /// undone, on the thread that made the transition. There is one exception: if a call for
 /// the same connection is already running (on another thread, or re-entrantly), the event
-/// is queued and delivered by that call after it returns; `close` does not wait for it.
+/// is queued and delivered by that call after it returns; `close` does not wait for it. So
+/// the [`Handle`] of an event may be further than the event: its state is that of the
+/// instant in which it is asked.
 ///
 /// No lock is held: an observer may use this crate in any way, but should not block. A
-/// panic of an observer reaches no other code. An observer that captures its scope keeps
-/// both alive for ever.
+/// panic of an observer reaches no other code. An observer that captures its scope, or that
+/// keeps the handle of a connection which is open, keeps the scope alive.
 ///
-/// Closures of [`&Transition`](Transition) are observers, and so is an `Arc` of one.
+/// Closures of a [`&Handle`](Handle) and a [`&Transition`](Transition) are observers, and so
+/// is an `Arc` of one.
+///
+/// # Examples
+///
+/// ```
+/// use hangup::report::Transition;
+/// use hangup::{CloseReason, Handle, KeyError, Observer, Scope, Settled};
+///
+/// struct Log;
+///
+/// impl Observer for Log {
+///     fn on_transition(&self, connection: &Handle, transition: &Transition) {
+///         println!("{}: {} to {}", connection.id(), transition.from, transition.to);
+///     }
+///
+///     fn on_rejected(&self, connection: &Handle, refusal: &KeyError) {
+///         println!("{}: {refusal}", connection.id());
+///     }
+///
+///     fn on_settled(&self, connection: &Handle, settled: &Settled) {
+///         println!("{}: {} undone", connection.id(), settled.undos_run);
+///     }
+/// }
+///
+/// let scope = Scope::builder().observer(Log).build();
+/// scope.open()?.close(CloseReason::Completed)?;
+/// # Ok::<(), hangup::Error>(())
+/// ```
+#[expect(unused_variables, reason = "the parameters are named for the docs")]
 pub trait Observer: Send + Sync {
     /// A connection has been admitted. Does nothing unless it is overridden.
-    #[expect(unused_variables, reason = "named for the docs")]
-    fn on_open(&self, id: ConnectionId) {}
+    fn on_open(&self, connection: &Handle) {}
 
     /// A connection has gone from one state to the next.
-    fn on_transition(&self, transition: &Transition);
+    fn on_transition(&self, connection: &Handle, transition: &Transition);
+
+    /// A registry has refused the connection a place under a key, and nothing has changed: as
+    /// [`Taken`](KeyError::Taken), [`Full`](KeyError::Full), [`Settling`](KeyError::Settling),
+    /// [`Held`](KeyError::Held) or [`TimedOut`](KeyError::TimedOut). Does nothing unless it is
+    /// overridden.
+    fn on_rejected(&self, connection: &Handle, refusal: &KeyError) {}
 
     /// Everything that a connection acquired is undone, and
     /// [`Handle::settled`](crate::Handle::settled) resolves right after this call, or, if
     /// this call was queued behind an earlier one, may have resolved. Does nothing unless
     /// it is overridden.
-    #[expect(unused_variables, reason = "named for the docs")]
-    fn on_settled(&self, id: ConnectionId, settled: &Settled) {}
+    fn on_settled(&self, connection: &Handle, settled: &Settled) {}
 
     /// A scope has refused to open a connection, as [`Full`](OpenError::Full) or as
     /// [`Draining`](OpenError::Draining). Does nothing unless it is overridden.
-    #[expect(unused_variables, reason = "named for the docs")]
     fn on_refused(&self, refused: OpenError) {}
 
     /// A drain has come to its next point. Does nothing unless it is overridden.
-    #[expect(unused_variables, reason = "named for the docs")]
     fn on_drain(&self, event: &DrainEvent) {}
 }
 
 impl<F> Observer for F
 where
-    F: Fn(&Transition) + Send + Sync,
+    F: Fn(&Handle, &Transition) + Send + Sync,
 {
-    fn on_transition(&self, transition: &Transition) {
-        self(transition);
+    fn on_transition(&self, connection: &Handle, transition: &Transition) {
+        self(connection, transition);
     }
 }
 
@@ -65,16 +96,20 @@ impl<O> Observer for Arc<O>
 where
     O: Observer + ?Sized,
 {
-    fn on_open(&self, id: ConnectionId) {
-        (**self).on_open(id);
+    fn on_open(&self, connection: &Handle) {
+        (**self).on_open(connection);
     }
 
-    fn on_transition(&self, transition: &Transition) {
-        (**self).on_transition(transition);
+    fn on_transition(&self, connection: &Handle, transition: &Transition) {
+        (**self).on_transition(connection, transition);
     }
 
-    fn on_settled(&self, id: ConnectionId, settled: &Settled) {
-        (**self).on_settled(id, settled);
+    fn on_rejected(&self, connection: &Handle, refusal: &KeyError) {
+        (**self).on_rejected(connection, refusal);
+    }
+
+    fn on_settled(&self, connection: &Handle, settled: &Settled) {
+        (**self).on_settled(connection, settled);
     }
 
     fn on_refused(&self, refused: OpenError) {
@@ -86,88 +121,25 @@ where
     }
 }
 
-/// A point of a [drain](crate::Scope::drain).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DrainEvent {
-    /// The scope admits nothing any more, for good. Told once.
-    Begun,
-    /// A batch has been closed.
-    #[non_exhaustive]
-    Batch {
-        /// How many connections this batch closed: fewer than were in it if some had closed
-        /// before.
-        closed: usize,
-    },
-    /// The deadline has passed: what is left is closed, and its undos are abandoned.
-    #[non_exhaustive]
-    Forced {
-        /// How many connections had not settled.
-        left: usize,
-    },
-    /// The drain is over. The numbers are those of its
-    /// [report](crate::report::DrainReport).
-    #[non_exhaustive]
-    Done {
-        /// How many connections settled before the deadline.
-        closed: usize,
-        /// How many connections settled after the deadline.
-        forced: usize,
-        /// How many connections are closed and have not settled.
-        unsettled: usize,
-    },
-}
+/// The audience that an observer is.
+pub(crate) struct Observing<O>(pub(crate) O);
 
-/// One transition of one connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Transition {
-    /// The connection.
-    pub id: ConnectionId,
-    /// The phase that the connection left.
-    pub from: Phase,
-    /// The state that the connection entered.
-    pub to: State,
-    /// How long the connection was in `from`, by the
-    /// [clock](crate::ScopeBuilder::clock) of the scope; `None` if the scope has none.
-    pub lasted: Option<Duration>,
-}
-
-impl Transition {
-    /// Why the connection closed, if this transition is a close.
-    #[must_use]
-    pub fn reason(&self) -> Option<CloseReason> {
-        self.to.closed().map(|closed| closed.reason)
-    }
-}
-
-pub(crate) type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
-
-/// The observer of a scope and its clock.
-pub(crate) struct Telemetry {
-    pub(super) observer: Box<dyn Observer>,
-    clock: Option<Clock>,
-}
-
-impl Telemetry {
-    pub(crate) fn new(observer: Box<dyn Observer>, clock: Option<Clock>) -> Self {
-        Self { observer, clock }
+impl<O: Observer> Audience<Lifecycle> for Observing<O> {
+    fn tell(&self, connection: Arc<Lifecycle>, notice: &Notice) {
+        let connection = &Handle::new(connection);
+        match notice {
+            Notice::Opened => self.0.on_open(connection),
+            Notice::Moved(transition) => self.0.on_transition(connection, transition),
+            Notice::Rejected(refusal) => self.0.on_rejected(connection, refusal),
+            Notice::Settled(settled) => self.0.on_settled(connection, settled),
+        }
     }
 
-    /// With no lock held (I8). A panic has been reported by the panic hook.
-    pub(crate) fn refused(&self, refused: OpenError) {
-        let _: Result<(), String> = catch_panic(|| self.observer.on_refused(refused));
+    fn refused(&self, refused: OpenError) {
+        self.0.on_refused(refused);
     }
 
-    /// With no lock held (I8).
-    pub(crate) fn drain(&self, event: &DrainEvent) {
-        let _: Result<(), String> = catch_panic(|| self.observer.on_drain(event));
-    }
-
-    pub(super) fn now(&self) -> Option<Instant> {
-        // The time is unknown if the clock panics.
-        self.clock
-            .as_ref()
-            .and_then(|clock| catch_panic(clock).ok())
+    fn drain(&self, event: &DrainEvent) {
+        self.0.on_drain(event);
     }
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::Scope;
 use crate::lifecycle::Lifecycle;
 use crate::lifecycle::group::{AppReasons, Gate, Group, Refusals, Sweeps};
-use crate::lifecycle::observer::{Clock, Observer, Telemetry};
+use crate::lifecycle::observer::{Observer, Observing};
+use crate::lifecycle::telemetry::{Audience, Clock, Telemetry};
 use crate::runtime::Runtime;
 use crate::sync::Mutex;
 use crate::sync::shards::Shards;
@@ -24,11 +25,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// ```
 /// use std::time::Instant;
 /// use hangup::report::Transition;
-/// use hangup::{OpenError, Scope};
+/// use hangup::{Handle, OpenError, Scope};
 ///
 /// let scope = Scope::builder()
 ///     .max_connections(1)
-///     .observer(|t: &Transition| println!("{}: {} -> {}", t.id, t.from, t.to))
+///     .observer(|_: &Handle, t: &Transition| println!("{}: {} -> {}", t.id, t.from, t.to))
 ///     .clock(Instant::now)
 ///     .build();
 /// let pending = scope.open()?;
@@ -44,7 +45,7 @@ pub struct ScopeBuilder {
     runtime: Option<Arc<dyn Runtime>>,
     sweep_every: Option<Duration>,
     swept_by_hand: bool,
-    observer: Option<Box<dyn Observer>>,
+    observer: Option<Box<dyn Audience<Lifecycle>>>,
     clock: Option<Clock>,
 }
 
@@ -112,13 +113,14 @@ impl ScopeBuilder {
         self
     }
 
-    /// Tells `observer` of every transition of every connection, of refusals and of drains.
+    /// Tells `observer` of every transition of every connection, of refusals and of drains:
+    /// see [`Observer`].
     /// In a [child](Scope::child) it takes the place of the observer of the scope above.
     pub fn observer<O>(mut self, observer: O) -> Self
     where
         O: Observer + 'static,
     {
-        self.observer = Some(Box::new(observer));
+        self.observer = Some(Box::new(Observing(observer)));
         self
     }
 

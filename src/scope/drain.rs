@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Scope;
 use crate::id::ConnectionId;
-use crate::lifecycle::observer::DrainEvent;
+use crate::lifecycle::telemetry::DrainEvent;
 use crate::lifecycle::{Handle, WaitsFor};
 use crate::runtime::{self, BoxFuture, NoRuntime, Runtime};
 use crate::state::CloseReason;

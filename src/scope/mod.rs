@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use crate::connection::{Live, Owner, Pending, Registering};
 use crate::error::OpenError;
-use crate::id::ConnectionId;
 use crate::lifecycle::group::{Group, Stats};
-use crate::lifecycle::observer::DrainEvent;
+use crate::lifecycle::telemetry::DrainEvent;
 use crate::lifecycle::{Handle, Lifecycle};
 use crate::runtime::Runtime;
 use crate::state::CloseReason;
@@ -181,12 +180,7 @@ impl Scope {
         } else {
             None
         };
-        let lifecycle = Arc::new(Lifecycle::new(
-            ConnectionId::next(),
-            Arc::clone(shared),
-            shared.telemetry.as_ref(),
-            timers,
-        ));
+        let lifecycle = Lifecycle::new(Arc::clone(shared), timers);
         self.observed(place.enter(&lifecycle))?;
         lifecycle.opened();
         Ok(Pending::new(Owner::new(lifecycle)))

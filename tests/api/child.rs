@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use hangup::report::Transition;
-use hangup::{CloseReason, ConnectionId, Deadlines, Observer, OpenError, Scope};
+use hangup::{CloseReason, ConnectionId, Deadlines, Handle, Observer, OpenError, Scope};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::timed::Timed;
@@ -208,11 +208,11 @@ fn a_child_is_swept_with_its_server_by_deadlines_of_its_own() {
 struct Opened(Mutex<Vec<ConnectionId>>);
 
 impl Observer for Opened {
-    fn on_open(&self, id: ConnectionId) {
-        self.0.lock().unwrap().push(id);
+    fn on_open(&self, connection: &Handle) {
+        self.0.lock().unwrap().push(connection.id());
     }
 
-    fn on_transition(&self, _: &Transition) {}
+    fn on_transition(&self, _: &Handle, _: &Transition) {}
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! that needs a lock or the user's own code.
 
 use hangup::report::Transition;
-use hangup::{CloseReason, Conflict, Deadlines, Registry, Scope};
+use hangup::{CloseReason, Conflict, Deadlines, Handle, Registry, Scope};
 
 use crate::support::{live, pending, registering};
 
@@ -50,7 +50,7 @@ fn registries_and_scopes_show_what_they_can_without_a_lock_on_the_users_code() {
 fn builders_and_waits_show_what_they_are_set_to() {
     let builder = Scope::builder()
         .max_connections(7)
-        .observer(|_: &Transition| ());
+        .observer(|_: &Handle, _: &Transition| ());
     assert!(format!("{builder:?}").contains("max_connections: Some(7)"));
     assert!(format!("{builder:?}").contains("observer: true, clock: false"));
     let builder = Registry::<u8, ()>::builder(Conflict::Reject).on_last(|_| ());

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use hangup::report::Transition;
 use hangup::{
-    CloseReason, ConnectionId, Handle, Observer, Phase, Scope, ScopeBuilder, Settled, State,
+    CloseReason, Conflict, Handle, KeyError, Observer, Phase, Registry, Scope, ScopeBuilder,
+    Settled, State,
 };
 use tokio_test::{assert_pending, assert_ready, task};
 
@@ -16,11 +17,11 @@ use crate::support::log::Log;
 struct Logs(Log);
 
 impl Observer for Logs {
-    fn on_open(&self, _: ConnectionId) {
+    fn on_open(&self, _: &Handle) {
         self.0.add("open");
     }
 
-    fn on_transition(&self, transition: &Transition) {
+    fn on_transition(&self, _: &Handle, transition: &Transition) {
         let Transition { from, to, .. } = transition;
         match transition.reason() {
             None => self.0.add(format!("{from} to {to}")),
@@ -28,7 +29,11 @@ impl Observer for Logs {
         }
     }
 
-    fn on_settled(&self, _: ConnectionId, settled: &Settled) {
+    fn on_rejected(&self, _: &Handle, refusal: &KeyError) {
+        self.0.add(refusal.to_string());
+    }
+
+    fn on_settled(&self, _: &Handle, settled: &Settled) {
         self.0.add(format!("settled, {} undone", settled.undos_run));
     }
 }
@@ -93,7 +98,7 @@ fn an_observer_is_told_before_anything_is_undone_that_the_owner_brings_meanwhile
     let (brought, is_brought) = mpsc::channel();
     let is_brought = Mutex::new(is_brought);
     let told = log.clone();
-    let observer = move |transition: &Transition| {
+    let observer = move |_: &Handle, transition: &Transition| {
         if transition.reason().is_some() {
             closing.send(()).unwrap();
             is_brought.lock().unwrap().recv().unwrap();
@@ -133,7 +138,9 @@ fn an_observer_is_told_of_a_dropped_owner_and_of_who_it_was() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let telling = Arc::clone(&told);
     let scope = Scope::builder()
-        .observer(move |transition: &Transition| telling.lock().unwrap().push(*transition))
+        .observer(move |_: &Handle, transition: &Transition| {
+            telling.lock().unwrap().push(*transition);
+        })
         .build();
     let pending = scope.open().unwrap();
     let id = pending.id();
@@ -171,7 +178,7 @@ impl Clock {
 fn with_a_clock_an_observer_is_told_how_long_each_phase_lasted() {
     let (clock, lasted) = (Clock::new(), Arc::new(Mutex::new(Vec::new())));
     let push = Arc::clone(&lasted);
-    let builder = Scope::builder().observer(move |transition: &Transition| {
+    let builder = Scope::builder().observer(move |_: &Handle, transition: &Transition| {
         let secs = transition.lasted.unwrap().as_secs();
         push.lock().unwrap().push((transition.from, secs));
     });
@@ -201,7 +208,9 @@ fn a_clock_that_goes_back_or_panics_breaks_nothing() {
     let lasted = Arc::new(Mutex::new(Vec::new()));
     let push = Arc::clone(&lasted);
     let scope = Scope::builder()
-        .observer(move |transition: &Transition| push.lock().unwrap().push(transition.lasted))
+        .observer(move |_: &Handle, transition: &Transition| {
+            push.lock().unwrap().push(transition.lasted);
+        })
         .clock(move || {
             let mut ticks = ticks.lock().unwrap();
             *ticks += 1;
@@ -226,7 +235,9 @@ fn a_clock_that_panics_once_is_missed_on_both_sides() {
     let (start, lasted) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
     let (push, ticks) = (Arc::clone(&lasted), AtomicU64::new(0));
     let scope = Scope::builder()
-        .observer(move |transition: &Transition| push.lock().unwrap().push(transition.lasted))
+        .observer(move |_: &Handle, transition: &Transition| {
+            push.lock().unwrap().push(transition.lasted);
+        })
         .clock(move || {
             let tick = ticks.fetch_add(1, Ordering::Relaxed);
             assert!(tick != 1, "no time");
@@ -262,7 +273,7 @@ fn an_observer_that_panics_costs_nobody_anything() {
     let log = Log::default();
     let told = log.clone();
     let scope = Scope::builder()
-        .observer(move |transition: &Transition| {
+        .observer(move |_: &Handle, transition: &Transition| {
             told.add(transition.to.to_string());
             panic!("observer");
         })
@@ -299,7 +310,7 @@ fn a_clock_runs_under_no_lock_whatever_closes() {
     let seen = Arc::clone(&handle);
     let closing = thread::spawn(move || {
         let scope = Scope::builder()
-            .observer(|_: &Transition| ())
+            .observer(|_: &Handle, _: &Transition| ())
             .clock(move || {
                 if let Some(handle) = seen.get() {
                     // It takes the locks of the connection.
@@ -318,4 +329,62 @@ fn a_clock_runs_under_no_lock_whatever_closes() {
     wait.recv_timeout(Duration::from_secs(20))
         .expect("a deadlock");
     closing.join().unwrap();
+}
+
+#[test]
+fn an_observer_is_told_of_refused_places_in_their_order() {
+    let (scope, log) = observed();
+    let registry = Registry::<&str, ()>::new(Conflict::Reject);
+    let mut first = scope.open().unwrap().register().unwrap();
+    first.join(&registry, "ada", ()).unwrap();
+    let mut second = scope.open().unwrap().register().unwrap();
+    assert_eq!(log.entries().len(), 4);
+    assert_eq!(second.join(&registry, "ada", ()), Err(KeyError::Taken));
+    let taking = second.take_over(&registry, "ada", ());
+    let timed_out = task::spawn(taking.deadline(std::future::ready(()))).poll();
+    assert_eq!(assert_ready!(timed_out), Err(KeyError::TimedOut));
+    // No refusal by a registry.
+    first.join(&registry, "ada", ()).unwrap_err();
+    drop(second);
+    assert_eq!(
+        log.entries()[4..],
+        [
+            "the key is taken",
+            "registering to closed: superseded",
+            "the predecessor has not settled in time",
+            "registering to closed: rejected",
+            "settled, 0 undone",
+        ]
+    );
+}
+
+/// A handle comes with each event, and does what handles do.
+#[test]
+fn an_observer_closes_the_connection_that_it_is_told_of() {
+    struct Closing(Mutex<Vec<Handle>>);
+
+    impl Observer for Closing {
+        fn on_open(&self, connection: &Handle) {
+            self.0.lock().unwrap().push(connection.clone());
+        }
+
+        fn on_transition(&self, connection: &Handle, transition: &Transition) {
+            assert_eq!(connection.id(), transition.id);
+            _ = connection.close(CloseReason::App(9));
+        }
+
+        fn on_settled(&self, connection: &Handle, settled: &Settled) {
+            assert_eq!(settled.closed.reason, CloseReason::App(9));
+            self.0.lock().unwrap().push(connection.clone());
+        }
+    }
+
+    let closing = Arc::new(Closing(Mutex::default()));
+    let scope = Scope::builder().observer(Arc::clone(&closing)).build();
+    let pending = scope.open().unwrap();
+    let handle = pending.handle();
+    let setup = pending.register().unwrap();
+    assert_eq!(handle.end().unwrap().reason(), CloseReason::App(9));
+    drop(setup);
+    assert_eq!(*closing.0.lock().unwrap(), [handle.clone(), handle]);
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hangup::report::{DrainEvent, Transition};
-use hangup::{CloseReason, Observer, OpenError, Scope};
+use hangup::{CloseReason, Handle, Observer, OpenError, Scope};
 
 #[test]
 fn a_refused_open_is_counted_by_why() {
@@ -84,7 +84,7 @@ impl Told {
 }
 
 impl Observer for Told {
-    fn on_transition(&self, _: &Transition) {}
+    fn on_transition(&self, _: &Handle, _: &Transition) {}
 
     fn on_refused(&self, refused: OpenError) {
         self.0.lock().unwrap().push(refused.to_string());

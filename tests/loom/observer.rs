@@ -47,16 +47,16 @@ impl Noting {
 }
 
 impl Observer for Noting {
-    fn on_open(&self, id: ConnectionId) {
-        self.note(id, Told::Opened);
+    fn on_open(&self, connection: &Handle) {
+        self.note(connection.id(), Told::Opened);
     }
 
-    fn on_transition(&self, transition: &Transition) {
+    fn on_transition(&self, _: &Handle, transition: &Transition) {
         self.note(transition.id, Told::Moved(transition.from, transition.to));
     }
 
-    fn on_settled(&self, id: ConnectionId, settled: &Settled) {
-        self.note(id, Told::Settled(settled.closed));
+    fn on_settled(&self, connection: &Handle, settled: &Settled) {
+        self.note(connection.id(), Told::Settled(settled.closed));
     }
 }
 
@@ -196,11 +196,11 @@ fn observer_close_vs_step() {
 fn observer_sees_itself() {
     struct Seeing(Fact, Arc<Mutex<usize>>);
     impl Observer for Seeing {
-        fn on_open(&self, _: ConnectionId) {
+        fn on_open(&self, _: &Handle) {
             self.0.state();
         }
 
-        fn on_transition(&self, _: &Transition) {
+        fn on_transition(&self, _: &Handle, _: &Transition) {
             *self.1.lock().unwrap() += usize::from(!self.0.is_seen());
         }
     }
@@ -225,9 +225,9 @@ fn observer_sees_itself() {
 fn observer_on_settled_vs_settled() {
     struct Stating(Fact);
     impl Observer for Stating {
-        fn on_transition(&self, _: &Transition) {}
+        fn on_transition(&self, _: &Handle, _: &Transition) {}
 
-        fn on_settled(&self, _: ConnectionId, _: &Settled) {
+        fn on_settled(&self, _: &Handle, _: &Settled) {
             self.0.state();
         }
     }
@@ -283,20 +283,20 @@ fn i8_observer_closes_vs_close() {
     }
 
     impl Observer for Closing {
-        fn on_open(&self, id: ConnectionId) {
-            self.noting.on_open(id);
+        fn on_open(&self, connection: &Handle) {
+            self.noting.on_open(connection);
         }
 
-        fn on_transition(&self, transition: &Transition) {
-            self.noting.on_transition(transition);
+        fn on_transition(&self, connection: &Handle, transition: &Transition) {
+            self.noting.on_transition(connection, transition);
             let handle = self.handles.lock().unwrap().clone();
             if let Some(handle) = handle {
                 _ = handle.close(CloseReason::Expired);
             }
         }
 
-        fn on_settled(&self, id: ConnectionId, settled: &Settled) {
-            self.noting.on_settled(id, settled);
+        fn on_settled(&self, connection: &Handle, settled: &Settled) {
+            self.noting.on_settled(connection, settled);
         }
     }
 }

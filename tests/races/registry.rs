@@ -410,7 +410,7 @@ fn r17_an_observer_re_enters_scope_and_registry() {
     let registry = Registry::<&str, u32>::new(Conflict::Replace);
     let observer = {
         let (log, slot, registry) = (log.clone(), Arc::clone(&slot), registry.clone());
-        move |transition: &Transition| {
+        move |_: &Handle, transition: &Transition| {
             log.add(format!("{} to {}", transition.from, transition.to));
             let scope = slot.lock().unwrap().clone().unwrap();
             let _: Stats = scope.stats();

@@ -11,8 +11,8 @@ mod admission;
 
 use std::sync::Arc;
 
-use super::observer::Telemetry;
 use super::settled::UndoCounts;
+use super::telemetry::Telemetry;
 use crate::id::ConnectionId;
 use crate::runtime::Runtime;
 use crate::state::{Closed, State};
@@ -60,7 +60,7 @@ pub(crate) struct Group<M> {
     pub(crate) runtime: Option<Arc<dyn Runtime>>,
     /// Those of the outermost scope.
     pub(crate) sweeps: Arc<Sweeps>,
-    pub(crate) telemetry: Option<Arc<Telemetry>>,
+    pub(crate) telemetry: Option<Arc<Telemetry<M>>>,
     pub(crate) members: Shards<Members<M>>,
     pub(crate) app_reasons: AppReasons,
     /// Held while the members are counted.
