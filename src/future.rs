@@ -2,7 +2,9 @@
 //!
 //! Their names are rarely written out: they are `.await`ed, polled or returned.
 
-pub use crate::connection::{Farewell, Finish, Holding, Run, Spawned, Step, TakeOver, Tracked};
+pub use crate::connection::{
+    Farewell, Finish, GatedLoop, Holding, Interval, Run, Spawned, Step, TakeOver, Tracked,
+};
 pub use crate::lifecycle::{CloseWhen, WaitForClosed, WaitForSettled};
 pub use crate::scope::{Drain, Drained};
 #[cfg(feature = "http-body")]

@@ -30,7 +30,10 @@
 //! | share one upstream among all connections under a key | [`RegistryBuilder::on_first`] |
 //! | stream until either side ends, with heartbeats and a farewell | [`Live::stream`], [`LiveStream`] |
 //! | send a body that another service made | [`Live::body`], [`LiveBody`] |
-//! | run a loop of your own: a WebSocket, with a goodbye | [`Live::run`], [`Closing::farewell`] |
+//! | stream without a set-up | [`Scope::live`] |
+//! | run a loop of your own: a WebSocket, with pings and a goodbye | [`Live::run`], [`Live::interval`], [`Closing::farewell`] |
+//! | keep a connection without a stream: a session | [`Live::hold_open`] |
+//! | stop a stream or a loop that must not go on, such as one whose lease has lapsed | [`LiveStream::gate`], [`gate`](future::Run::gate) of a loop |
 //! | deliver what was accepted before a close | [`LiveStream::flush`] |
 //! | run a step that must not be stopped half way | [`Registering::finish`] |
 //! | answer an error | [`Error`] |

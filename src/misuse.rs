@@ -238,3 +238,25 @@ struct AnUndoWithoutItsStep;
 /// # }
 /// ```
 struct GoingOnAfterTheClose;
+
+/// A connection that is held open has no owner: nothing streams on it, and nothing drops it.
+///
+/// ```compile_fail,E0382
+/// # use futures::stream::empty;
+/// # let idle = hangup::Deadlines::new().idle(std::time::Duration::from_secs(9));
+/// # let scope = hangup::Scope::builder().deadlines(idle).swept_by_hand().build();
+/// let live = scope.live()?;
+/// let handle = live.hold_open()?;
+/// let body = live.stream(empty::<u8>());
+/// # Ok::<(), hangup::Error>(())
+/// ```
+/// ```
+/// # use futures::stream::empty;
+/// # let idle = hangup::Deadlines::new().idle(std::time::Duration::from_secs(9));
+/// # let scope = hangup::Scope::builder().deadlines(idle).swept_by_hand().build();
+/// let live = scope.live()?;
+/// let handle = live.handle();
+/// let body = live.stream(empty::<u8>());
+/// # Ok::<(), hangup::Error>(())
+/// ```
+struct OwningWhatIsHeldOpen;

@@ -25,6 +25,10 @@ impl Live {
         self.owner.share()
     }
 
+    pub(super) fn into_owner(self) -> Owner {
+        self.owner
+    }
+
     pub(super) fn owner(&self) -> &Owner {
         &self.owner
     }

@@ -2,6 +2,8 @@
 
 mod owner;
 mod live;
+mod hold_open;
+mod interval;
 mod registering;
 mod pending;
 mod duty;
@@ -17,11 +19,14 @@ mod flush;
 mod abortable;
 mod closing;
 mod run;
+mod gate;
 
 pub(crate) use abortable::Abortable;
 pub use closing::{Closing, Farewell};
 pub use finish::Finish;
 pub(crate) use flush::Flush;
+pub use gate::GatedLoop;
+pub use interval::Interval;
 pub use live::Live;
 pub(crate) use owner::Owner;
 pub use pending::Pending;

@@ -12,26 +12,31 @@ use crate::state::CloseReason;
 #[derive(Debug)]
 pub(crate) struct Owner {
     lifecycle: Arc<Lifecycle>,
-    /// What its drop closes the connection as.
-    dropped_as: CloseReason,
+    /// What its drop closes the connection as. `None` once the scope is the owner.
+    dropped_as: Option<CloseReason>,
 }
 
 impl Owner {
     pub(crate) fn new(lifecycle: Arc<Lifecycle>) -> Self {
         Self {
             lifecycle,
-            dropped_as: CloseReason::Dropped,
+            dropped_as: Some(CloseReason::Dropped),
         }
     }
 
     /// Whether a registry has refused the connection a place, so that the owner will go: that
     /// is not a client that vanished.
     pub(super) fn set_rejected(&mut self, rejected: bool) {
-        self.dropped_as = if rejected {
+        self.dropped_as = Some(if rejected {
             CloseReason::Rejected
         } else {
             CloseReason::Dropped
-        };
+        });
+    }
+
+    /// Leaves the connection open, to its scope, which has it on its list.
+    pub(super) fn leave_open(mut self) {
+        self.dropped_as = None;
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -58,7 +63,9 @@ impl Deref for Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.release(self.dropped_as);
+        if let Some(reason) = self.dropped_as {
+            self.release(reason);
+        }
     }
 }
 

@@ -97,6 +97,22 @@ impl Live {
     }
 }
 
+impl<F> Run<F> {
+    pub(super) fn live(&self) -> &Live {
+        self.live.as_ref().expect("`Run` used after completion")
+    }
+
+    /// The same connection with another loop, which `map` makes of this one. `map` must not
+    /// panic.
+    pub(super) fn map_body<T>(mut self, map: impl FnOnce(F) -> T) -> Run<T> {
+        Run {
+            body: self.body.take().map(map),
+            live: self.live.take(),
+            waker: std::mem::take(&mut self.waker),
+        }
+    }
+}
+
 impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Closing>;
 

@@ -19,6 +19,12 @@ impl Lifecycle {
         self.timers.as_deref()
     }
 
+    /// Whether a deadline ends it although nothing owns it.
+    pub(crate) fn ends_by_itself(&self) -> bool {
+        self.timers()
+            .is_some_and(|timers| timers.bound_life(self.group.deadlines()))
+    }
+
     /// Expires at `instant` instead of when it was to before. `false` if the connection has
     /// no deadlines.
     pub(crate) fn expire_at(&self, instant: Instant) -> bool {

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::connection::{Live, Owner, Pending, Registering};
-use crate::error::OpenError;
+use crate::error::{Error, OpenError};
 use crate::lifecycle::group::{Group, Stats};
 use crate::lifecycle::telemetry::DrainEvent;
 use crate::lifecycle::{Handle, Lifecycle};
@@ -125,6 +125,32 @@ impl Scope {
     /// If a runtime is needed, and it is a tokio runtime without timers.
     pub fn open(&self) -> Result<Pending, OpenError> {
         self.admit(None)
+    }
+
+    /// Opens a connection that acquires nothing, and takes it to [`Live`] at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), and [`Error::Closed`] if it was closed on the way.
+    ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures::{StreamExt, executor::block_on, stream};
+    /// use hangup::Scope;
+    ///
+    /// let scope = Scope::new();
+    /// let ticks = scope.live()?.stream(stream::iter(0..3));
+    /// assert_eq!(scope.stats().live, 1);
+    /// assert_eq!(block_on(ticks.collect::<Vec<_>>()), [0, 1, 2]);
+    /// # Ok::<(), hangup::Error>(())
+    /// ```
+    pub fn live(&self) -> Result<Live, Error> {
+        Ok(self.open()?.register()?.go_live()?)
     }
 
     /// Opens a connection with [`Deadlines`] of its own: what `change` makes of

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,8 +9,9 @@ use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use super::LiveStream;
+use crate::connection::Interval;
 use crate::lifecycle::Handle;
-use crate::runtime::{BoxFuture, NoRuntime, Runtime};
+use crate::runtime::NoRuntime;
 
 impl<S: Stream, K> LiveStream<S, K> {
     /// Yields `item()` every `period`, also between items that come quickly: for a client
@@ -53,16 +53,13 @@ impl<S: Stream, K> LiveStream<S, K> {
     where
         F: FnMut() -> S::Item,
     {
-        let runtime = self.live().lifecycle().runtime().ok_or(NoRuntime)?;
-        let period = period.max(Duration::from_millis(1));
+        let interval = self.live().interval(period)?;
         let handle = self.handle();
         Ok(self.map_inner(|source| Cadence {
             source,
             item,
             handle,
-            period,
-            timer: Mutex::new(runtime.sleep(period)),
-            runtime,
+            interval,
         }))
     }
 }
@@ -75,10 +72,7 @@ pin_project! {
         source: S,
         item: F,
         handle: Handle,
-        period: Duration,
-        // In a `Mutex`, which is never locked, to be `Sync`.
-        timer: Mutex<BoxFuture<()>>,
-        runtime: Arc<dyn Runtime>,
+        interval: Interval,
     }
 }
 
@@ -91,13 +85,10 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
-        let timer = this.timer.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // A closed connection is flushed. A timer that is ready is replaced, since it must
-        // not be polled again.
+        // A closed connection is flushed.
         let is_open = !this.handle.state().is_closed();
-        if is_open && timer.as_mut().poll(cx).is_ready() {
-            *timer = this.runtime.sleep(*this.period);
-            // The new timer has no waker yet.
+        if is_open && this.interval.poll_tick(cx).is_ready() {
+            // The next tick has no waker yet.
             cx.waker().wake_by_ref();
             return Poll::Ready(Some((this.item)()));
         }
@@ -114,7 +105,7 @@ impl<S: fmt::Debug, F> fmt::Debug for Cadence<S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cadence")
             .field("source", &self.source)
-            .field("period", &self.period)
+            .field("period", &self.interval.period())
             .finish_non_exhaustive()
     }
 }

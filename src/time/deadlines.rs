@@ -63,7 +63,7 @@ use crate::id::ConnectionId;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Deadlines {
     pub(crate) setup: Option<Duration>,
-    max_age: Option<Duration>,
+    pub(crate) max_age: Option<Duration>,
     jitter: Duration,
     pub(crate) expires_at: Option<Instant>,
     pub(crate) idle: Option<Duration>,

@@ -76,6 +76,13 @@ impl Timers {
         self.own.as_deref().unwrap_or(of_scope)
     }
 
+    /// Whether one of the deadlines ends a connection whatever its streams do.
+    pub(crate) fn bound_life(&self, of_scope: &Deadlines) -> bool {
+        let deadlines = self.deadlines(of_scope);
+        let expires = self.expires.load(Ordering::Relaxed) != NEVER;
+        expires || deadlines.idle.is_some() || deadlines.max_age.is_some()
+    }
+
     pub(crate) fn touch(&self) {
         self.stamp(Timer::Touched).renew();
     }

@@ -16,7 +16,10 @@ mod debug;
 #[cfg(feature = "tokio")]
 mod finish;
 mod handle;
+mod hold_open;
 mod hooks;
+#[cfg(feature = "tokio")]
+mod interval;
 mod last_close;
 mod observer;
 #[cfg(feature = "tokio")]

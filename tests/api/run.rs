@@ -1,5 +1,6 @@
 use std::future::{pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
 
 use hangup::CloseReason;
 use tokio_test::{assert_pending, assert_ready, task};
@@ -65,7 +66,7 @@ fn a_panicking_loop_fails_the_connection() {
     let handle = live.handle();
     let mut run = task::spawn(live.run(async { panic!("loop") }));
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        let _: std::task::Poll<Result<(), _>> = run.poll();
+        let _: Poll<Result<(), _>> = run.poll();
     }));
     assert!(polled.is_err());
     assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
@@ -81,13 +82,65 @@ fn the_loop_goes_before_the_undo() {
         let mut run = task::spawn(setup.go_live().unwrap().run(std::future::poll_fn(move |_| {
             let _guard = &guard;
             if completes {
-                std::task::Poll::Ready(())
+                Poll::Ready(())
             } else {
-                std::task::Poll::Pending
+                Poll::Pending
             }
         })));
         assert_eq!(run.poll().is_ready(), completes);
         drop(run);
         assert_eq!(log.entries(), ["loop gone", "permit given back"]);
     }
+}
+
+#[test]
+fn a_gate_closes_in_the_very_poll_before_the_loop_goes_on() {
+    let (live, log) = (live(), Log::default());
+    let (handle, polled, dropped) = (live.handle(), log.clone(), log.on_drop("loop dropped"));
+    let mut answers = [
+        Poll::Ready(Ok(())),
+        Poll::Pending,
+        Poll::Ready(Err(CloseReason::Lost)),
+    ]
+    .into_iter();
+    let talk = std::future::poll_fn(move |_| {
+        let _dropped = &dropped;
+        polled.add("polled");
+        Poll::<()>::Pending
+    });
+    let mut run = task::spawn(live.run(talk).gate(move |_| answers.next().unwrap()));
+    assert_pending!(run.poll());
+    assert_eq!(log.entries(), ["polled"]);
+    // Silent.
+    assert_pending!(run.poll());
+    assert_eq!(log.entries(), ["polled"]);
+    let closing = assert_ready!(run.poll()).unwrap_err();
+    assert_eq!(log.entries(), ["polled", "loop dropped"]);
+    assert_eq!(closing.reason(), CloseReason::Lost);
+    assert!(handle.try_settled().is_none(), "its goodbye comes first");
+    drop(closing);
+    assert!(handle.try_settled().is_some());
+}
+
+#[test]
+fn a_close_wakes_a_loop_whose_gate_is_shut() {
+    let live = live();
+    let handle = live.handle();
+    let mut run = task::spawn(live.run(pending::<()>()).gate(|_| Poll::Pending));
+    assert_pending!(run.poll());
+    handle.close(CloseReason::Shutdown).unwrap();
+    assert!(run.is_woken());
+    let closing = assert_ready!(run.poll()).unwrap_err();
+    assert_eq!(closing.reason(), CloseReason::Shutdown);
+}
+
+#[test]
+fn a_gate_that_panics_fails_the_connection() {
+    let live = live();
+    let handle = live.handle();
+    let gated = live.run(pending::<()>()).gate(|_| panic!("in the gate"));
+    let mut run = task::spawn(gated);
+    catch_unwind(AssertUnwindSafe(|| _ = run.poll())).unwrap_err();
+    drop(run);
+    assert_eq!(handle.end().unwrap().reason(), CloseReason::Failed);
 }

@@ -16,6 +16,8 @@ fn owners_and_handles_cross_threads() {
     assert_send::<Live>(&live());
     assert_send(&live().stream(futures::stream::empty::<u8>()));
     assert_send(&live().run(async {}));
+    assert_send(&live().run(async {}).gate(|_| std::task::Poll::Pending));
+    assert_send_sync::<hangup::future::Interval>();
     let mut setup = registering();
     assert_send(&setup.run(async {}));
     let workers = hangup::Registry::<u8, u8>::new(hangup::Conflict::Replace);
@@ -129,4 +131,13 @@ fn every_reason_survives_the_word() {
         let owner = live();
         check(owner.handle(), Phase::Live);
     }
+}
+
+#[test]
+fn a_connection_that_acquires_nothing_is_live_in_one_call() {
+    let scope = Scope::builder().max_connections(1).build();
+    let live = scope.live().unwrap();
+    assert_eq!(live.handle().state(), State::Live);
+    let full = hangup::OpenError::Full;
+    assert_eq!(scope.live().unwrap_err(), hangup::Error::Open(full));
 }
