@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::Lifecycle;
 use super::cell::Cold;
 use super::running_undo::RunningKind;
-use super::undos::Undos;
+use super::undos::{Undo, Undos};
 use super::waits_for::Label;
 use crate::panic::catch_panic;
 use crate::runtime;
@@ -177,11 +177,69 @@ impl Lifecycle {
         }
         drop(inner);
         // The drop of a waker runs code of the executor.
-        let beginning = running.beginning;
+        let (beginning, has_slot) = (running.beginning, running.has_slot);
         self.catch_panic(|| drop(running));
+        if has_slot {
+            self.give_slot_back();
+        }
         if !beginning {
             self.unwind();
         }
+    }
+
+    /// Starts the clock of an undo. Under the lock of the parts: a sweep that abandons an
+    /// overdue undo means this one.
+    pub(super) fn undo_begins(&self) {
+        if let Some(timers) = &self.timers {
+            timers.undo_begun();
+        }
+    }
+
+    /// Begins an undo on its task; `true` if it is over already. Else its end continues the
+    /// unwinding.
+    pub(super) fn begin_undo(&self, undo: Box<dyn Undo>) -> bool {
+        self.catch_panic(|| undo.run());
+        // The undo may end inside `run`. Of this call and `end_undo`, the later one continues,
+        // so neither recurses.
+        match &mut lock(&self.inner).cold().running_undo {
+            Some(running) => {
+                running.beginning = false;
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// Begins the undo that has waited for a slot, since it has one now: as
+    /// [`begin_undo`](Self::begin_undo). Gives the slot back if the undo was abandoned before.
+    pub(super) fn begin_queued_undo(&self) -> bool {
+        let mut inner = lock(&self.inner);
+        let running = inner.cold().running_undo.as_mut();
+        let queued = running.and_then(|running| {
+            let undo = running.queued.take()?;
+            running.has_slot = true;
+            Some(undo)
+        });
+        if queued.is_some() {
+            self.undo_begins();
+        }
+        drop(inner);
+        match queued {
+            Some(undo) => self.begin_undo(undo),
+            None => {
+                self.give_slot_back();
+                false
+            }
+        }
+    }
+
+    fn give_slot_back(&self) {
+        let slots = self.group.undo_slots.as_ref();
+        slots.expect("it had a slot").give_back(|next| {
+            if next.begin_queued_undo() {
+                next.unwind();
+            }
+        });
     }
 
     /// Whether the running undo is to be abandoned; if not, `task` is woken when it is.
@@ -201,7 +259,11 @@ impl Lifecycle {
 
     /// Abandons the running undo if it is overdue at `time`.
     pub(crate) fn abandon_overdue_undo(&self, time: SweepTime) {
-        self.abandon(|_| {
+        self.abandon(|cold| {
+            let running = cold.running_undo.as_ref();
+            if running.is_some_and(|running| running.queued.is_some()) {
+                return false;
+            }
             self.timers().is_some_and(|timers| {
                 let deadlines = timers.deadlines(self.group.deadlines());
                 timers.is_undo_overdue(deadlines, time)
@@ -220,17 +282,21 @@ impl Lifecycle {
     fn abandon(&self, condition: impl FnOnce(&mut Cold) -> bool) {
         let mut inner = lock(&self.inner);
         let cold = inner.cold();
-        let task = if condition(cold) {
-            cold.running_undo.as_mut().and_then(|running| {
+        let (mut task, mut queued) = (None, None);
+        if condition(cold) {
+            if let Some(running) = &mut cold.running_undo {
                 running.abandoned = true;
-                running.task.take()
-            })
-        } else {
-            None
-        };
+                task = running.task.take();
+                queued = running.queued.take();
+            }
+        }
         drop(inner);
         if let Some(task) = task {
             wake(task);
+        }
+        // It begins, and ends in its first poll: where undos run, and not here.
+        if queued.is_some_and(|undo| self.begin_undo(undo)) {
+            self.unwind();
         }
     }
 }

@@ -70,7 +70,7 @@ impl Handle {
     ///
     /// When this returns `Ok`, no lookup of any registry finds the connection, its stream
     /// yields nothing more but what was asked for, and its undos have run on this thread,
-    /// newest first. This call does not wait, so in three cases the undos run later, and
+    /// newest first. This call does not wait, so in four cases the undos run later, and
     /// [`settled`](Self::settled) resolves when they are over:
     ///
     /// - The owner undoes: during the set-up, in a [`Live::step`](crate::Live::step), and in
@@ -80,6 +80,8 @@ impl Handle {
     ///   undos run where the last one stops.
     /// - An [asynchronous undo](crate::Registering::on_close_async) runs on its runtime, and
     ///   the older undos run after it.
+    /// - This call is made by an undo that stands in a chain of 64 undos, each of which has ended
+    ///   the next connection: they run when the first one of the chain is over.
     ///
     /// A panic in an undo or a waker does not reach the caller.
     ///

@@ -19,6 +19,7 @@ mod tasks;
 mod timed;
 mod report;
 mod unwind;
+mod nesting;
 mod ending;
 mod async_undo;
 mod farewell;

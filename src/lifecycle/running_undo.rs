@@ -2,6 +2,7 @@
 
 use std::task::Waker;
 
+use super::undos::Undo;
 use super::waits_for::Label;
 
 /// The asynchronous undo, or the goodbye, that is running.
@@ -13,6 +14,9 @@ pub(super) struct RunningUndo {
     pub(super) abandoned: bool,
     /// The task that runs it.
     pub(super) task: Option<Waker>,
+    /// It waits for a slot, and has not begun.
+    pub(super) queued: Option<Box<dyn Undo>>,
+    pub(super) has_slot: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,8 @@ impl RunningUndo {
             beginning: kind != RunningKind::Farewell,
             abandoned: false,
             task: None,
+            queued: None,
+            has_slot: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Scope;
 use crate::lifecycle::Lifecycle;
-use crate::lifecycle::group::{AppReasons, Gate, Group, Refusals, Sweeps};
+use crate::lifecycle::group::{AppReasons, Gate, Group, Refusals, Sweeps, UndoSlots};
 use crate::lifecycle::observer::{Observer, Observing};
 use crate::lifecycle::telemetry::{Audience, Clock, Telemetry};
 use crate::runtime::Runtime;
@@ -47,6 +47,7 @@ pub struct ScopeBuilder {
     swept_by_hand: bool,
     observer: Option<Box<dyn Audience<Lifecycle>>>,
     clock: Option<Clock>,
+    max_running_undos: Option<usize>,
 }
 
 impl ScopeBuilder {
@@ -138,6 +139,22 @@ impl ScopeBuilder {
         self
     }
 
+    /// Lets at most `max` asynchronous undos of this scope run at once, and those that may
+    /// block. Without it, and without a [cap](Self::max_connections), a burst of closes begins
+    /// as many as there are connections, on what they all talk to.
+    ///
+    /// The next one begins when another ends, in the order in which they came. An undo that
+    /// waits has not begun, and nor has its [deadline](Deadlines::undo). At the deadline of a
+    /// drain it is abandoned like one that runs. A [goodbye](crate::Closing::farewell) is not
+    /// counted. A `max` of 0 is one of 1.
+    ///
+    /// A [child](Scope::child) shares the places of the scope above, unless its builder is
+    /// told a `max`: then it has places of its own.
+    pub fn max_running_undos(mut self, max: usize) -> Self {
+        self.max_running_undos = Some(max);
+        self
+    }
+
     /// The scope, with no connection in it.
     #[must_use]
     pub fn build(self) -> Scope {
@@ -146,6 +163,10 @@ impl ScopeBuilder {
         let telemetry = match self.observer {
             Some(observer) => Some(Arc::new(Telemetry::new(observer, clock))),
             None => parent.as_ref().and_then(|it| it.telemetry.clone()),
+        };
+        let undo_slots = match self.max_running_undos {
+            Some(max) => Some(Arc::new(UndoSlots::new(max.max(1)))),
+            None => parent.as_ref().and_then(|it| it.undo_slots.clone()),
         };
         // No timer is finer; a period of zero would sweep without a pause.
         let given = self.sweep_every.map(|it| it.max(Duration::from_millis(1)));
@@ -170,6 +191,7 @@ impl ScopeBuilder {
                 runtime: self.runtime,
                 sweeps,
                 telemetry,
+                undo_slots,
                 members: Shards::default(),
                 drained: Mutex::new(Waiters::default()),
             }),
@@ -182,6 +204,7 @@ impl fmt::Debug for ScopeBuilder {
         f.debug_struct("ScopeBuilder")
             .field("is_child", &self.parent.is_some())
             .field("max_connections", &self.max_connections)
+            .field("max_running_undos", &self.max_running_undos)
             .field("deadlines", &self.deadlines)
             .field("runtime", &self.runtime.is_some())
             .field("observer", &self.observer.is_some())

@@ -21,11 +21,14 @@ mod hooks;
 #[cfg(feature = "tokio")]
 mod interval;
 mod last_close;
+mod nesting;
 mod observer;
 #[cfg(feature = "tokio")]
 mod on_tokio;
 mod registry;
 mod run;
+#[cfg(feature = "tokio")]
+mod running_undos;
 mod scope;
 mod stats;
 mod track;

@@ -20,6 +20,8 @@
 #[cfg(hangup_loom)]
 mod close;
 #[cfg(hangup_loom)]
+mod farewell;
+#[cfg(hangup_loom)]
 mod hooks;
 #[cfg(hangup_loom)]
 mod last_close;
@@ -50,6 +52,8 @@ mod stream;
 mod sweep;
 #[cfg(hangup_loom)]
 mod take_over;
+#[cfg(hangup_loom)]
+mod undo_slots;
 #[cfg(hangup_loom)]
 mod undoing;
 #[cfg(hangup_loom)]

@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Undos that note when each was over, and whether two of them ran at once.
 #[derive(Clone)]
-struct Order {
+pub(crate) struct Order {
     ended: Arc<Mutex<Vec<u8>>>,
     running: Arc<AtomicBool>,
     overlaps: Count,
@@ -28,10 +28,10 @@ struct Order {
 }
 
 /// One that runs, until it is dropped.
-struct Running(Order, u8);
+pub(crate) struct Running(Order, u8);
 
 impl Order {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             ended: Arc::default(),
             running: Arc::default(),
@@ -49,17 +49,21 @@ impl Order {
         Running(self.clone(), n)
     }
 
-    fn undo(&self, n: u8) -> impl FnOnce() + Send + use<> {
+    pub(crate) fn undo(&self, n: u8) -> impl FnOnce() + Send + use<> {
         let order = self.clone();
         move || drop(order.begin(n))
     }
 
-    fn slow(&self, n: u8) -> impl FnOnce() -> Slow + Send + use<> {
+    pub(crate) fn slow(&self, n: u8) -> impl FnOnce() -> Slow + Send + use<> {
         let order = self.clone();
         move || Slow(order.begin(n))
     }
 
-    fn check(&self, expected: &[&[u8]]) {
+    pub(crate) fn ended(&self) -> Vec<u8> {
+        self.ended.lock().unwrap().clone()
+    }
+
+    pub(crate) fn check(&self, expected: &[&[u8]]) {
         let ended = self.ended.lock().unwrap();
         assert!(expected.contains(&&**ended), "{ended:?}");
         assert_eq!(self.overlaps.get(), 0, "two at once");
@@ -75,7 +79,7 @@ impl Drop for Running {
 }
 
 /// Runs until it is dropped, not only until it is complete.
-struct Slow(Running);
+pub(crate) struct Slow(Running);
 
 impl Future for Slow {
     type Output = ();
@@ -88,20 +92,20 @@ impl Future for Slow {
 
 /// Where a task is kept until somebody runs it.
 #[derive(Clone, Default)]
-struct Task(Arc<Mutex<Option<BoxFuture<()>>>>);
+pub(crate) struct Task(Arc<Mutex<Option<BoxFuture<()>>>>);
 
 impl Task {
-    fn keep(&self) -> impl FnOnce(BoxFuture<()>) + Send + use<> {
+    pub(crate) fn keep(&self) -> impl FnOnce(BoxFuture<()>) + Send + use<> {
         let kept = self.clone();
         move |task| *kept.0.lock().unwrap() = Some(task)
     }
 
-    fn take(&self) -> Option<BoxFuture<()>> {
+    pub(crate) fn take(&self) -> Option<BoxFuture<()>> {
         self.0.lock().unwrap().take()
     }
 }
 
-fn on_a_thread(task: BoxFuture<()>) {
+pub(crate) fn on_a_thread(task: BoxFuture<()>) {
     spawn(|| block_on(task));
 }
 

@@ -82,6 +82,10 @@ impl<M: Member> Members<M> {
         count.end
     }
 
+    pub(super) fn at(&self, index: usize) -> &Arc<M> {
+        &self.unsettled[index]
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.unsettled.is_empty()
     }

@@ -7,6 +7,7 @@ mod gate;
 mod stats;
 mod members;
 mod sweeps;
+mod undo_slots;
 mod admission;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) use stats::AppReasons;
 pub use stats::Stats;
 use stats::{Settling, Totals};
 pub(crate) use sweeps::{SweeperId, Sweeps};
+pub(crate) use undo_slots::UndoSlots;
 
 /// What a group has to know of a member.
 pub(crate) trait Member {
@@ -61,6 +63,8 @@ pub(crate) struct Group<M> {
     /// Those of the outermost scope.
     pub(crate) sweeps: Arc<Sweeps>,
     pub(crate) telemetry: Option<Arc<Telemetry<M>>>,
+    /// `None` if any number of asynchronous undos may run at once.
+    pub(crate) undo_slots: Option<Arc<UndoSlots<M>>>,
     pub(crate) members: Shards<Members<M>>,
     pub(crate) app_reasons: AppReasons,
     /// Held while the members are counted.
@@ -135,6 +139,12 @@ impl<M: Member> Group<M> {
     #[cold]
     fn remove_above(&self, member: &M, closed: Closed, counts: UndoCounts) -> (bool, bool) {
         self.remove(member, closed, counts)
+    }
+
+    /// The member itself, which has not settled.
+    pub(crate) fn share(&self, member: &M) -> Arc<M> {
+        let members = self.members.lock(member.id().shard());
+        Arc::clone(members.at(member.index(self.depth)))
     }
 
     /// User code panicked on behalf of a connection that had been unwound.

@@ -1,0 +1,75 @@
+//! An undo may end another connection, whose undo ends the next.
+//!
+//! The stack must not grow with the length of such a chain: up to a depth each connection is
+//! unwound where it ends, and what is deeper, in a loop at the bottom.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Lifecycle;
+
+/// How many connections are unwound within each other. What each takes of the stack depends
+/// on the user's undos.
+const DEEPEST: usize = 64;
+
+thread_local! {
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+    static HAS_DEFERRED: Cell<bool> = const { Cell::new(false) };
+    static DEFERRED: RefCell<VecDeque<Arc<Lifecycle>>> = const { RefCell::new(VecDeque::new()) };
+}
+
+impl Lifecycle {
+    /// [Unwinds](Self::unwind_now), here, or where the chain of undos that this is the end of
+    /// has begun.
+    pub(super) fn unwind(&self) {
+        let depth = DEPTH.get();
+        if depth == DEEPEST && self.defer() {
+            return;
+        }
+        let nested = Nested::new(depth);
+        self.unwind_now();
+        if depth == 0 {
+            while let Some(next) = next_deferred() {
+                next.unwind_now();
+            }
+        }
+        drop(nested);
+    }
+
+    /// `false` if this thread is ending and its list is gone.
+    #[cold]
+    fn defer(&self) -> bool {
+        let this = self.group.share(self);
+        let deferred = DEFERRED.try_with(|deferred| deferred.borrow_mut().push_back(this));
+        if deferred.is_ok() {
+            HAS_DEFERRED.set(true);
+        }
+        deferred.is_ok()
+    }
+}
+
+fn next_deferred() -> Option<Arc<Lifecycle>> {
+    if !HAS_DEFERRED.get() {
+        return None;
+    }
+    let next = DEFERRED.try_with(|deferred| deferred.borrow_mut().pop_front());
+    let next = next.ok().flatten();
+    HAS_DEFERRED.set(next.is_some());
+    next
+}
+
+struct Nested(usize);
+
+impl Nested {
+    fn new(depth: usize) -> Self {
+        DEPTH.set(depth + 1);
+        Self(depth)
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        DEPTH.set(self.0);
+    }
+}
