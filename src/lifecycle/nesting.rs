@@ -23,6 +23,10 @@ impl Lifecycle {
     /// [Unwinds](Self::unwind_now), here, or where the chain of undos that this is the end of
     /// has begun.
     pub(super) fn unwind(&self) {
+        if cfg!(hangup_loom) {
+            // A model runs its threads on one thread, which has one depth.
+            return self.unwind_now();
+        }
         let depth = DEPTH.get();
         if depth == DEEPEST && self.defer() {
             return;

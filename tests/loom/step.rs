@@ -232,6 +232,43 @@ fn r24_close_vs_live_step_completing() {
     });
 }
 
+/// I1: the owner that undoes, because its step completed after the close, sees what the closer
+/// did before it closed.
+#[test]
+fn i1_the_owner_that_undoes_sees_what_the_closer_did() {
+    model(|| {
+        let mut setup = setup();
+        let (done, undone) = (Fact::new(), Count::default());
+        setup
+            .on_close({
+                let (done, undone) = (done.clone(), undone.clone());
+                move || {
+                    undone.add();
+                    assert!(done.is_seen(), "the closer is not seen");
+                }
+            })
+            .unwrap();
+        let mut live = setup.go_live().unwrap();
+        let handle = live.handle();
+        let owner = spawn(move || {
+            _ = block_on(live.step(async {}));
+            live
+        });
+        let closer = spawn({
+            let handle = handle.clone();
+            move || {
+                done.state();
+                handle.close(CloseReason::Aborted).unwrap();
+            }
+        });
+        closer.join().unwrap();
+        let live = owner.join().unwrap();
+        assert_eq!(undone.get(), 1);
+        assert_eq!(settled(&handle).panics, Vec::<String>::new());
+        drop(live);
+    });
+}
+
 /// Keeps its one task.
 #[derive(Clone, Default)]
 struct Kept(Arc<std::sync::Mutex<Option<BoxFuture<()>>>>);
