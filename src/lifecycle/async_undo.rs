@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 
 use super::Lifecycle;
 use super::cell::Cold;
-use super::running_undo::RunningKind;
+use super::running_undo::{RunningKind, RunningUndo};
 use super::undos::{Undo, Undos};
 use super::waits_for::Label;
 use crate::panic::catch_panic;
@@ -189,15 +189,40 @@ impl Lifecycle {
 
     /// Starts the clock of an undo. Under the lock of the parts: a sweep that abandons an
     /// overdue undo means this one.
-    pub(super) fn undo_begins(&self) {
+    fn undo_begins(&self) {
         if let Some(timers) = &self.timers {
             timers.undo_begun();
         }
     }
 
-    /// Begins an undo on its task; `true` if it is over already. Else its end continues the
-    /// unwinding.
-    pub(super) fn begin_undo(&self, undo: Box<dyn Undo>) -> bool {
+    /// Begins an undo, or lets it wait for a slot; `true` if it is over already. Else its end
+    /// continues the unwinding.
+    pub(super) fn start_undo(&self, mut running: RunningUndo, undo: Box<dyn Undo>) -> bool {
+        let slots = self.group.undo_slots.as_ref();
+        // Made while this thread alone can settle the connection.
+        let slots = slots.map(|slots| (slots, self.group.share(self)));
+        let mut inner = lock(&self.inner);
+        let cold = inner.cold();
+        // What is abandoned ends when it begins, and needs no slot for that.
+        let is_abandoned = cold.abandon_undos && running.kind != RunningKind::Last;
+        match slots.filter(|_| !is_abandoned) {
+            None => {
+                cold.running_undo = Some(Box::new(running));
+                self.undo_begins();
+                drop(inner);
+                self.begin_undo(undo)
+            }
+            Some((slots, this)) => {
+                running.queued = Some(undo);
+                cold.running_undo = Some(Box::new(running));
+                drop(inner);
+                slots.take(&this) && self.begin_queued_undo()
+            }
+        }
+    }
+
+    /// Begins an undo on its task: as [`start_undo`](Self::start_undo).
+    fn begin_undo(&self, undo: Box<dyn Undo>) -> bool {
         self.catch_panic(|| undo.run());
         // The undo may end inside `run`. Of this call and `end_undo`, the later one continues,
         // so neither recurses.
@@ -211,8 +236,8 @@ impl Lifecycle {
     }
 
     /// Begins the undo that has waited for a slot, since it has one now: as
-    /// [`begin_undo`](Self::begin_undo). Gives the slot back if the undo was abandoned before.
-    pub(super) fn begin_queued_undo(&self) -> bool {
+    /// [`start_undo`](Self::start_undo). Gives the slot back if the undo was abandoned before.
+    fn begin_queued_undo(&self) -> bool {
         let mut inner = lock(&self.inner);
         let running = inner.cold().running_undo.as_mut();
         let queued = running.and_then(|running| {

@@ -32,7 +32,7 @@ use std::time::Instant;
 
 use super::event_queue::EventQueue;
 use super::group::Group;
-use super::indices::Indices;
+use super::indices::{Index, IndicesAbove};
 use super::memberships::{Exit, Membership, Memberships};
 use super::running_undo::RunningUndo;
 use super::task_list::Tasks;
@@ -49,7 +49,9 @@ use crate::time::Timers;
 
 pub(crate) struct Lifecycle {
     word: Word,
-    pub(super) indices: Indices,
+    /// In its own scope. Beside the word, since both are half a word long.
+    pub(super) index: Index,
+    pub(super) indices_above: IndicesAbove,
     id: ConnectionId,
     pub(super) group: Arc<Group<Self>>,
     /// `Some` if an observer is told of the transitions.
@@ -127,7 +129,8 @@ impl Lifecycle {
     ) -> Self {
         Self {
             word: Word::new(),
-            indices: Indices::new(group.depth),
+            index: Index::new(),
+            indices_above: IndicesAbove::new(group.depth),
             id,
             group,
             events,

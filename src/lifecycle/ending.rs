@@ -37,6 +37,7 @@ impl Lifecycle {
         Ok(())
     }
 
+    #[inline]
     fn discharge(&self, duty: OnClose) {
         match duty {
             OnClose::Unwind { has_parts: true } => self.unwind(),

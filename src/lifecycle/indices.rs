@@ -2,42 +2,44 @@
 
 use crate::sync::{AtomicU32, Ordering};
 
-/// The index of a connection in its shard of each scope that it is a member of. The lock of
-/// that shard guards it.
+/// The index of a connection in its shard of a scope. The lock of that shard guards it.
 ///
 /// ORDERING: all Relaxed, because that lock orders them.
-pub(super) struct Indices {
-    /// That of its own scope, the innermost one.
-    own: AtomicU32,
-    /// Those of the scopes above, by their depth. A box of a slice would take two words of
-    /// every connection.
-    above: Option<Box<Above>>,
+pub(super) struct Index(AtomicU32);
+
+impl Index {
+    pub(super) fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed) as usize
+    }
+
+    #[inline]
+    pub(super) fn set(&self, index: usize) {
+        let index = u32::try_from(index).expect("memory for fewer connections than that");
+        self.0.store(index, Ordering::Relaxed);
+    }
 }
 
-struct Above(Box<[AtomicU32]>);
+/// The indices of a connection in the scopes above its own, by their depth. A box of a slice
+/// would take two words of every connection.
+pub(super) struct IndicesAbove(Option<Box<Above>>);
 
-impl Indices {
+struct Above(Box<[Index]>);
+
+impl IndicesAbove {
     /// Of a scope at `depth`, which has as many scopes above.
     pub(super) fn new(depth: usize) -> Self {
-        let above = || Box::new(Above((0..depth).map(|_| AtomicU32::new(0)).collect()));
-        Self {
-            own: AtomicU32::new(0),
-            above: (depth > 0).then(above),
-        }
+        let above = || Box::new(Above((0..depth).map(|_| Index::new()).collect()));
+        Self((depth > 0).then(above))
     }
 
-    fn at(&self, depth: usize) -> &AtomicU32 {
-        let above = self.above.as_ref();
-        let above = above.and_then(|above| above.0.get(depth));
-        above.unwrap_or(&self.own)
-    }
-
-    pub(super) fn get(&self, depth: usize) -> usize {
-        self.at(depth).load(Ordering::Relaxed) as usize
-    }
-
-    pub(super) fn set(&self, depth: usize, index: usize) {
-        let index = u32::try_from(index).expect("memory for fewer connections than that");
-        self.at(depth).store(index, Ordering::Relaxed);
+    /// `None` in the connection's own scope, the innermost one.
+    #[inline]
+    pub(super) fn at(&self, depth: usize) -> Option<&Index> {
+        self.0.as_ref()?.0.get(depth)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Lifecycle;
 use super::group::Member;
+use super::indices::Index;
 use crate::id::ConnectionId;
 use crate::state::State;
 
@@ -19,10 +20,17 @@ impl Member for Lifecycle {
     }
 
     fn index(&self, depth: usize) -> usize {
-        self.indices.get(depth)
+        self.index_at(depth).get()
     }
 
     fn set_index(&self, depth: usize, index: usize) {
-        self.indices.set(depth, index);
+        self.index_at(depth).set(index);
+    }
+}
+
+impl Lifecycle {
+    #[inline]
+    fn index_at(&self, depth: usize) -> &Index {
+        self.indices_above.at(depth).unwrap_or(&self.index)
     }
 }

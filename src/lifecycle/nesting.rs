@@ -33,12 +33,10 @@ impl Lifecycle {
         }
         let nested = Nested::new(depth);
         self.unwind_now();
-        if depth == 0 {
-            while let Some(next) = next_deferred() {
-                next.unwind_now();
-            }
-        }
         drop(nested);
+        if depth == 0 && HAS_DEFERRED.get() {
+            unwind_deferred();
+        }
     }
 
     /// `false` if this thread is ending and its list is gone.
@@ -53,10 +51,16 @@ impl Lifecycle {
     }
 }
 
-fn next_deferred() -> Option<Arc<Lifecycle>> {
-    if !HAS_DEFERRED.get() {
-        return None;
+#[cold]
+fn unwind_deferred() {
+    // So that none of them looks for what is deferred.
+    let _nested = Nested::new(0);
+    while let Some(next) = next_deferred() {
+        next.unwind();
     }
+}
+
+fn next_deferred() -> Option<Arc<Lifecycle>> {
     let next = DEFERRED.try_with(|deferred| deferred.borrow_mut().pop_front());
     let next = next.ok().flatten();
     HAS_DEFERRED.set(next.is_some());

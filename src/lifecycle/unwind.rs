@@ -39,10 +39,8 @@ impl Lifecycle {
     ///
     /// The word gives this duty to one thread (I2). If the unwinding has to wait for tasks
     /// or for an asynchronous undo, the thread that ends these continues it here.
+    #[inline]
     pub(super) fn unwind_now(&self) {
-        let slots = self.group.undo_slots.as_ref();
-        // Made while this thread alone can settle the connection.
-        let slots = slots.map(|slots| (slots, self.group.share(self)));
         let (memberships, counts) = loop {
             let mut inner = lock(&self.inner);
             let to_wake = inner.take_to_wake();
@@ -73,25 +71,9 @@ impl Lifecycle {
                     self.catch_panic(|| undo.run());
                 }
                 Kind::Async(label) => {
-                    let mut running = RunningUndo::new(kind, label);
-                    let cold = inner.cold();
-                    // What is abandoned ends when it begins, and needs no slot for that.
-                    let is_abandoned = cold.abandon_undos && kind != RunningKind::Last;
-                    if let Some((slots, this)) = slots.as_ref().filter(|_| !is_abandoned) {
-                        running.queued = Some(undo);
-                        cold.running_undo = Some(Box::new(running));
-                        drop(inner);
-                        to_wake.wake(self);
-                        if !slots.take(this) || !self.begin_queued_undo() {
-                            return;
-                        }
-                        continue;
-                    }
-                    cold.running_undo = Some(Box::new(running));
-                    self.undo_begins();
                     drop(inner);
                     to_wake.wake(self);
-                    if !self.begin_undo(undo) {
+                    if !self.start_undo(RunningUndo::new(kind, label), undo) {
                         return;
                     }
                 }

@@ -42,6 +42,7 @@ impl<K, V, S> Shared<K, V, S> {
     }
 
     /// The table that a key with this hash belongs to.
+    #[inline]
     pub(super) fn table(&self, hash: u64) -> MutexGuard<'_, Table<K, V>> {
         // Neither the low bits nor the highest: the table itself uses these.
         self.tables.lock((hash >> 32) as usize)
@@ -67,6 +68,7 @@ impl<K, V, S> Shared<K, V, S> {
         }
     }
 
+    #[inline]
     pub(super) fn newest_live<Q>(&self, hash: u64, key: &Q) -> Option<Arc<Slot<K, V>>>
     where
         K: Borrow<Q>,
