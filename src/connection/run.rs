@@ -49,6 +49,10 @@ impl Live {
     /// `body` may borrow, so that what it talks over is there for a
     /// [goodbye](Closing::farewell) afterwards.
     ///
+    /// Until this is called, a close undoes at once, and a goodbye is no part of the connection
+    /// any more. So a server that upgrades goes live where it runs the loop: in the task that has
+    /// the socket, and not in the handler that answers the upgrade.
+    ///
     /// # Errors
     ///
     /// [`Closing`] if the connection closed before `body` was complete: the connection, which

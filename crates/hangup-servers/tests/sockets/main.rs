@@ -1,13 +1,15 @@
 //! Whole servers, real sockets, and what becomes of the client: it is killed, it resets,
 //! it stops reading, the server shuts down. In the end nothing is left of it.
 //!
-//! Each test runs on axum, on hyper's HTTP/1.1 and on hyper's HTTP/2.
+//! Each test of these runs on axum, on hyper's HTTP/1.1 and on hyper's HTTP/2. Apart from them:
+//! what was accepted before a close, and the goodbye of a WebSocket.
 
 #[path = "../../../../tests/support/census.rs"]
 mod census;
 #[path = "../../../../tests/support/log.rs"]
 mod log;
 
+mod accepted;
 mod app;
 mod ask;
 mod client;
@@ -16,9 +18,11 @@ mod half_open;
 mod healthy;
 mod heartbeat;
 mod killed;
+mod runtimes;
 mod seen;
 mod server;
 mod shutdown;
+mod websocket;
 
 use std::time::Duration;
 

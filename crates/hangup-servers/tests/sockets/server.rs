@@ -180,7 +180,7 @@ pub(crate) async fn until_forgotten(app: Arc<App>) {
     }
 }
 
-fn listen(buffers: Buffers) -> TcpListener {
+pub(crate) fn listen(buffers: Buffers) -> TcpListener {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     // What it accepts inherits them.
     socket.set_send_buffer_size(buffers.size()).unwrap();
