@@ -8,13 +8,13 @@ use std::time::Duration;
 /// How long a job takes at most.
 const JOB: Duration = Duration::from_millis(20);
 
-/// Which workers get jobs.
+/// Which workers get jobs. It knows a worker as long as something of it is to be undone.
 #[derive(Default)]
 pub(crate) struct JobRouter {
     workers: Mutex<BTreeMap<String, Worker>>,
 }
 
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 struct Worker {
     held_back: bool,
     registered: bool,
@@ -71,7 +71,7 @@ impl JobRouter {
         move || undo(&router, &name)
     }
 
-    /// `running` or `paused` for every worker that was ever here.
+    /// `running` or `paused` for every worker that it knows.
     pub(crate) fn states(&self) -> BTreeMap<String, &'static str> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         workers
@@ -86,6 +86,11 @@ impl JobRouter {
 
     fn update(&self, name: &str, change: impl FnOnce(&mut Worker)) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        change(workers.entry(name.to_owned()).or_default());
+        let worker = workers.entry(name.to_owned()).or_default();
+        change(worker);
+        // Else it would keep every name that a client invents.
+        if *worker == Worker::default() {
+            workers.remove(name);
+        }
     }
 }

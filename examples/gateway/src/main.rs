@@ -3,8 +3,8 @@
 //!
 //! `cargo run -p gateway`, and try what the README lists. `--addr` or
 //! `ADDR` gives another address than 127.0.0.1:3000; port 0 takes a free one.
-//! `--max-connections` caps the streams of all kinds together; `--heartbeat`, `--stall`
-//! and `--max-age` are in seconds.
+//! `--max-connections` caps the streams of all kinds together; `--heartbeat`, `--stall`,
+//! `--max-age` and `--request` are in seconds; `--agents` says which agents may stream.
 //!
 //! It keeps no books: who is connected, who may connect, who is told what and when
 //! all are gone is asked of the scope and the registries. It has no cleanup but undos, no
@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -22,8 +22,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{StatusCode, Uri};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, StatusCode, Uri};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -41,17 +41,25 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use alive::Alive;
 use job_router::JobRouter;
+use permissions::Permissions;
 use settings::{Settings, USAGE};
+use signals::Signals;
+use transport::Timely;
 use upstream::NoAnswer;
 
 mod alive;
 mod job_router;
+mod permissions;
 pub(crate) mod settings;
+mod signals;
+mod transport;
 mod upstream;
 
 const MAX_STREAMS_PER_AGENT: usize = 5;
 const MAX_SETUP_MS: u64 = 10_000;
 const QUEUE: usize = 64;
+/// How many bytes the name of a worker or an agent may have.
+const MAX_NAME: usize = 200;
 /// How long a reconnect waits until the old connection is undone.
 const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(5);
 /// For how many agents it is known why the last stream ended.
@@ -74,15 +82,12 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let ctrl_c = async {
-        tokio::signal::ctrl_c()
-            .await
-            .expect("this process can listen for SIGINT");
-    };
     let served = async {
+        // Before the line that says that it listens: a signal that follows it drains.
+        let signals = Signals::listen()?;
         let listener = TcpListener::bind(&settings.addr).await?;
         println!("listening on http://{}", listener.local_addr()?);
-        serve(listener, &settings, ctrl_c).await
+        serve(listener, &settings, signals.first()).await
     };
     match served.await {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,7 +117,7 @@ pub(crate) async fn serve(
         for abandoned in report.abandoned {
             println!("abandoned: {}", abandoned.undo);
         }
-        // Whoever waits for it has gone only if the server has.
+        // `Err` if the server has ended.
         let _: Result<(), ()> = drained.send(());
     };
     let grace = async {
@@ -121,9 +126,10 @@ pub(crate) async fn serve(
         }
     };
     tokio::select! {
-        served = axum::serve(listener, routes(gateway)).with_graceful_shutdown(drain) => served,
-        () = grace => Ok(()),
+        () = transport::serve(listener, routes(gateway), settings.request, drain) => {}
+        () = grace => {}
     }
+    Ok(())
 }
 
 #[derive(Clone)]
@@ -132,6 +138,9 @@ struct Gateway {
     workers: Registry<String, ()>,
     agents: Registry<String, mpsc::Sender<String>>,
     router: Arc<JobRouter>,
+    permissions: Arc<Permissions>,
+    /// How long a request may take to come.
+    patience: Duration,
     upstream: SocketAddr,
     /// Changes when the upstream restarts.
     restarts: watch::Sender<()>,
@@ -154,6 +163,8 @@ impl Gateway {
                 .remember_closes(REMEMBERED_AGENTS)
                 .build(),
             router: Arc::default(),
+            permissions: Arc::new(Permissions::new(settings.agents.clone())),
+            patience: settings.request,
             upstream,
             restarts: watch::Sender::new(()),
             heartbeat: settings.heartbeat,
@@ -187,11 +198,19 @@ impl Gateway {
 
 fn routes(gateway: Gateway) -> Router {
     Router::new()
-        .route("/worker/stream", get(worker_stream).head(no_head))
-        .route("/agents/{id}/events", get(agent_events).head(no_head))
+        .route("/worker/stream", get(worker_stream).head(no_head("GET")))
+        .route(
+            "/agents/{id}/events",
+            get(agent_events).head(no_head("GET")),
+        )
         .route("/agents/{id}/messages", post(send_message))
         .route("/agents/{id}", get(agent).delete(delete_agent))
-        .route("/mcp", get(mcp).delete(restart_upstream).head(no_head))
+        .route(
+            "/mcp",
+            get(mcp)
+                .delete(restart_upstream)
+                .head(no_head("GET,DELETE")),
+        )
         .route(upstream::PATH, get(upstream::serve))
         .route("/stats", get(stats))
         .fallback(async |uri: Uri| Problem::NoRoute(uri.path().to_owned()))
@@ -199,9 +218,21 @@ fn routes(gateway: Gateway) -> Router {
         .with_state(gateway)
 }
 
-/// `HEAD` would do the set-up, and supersede who is there, for nothing.
-async fn no_head() -> Problem {
-    Problem::WrongMethod
+/// axum answers `HEAD` by the handler of `GET`, which would do the set-up, and supersede the
+/// connection that is there, for nothing.
+fn no_head(
+    allow: &'static str,
+) -> impl Fn() -> Ready<([(HeaderName, &'static str); 1], Problem)> + Clone {
+    move || ready(([(ALLOW, allow)], Problem::WrongMethod))
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), Problem> {
+    let problem = match name.len() {
+        0 => format!("{what} is empty"),
+        1..=MAX_NAME => return Ok(()),
+        _ => format!("{what} has over {MAX_NAME} bytes"),
+    };
+    Err(Problem::BadRequest(problem))
 }
 
 type Events = Sse<BoxStream<'static, Result<Event, Infallible>>>;
@@ -220,9 +251,7 @@ async fn worker_stream(
     query: Result<Query<WorkerQuery>, QueryRejection>,
 ) -> Result<Events, Problem> {
     let Query(WorkerQuery { name, setup_ms }) = query?;
-    if name.is_empty() {
-        return Err(Problem::BadRequest("`name` is empty".to_owned()));
-    }
+    check_name("`name`", &name)?;
     if setup_ms > MAX_SETUP_MS {
         let problem = format!("`setup_ms` is over {MAX_SETUP_MS}");
         return Err(Problem::BadRequest(problem));
@@ -261,12 +290,18 @@ async fn agent_events(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Events, Problem> {
     let Path(agent) = id?;
-    if agent.is_empty() {
-        return Err(Problem::BadRequest("the agent's id is empty".to_owned()));
-    }
+    check_name("the agent's id", &agent)?;
     let (messages, queued) = mpsc::channel(QUEUE);
     let mut setup = gateway.scope.open()?.register()?;
-    setup.join(&gateway.agents, agent, messages)?;
+    setup.join(&gateway.agents, agent.clone(), messages)?;
+    // In this order. A `DELETE` revokes first and closes then, so it closes this stream, or this
+    // line sees that it has revoked. Asked before `join`, an agent that is revoked between the two
+    // would go on streaming.
+    if !gateway.permissions.permit(&agent) {
+        // `Err` if the `DELETE` has closed it.
+        let _: Result<(), Closed> = setup.close(CloseReason::Rejected);
+        return Err(Problem::Forbidden);
+    }
     let live = setup.go_live()?;
     let output =
         ReceiverStream::new(queued).map(|data| Event::default().event("output").data(data));
@@ -324,15 +359,15 @@ async fn restart_upstream(State(gateway): State<Gateway>) -> Json<Value> {
 async fn send_message(
     State(gateway): State<Gateway>,
     id: Result<Path<String>, PathRejection>,
-    data: Result<String, StringRejection>,
+    data: Result<Timely<String>, Problem>,
 ) -> Result<Json<Value>, Problem> {
-    let (Path(agent), data) = (id?, data?);
+    let (Path(agent), Timely(data)) = (id?, data?);
     let mut delivered = 0;
     for member in gateway.agents.members(&agent) {
         match member.try_send(data.clone()) {
             Ok(()) => delivered += 1,
             Err(mpsc::error::TrySendError::Full(_)) => {
-                // If it has closed meanwhile, it is gone all the same.
+                // `Err` if it has closed since the look-up.
                 let _: Result<(), Closed> = member.handle().close(CloseReason::Overflow);
             }
             // It ended between the look-up and now.
@@ -361,6 +396,7 @@ async fn delete_agent(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, Problem> {
     let Path(agent) = id?;
+    gateway.permissions.revoke(&agent);
     let closed = gateway.agents.close(&agent, DELETED);
     Ok(Json(json!({ "closed": closed })))
 }
@@ -406,6 +442,10 @@ enum Problem {
     Upstream(#[from] NoAnswer),
     #[error("{0}")]
     BadRequest(String),
+    #[error("the request did not come in time")]
+    SlowRequest,
+    #[error("this agent may not stream")]
+    Forbidden,
     #[error("the agent is gone: {0}")]
     Gone(Closed),
     #[error("the agent was never here, or is forgotten")]
@@ -434,6 +474,8 @@ impl Problem {
             Self::Path(rejection) => rejection.status(),
             Self::Body(rejection) => rejection.status(),
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::SlowRequest => StatusCode::REQUEST_TIMEOUT,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Gone(_) => StatusCode::GONE,
             Self::NoAgent | Self::NoRoute(_) => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,

@@ -1,11 +1,13 @@
 //! What the command line can say.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hangup::Deadlines;
 
 pub(crate) const USAGE: &str = "usage: gateway [--addr HOST:PORT] [--max-connections N] \
-    [--heartbeat SECONDS] [--stall SECONDS] [--max-age SECONDS]";
+    [--heartbeat SECONDS] [--stall SECONDS] [--max-age SECONDS] [--request SECONDS] \
+    [--agents NAME,NAME,...]";
 
 /// Longer than the longest set-up.
 const SETUP_DEADLINE: Duration = Duration::from_secs(60);
@@ -23,6 +25,10 @@ pub(crate) struct Settings {
     pub(crate) stall: Duration,
     /// After how long a client has to come again.
     pub(crate) max_age: Duration,
+    /// How long the head of a request may take, and its body.
+    pub(crate) request: Duration,
+    /// The agents that may stream; `None` if all may.
+    pub(crate) agents: Option<BTreeSet<String>>,
 }
 
 impl Default for Settings {
@@ -33,6 +39,8 @@ impl Default for Settings {
             heartbeat: Duration::from_secs(15),
             stall: Duration::from_secs(30),
             max_age: Duration::from_secs(3600),
+            request: Duration::from_secs(10),
+            agents: None,
         }
     }
 }
@@ -59,6 +67,8 @@ impl Settings {
                 "--heartbeat" => settings.heartbeat = seconds(&name, &value()?)?,
                 "--stall" => settings.stall = seconds(&name, &value()?)?,
                 "--max-age" => settings.max_age = seconds(&name, &value()?)?,
+                "--request" => settings.request = seconds(&name, &value()?)?,
+                "--agents" => settings.agents = Some(names(&name, &value()?)?),
                 _ => return Err(format!("unknown argument `{name}`")),
             }
         }
@@ -85,6 +95,16 @@ impl Settings {
 fn number(name: &str, value: &str) -> Result<usize, String> {
     let number = value.parse();
     number.map_err(|_| format!("{name} takes a number, not `{value}`"))
+}
+
+fn names(name: &str, value: &str) -> Result<BTreeSet<String>, String> {
+    let names: BTreeSet<_> = value.split(',').map(str::to_owned).collect();
+    match names.contains("") {
+        true => Err(format!(
+            "{name} takes names with commas between, not `{value}`"
+        )),
+        false => Ok(names),
+    }
 }
 
 fn seconds(name: &str, value: &str) -> Result<Duration, String> {

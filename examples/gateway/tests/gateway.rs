@@ -185,8 +185,7 @@ async fn nothing_is_left_of_workers_that_vanish_at_any_moment() {
     }
     lives.join_all().await;
     let stats = gateway.until_empty().await;
-    let router = stats["router"].as_object().unwrap();
-    assert!(router.values().all(|state| state == "paused"), "{stats:#}");
+    assert_eq!(stats["router"], json!({}));
     let closed = stats["closed"].as_object().unwrap();
     let total: u64 = closed.values().map(|n| n.as_u64().unwrap()).sum();
     // One that is reset before it was accepted was never here.
@@ -220,7 +219,7 @@ async fn nothing_is_left_of_a_live_worker_that_vanishes() {
         death.of(client);
         let stats = gateway.until_empty().await;
         assert_eq!(stats["closed"], json!({ "dropped": 1 }));
-        assert_eq!(stats["router"], json!({ "ada": "paused" }));
+        assert_eq!(stats["router"], json!({}));
         assert_eq!(stats["undos_run"], 3);
     }
 }
@@ -268,7 +267,7 @@ async fn a_reconnect_stays_live_in_any_overlap_with_the_end_of_the_old_one() {
         assert!(!new.received.contains("closed"));
         drop(new);
         let stats = gateway.until_empty().await;
-        assert_eq!(stats["router"], json!({ "ada": "paused" }), "round {round}");
+        assert_eq!(stats["router"], json!({}), "round {round}");
     }
 }
 
@@ -374,9 +373,16 @@ async fn a_head_request_opens_no_stream() {
     let gateway = Gateway::start().await;
     let mut worker = gateway.open("/worker/stream?name=ada").await;
     worker.expect("event: connected\n").await;
-    for path in ["/worker/stream?name=ada", "/agents/7/events"] {
+    let paths = [
+        ("/worker/stream?name=ada", "GET"),
+        ("/agents/7/events", "GET"),
+        ("/mcp", "GET,DELETE"),
+    ];
+    for (path, allow) in paths {
         let mut head = Client::send(gateway.addr, "HEAD", path, b"").await;
         head.expect("405 Method Not Allowed").await;
+        let allow = format!("allow: {allow}\r\n");
+        assert!(head.rest().await.contains(&allow), "{path}");
     }
     let stats = gateway.stats().await;
     assert_eq!((&stats["live"], &stats["closed"]), (&json!(1), &json!({})));
@@ -415,6 +421,101 @@ async fn an_interrupt_does_not_wait_for_a_client_that_does_not_read() {
     let interrupted = Instant::now();
     gateway.served.await.unwrap().unwrap();
     assert!(interrupted.elapsed() < Duration::from_secs(1));
+}
+
+/// A patience that a test can wait for.
+fn impatient() -> Settings {
+    Settings {
+        request: Duration::from_millis(200),
+        heartbeat: Duration::from_millis(50),
+        ..Settings::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_request_does_not_stay() {
+    let gateway = Gateway::start_with(impatient()).await;
+    for half in ["", "GET /stats HTTP/1.1\r\nhost: x\r\n"] {
+        let mut socket = TcpStream::connect(gateway.addr).await.unwrap();
+        socket.write_all(half.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        timeout(SOON, socket.read_to_end(&mut rest))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let mut socket = TcpStream::connect(gateway.addr).await.unwrap();
+    let half = "POST /agents/7/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhel";
+    socket.write_all(half.as_bytes()).await.unwrap();
+    let mut rest = String::new();
+    timeout(SOON, socket.read_to_string(&mut rest))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(rest.starts_with("HTTP/1.1 408 "), "{rest}");
+}
+
+/// The limits are about requests, not about what is streamed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_may_last_longer_than_a_request() {
+    let gateway = Gateway::start_with(impatient()).await;
+    let begun = Instant::now();
+    let mut agent = gateway.open("/agents/7/events").await;
+    while begun.elapsed() < 3 * impatient().request {
+        agent.expect(": still here\n\n").await;
+        agent.received.clear();
+    }
+    assert_eq!(gateway.stats().await["live"], 1);
+}
+
+/// Else a client fills its memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_kept_of_a_name() {
+    let gateway = Gateway::start().await;
+    for n in 0..50 {
+        let mut worker = gateway.open(&format!("/worker/stream?name=w{n}")).await;
+        worker.expect("event: connected\n").await;
+    }
+    let stats = gateway.until_empty().await;
+    assert_eq!(stats["router"], json!({}));
+    let long = "x".repeat(201);
+    for path in [
+        format!("/worker/stream?name={long}"),
+        format!("/agents/{long}/events"),
+    ] {
+        let (status, answer) = gateway.get(&path).await;
+        assert_eq!(status, 400, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_permitted_agents_stream_until_they_are_deleted() {
+    const ROUNDS: usize = 20;
+    let agents = (0..ROUNDS).map(|n| n.to_string());
+    let gateway = Gateway::start_with(Settings {
+        agents: Some(agents.collect()),
+        ..Settings::default()
+    })
+    .await;
+    assert_eq!(gateway.get("/agents/other/events").await.0, 403);
+    for agent in 0..ROUNDS {
+        let path = format!("/agents/{agent}/events");
+        let mut first = gateway.open(&path).await;
+        first.expect("event: connected\n").await;
+        // They race with the `DELETE`.
+        let opening = [0; 4].map(|_| gateway.open(&path));
+        let agent = format!("/agents/{agent}");
+        let delete = gateway.request("DELETE", &agent, b"");
+        let (racing, deleted) = tokio::join!(futures::future::join_all(opening), delete);
+        assert_eq!(deleted.0, 200);
+        first.expect("event: closed\ndata: app(1)\n\n").await;
+        for mut client in racing {
+            // It ends, one way or the other.
+            timeout(SOON, client.rest()).await.unwrap();
+        }
+        assert_eq!(gateway.get(&path).await.0, 403);
+    }
+    gateway.until_empty().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -546,7 +647,7 @@ async fn a_stream_ends_at_its_maximum_age_and_says_why() {
     assert!(begun.elapsed() >= Duration::from_millis(200));
     let stats = gateway.until_empty().await;
     assert_eq!(stats["closed"], json!({ "expired": 1 }));
-    assert_eq!(stats["router"], json!({ "ada": "paused" }));
+    assert_eq!(stats["router"], json!({}));
 }
 
 /// The transport does not read on while it has something of the request, so it does not
@@ -581,7 +682,10 @@ fn the_command_line_is_taken_as_it_is_meant_or_refused() {
     assert_eq!(settings.max_age, Duration::from_secs(60));
     assert_eq!(settings.heartbeat, Duration::from_secs(7));
     assert_eq!(parse(&["--addr", "here:1"]).unwrap().addr, "here:1");
-    let wrong: [&[&str]; 8] = [
+    let agents = parse(&["--agents", "7,8", "--request=3"]).unwrap();
+    assert_eq!(agents.request, Duration::from_secs(3));
+    assert!(agents.agents.unwrap().iter().eq(["7", "8"]));
+    let wrong: [&[&str]; 11] = [
         &["--stall"],
         &["--stall", "0"],
         &["--stall", "-1"],
@@ -589,6 +693,9 @@ fn the_command_line_is_taken_as_it_is_meant_or_refused() {
         &["--heartbeat", "inf"],
         &["--heartbeat", "soon"],
         &["--max-connections", "many"],
+        &["--request", "0"],
+        &["--agents", ""],
+        &["--agents", "7,,8"],
         &["--unknown", "1"],
     ];
     for args in wrong {

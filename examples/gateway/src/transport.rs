@@ -1,0 +1,82 @@
+//! Sockets and requests: a client that sends half a request does not stay, and all clients go
+//! with the server.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{FromRequest, Request};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+
+use super::{Gateway, Problem};
+
+/// How long no client is accepted after the system had no socket for one.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Serves until `drain` has ended, and then until the last answer has left. The head of a
+/// request may take `patience`.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    patience: Duration,
+    drain: impl Future<Output = ()>,
+) {
+    let (graceful, mut drain) = (GracefulShutdown::new(), pin!(drain));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut drain => break,
+        };
+        let socket = match accepted {
+            Ok((socket, _)) => socket,
+            Err(error) if is_about_the_client(&error) => continue,
+            Err(error) => {
+                eprintln!("no socket for a client: {error}");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(routes.clone());
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience)
+            .serve_connection(TokioIo::new(socket), service);
+        // An error is that the client is gone, or has taken too long.
+        drop(tokio::spawn(graceful.watch(connection)));
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+fn is_about_the_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
+
+/// What is read of the body of a request, in time.
+pub(crate) struct Timely<T>(pub(crate) T);
+
+impl<T> FromRequest<Gateway> for Timely<T>
+where
+    T: FromRequest<Gateway>,
+    Problem: From<T::Rejection>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Problem> {
+        let read = timeout(gateway.patience, T::from_request(request, gateway));
+        let read = read.await.map_err(|_| Problem::SlowRequest)?;
+        Ok(Self(read?))
+    }
+}
