@@ -31,6 +31,8 @@
 //! | stream until either side ends, with heartbeats and a farewell | [`Live::stream`], [`LiveStream`] |
 //! | send a body that another service made | [`Live::body`], [`LiveBody`] |
 //! | stream without a set-up | [`Scope::live`] |
+//! | send to everyone | [`Conflict::share_unbounded`], [`Registry::members`] |
+//! | bound what a burst of closes undoes at once | [`ScopeBuilder::max_running_undos`] |
 //! | run a loop of your own: a WebSocket, with pings and a goodbye | [`Live::run`], [`Live::interval`], [`Closing::farewell`] |
 //! | keep a connection without a stream: a session | [`Live::hold_open`] |
 //! | stop a stream or a loop that must not go on, such as one whose lease has lapsed | [`LiveStream::gate`], [`gate`](future::Run::gate) of a loop |
