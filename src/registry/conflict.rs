@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 #[non_exhaustive]
 pub enum Conflict {
     /// The newcomer replaces the holders when it goes live, and they close
-    /// [`Superseded`](CloseReason::Superseded). One member per key is visible.
+    /// [`Superseded`](crate::CloseReason::Superseded). One member per key is visible.
     Replace,
     /// The newcomer is refused with [`KeyError::Taken`](crate::KeyError::Taken),
     /// also while the holder is being set up.
