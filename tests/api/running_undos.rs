@@ -255,3 +255,58 @@ async fn an_undo_that_waits_behind_one_that_blocks_is_abandoned_at_once() {
     drop(next);
     assert_eq!(handle.settled().await.abandoned.len(), 0);
 }
+
+/// On threads, with ends, abandonments and a drain at any time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bound_holds_whatever_ends_or_is_abandoned_at_the_same_time() {
+    const MAX: usize = 3;
+    const CONNECTIONS: usize = 2_000;
+
+    struct Running(Arc<AtomicUsize>);
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, SeqCst);
+        }
+    }
+
+    let scope = at_most(MAX).build();
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (to_drop, drops) = std::sync::mpsc::channel::<Live>();
+    let dropping = std::thread::spawn(move || drops.into_iter().for_each(drop));
+    let mut handles = Vec::new();
+    for n in 0..CONNECTIONS {
+        let mut setup = scope.open().unwrap().register().unwrap();
+        for _ in 0..2 {
+            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            let undo = async move || {
+                most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                let _running = Running(running);
+                for _ in 0..n % 4 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            setup.on_close_async("undo", undo).unwrap();
+        }
+        let live = setup.go_live().unwrap();
+        handles.push(live.handle());
+        match n % 3 {
+            0 => drop(live),
+            _ => to_drop.send(live).unwrap(),
+        }
+        if n % 7 == 0 {
+            handles[n / 2].abandon_undos();
+        }
+    }
+    drop(to_drop);
+    scope.begin_drain();
+    scope.drained().await;
+    dropping.join().unwrap();
+    assert!(most.load(SeqCst) <= MAX, "{most:?} at once");
+    assert_eq!(running.load(SeqCst), 0);
+    let stats = scope.stats();
+    assert_eq!(stats.undos_run, 2 * CONNECTIONS as u64);
+    for handle in handles {
+        assert_eq!(handle.try_settled().unwrap().panics.len(), 0);
+    }
+}
