@@ -14,8 +14,8 @@ use crate::state::{CloseReason, Closed};
 pin_project! {
     /// A live connection, and its source.
     pub(crate) struct Abortable<S> {
-        // `None` after `map_source`, which moves the connection on.
-        live: Option<Live>,
+        // No owner any more after `map_source`, which hands the connection on.
+        live: Live,
         // Dropped as soon as the connection has closed.
         #[pin]
         source: Option<S>,
@@ -39,7 +39,7 @@ impl<S> Abortable<S> {
         // polled for long.
         live.lifecycle().disown_forgotten();
         Self {
-            live: Some(live),
+            live,
             source: Some(source),
             slot: WakerSlot::default(),
             flush: Flush::Off,
@@ -64,11 +64,11 @@ impl<S> Abortable<S> {
     /// The same connection with another source, which `map` makes of this one.
     pub(crate) fn map_source<T>(&mut self, map: impl FnOnce(S) -> T) -> Abortable<T> {
         // `self.live` stays until `map` has returned: if `map` panics, the connection fails.
-        let failing = FailUnlessMapped(lifecycle(&self.live));
+        let failing = FailUnlessMapped(self.live.lifecycle());
         let source = self.source.take().map(map);
         std::mem::forget(failing);
         Abortable {
-            live: self.live.take(),
+            live: self.live.hand_on(),
             source,
             slot: std::mem::take(&mut self.slot),
             flush: std::mem::take(&mut self.flush),
@@ -77,7 +77,7 @@ impl<S> Abortable<S> {
     }
 
     pub(crate) fn live(&self) -> &Live {
-        self.live.as_ref().expect("it was moved out by value")
+        &self.live
     }
 
     pub(crate) fn source(&self) -> Option<&S> {
@@ -125,7 +125,7 @@ impl<S> Abortable<S> {
         poll: impl FnOnce(Pin<&mut S>) -> R,
     ) -> Option<R> {
         let this = self.project();
-        let lifecycle = lifecycle(this.live);
+        let lifecycle = this.live.lifecycle();
         // I4: a close that returned before this poll began is seen here.
         let plainly_open = lifecycle.is_plainly_open();
         plainly_open.then(|| FailOnPanic::poll(lifecycle, this.source, poll))
@@ -135,7 +135,7 @@ impl<S> Abortable<S> {
     /// [`poll_closed_or_watched`](Self::poll_closed_or_watched) goes on.
     pub(crate) fn poll_closed(self: Pin<&mut Self>, cx: &Context<'_>) -> Poll<()> {
         let this = self.project();
-        this.slot.poll_closed(lifecycle(this.live), cx).map(drop)
+        this.slot.poll_closed(this.live.lifecycle(), cx).map(drop)
     }
 
     /// After the fast path was refused.
@@ -162,7 +162,7 @@ impl<S> Abortable<S> {
         poll: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Result<T, Closed>> {
         let mut this = self.project();
-        let lifecycle = lifecycle(this.live);
+        let lifecycle = this.live.lifecycle();
         let closed = lifecycle.closed().expect("it has closed");
         if this.source.is_some() && this.flush.goes_on(closed) {
             let source = this.source.as_mut();
@@ -188,7 +188,7 @@ impl<S> Abortable<S> {
         mut poll: impl FnMut(Pin<&mut S>, &mut Context<'_>) -> Poll<T>,
     ) -> Option<Poll<T>> {
         let this = self.project();
-        let lifecycle = lifecycle(this.live);
+        let lifecycle = this.live.lifecycle();
         let (Some(watched), Some(timers)) = (this.watched, lifecycle.timers()) else {
             unreachable!("an open connection refuses the fast path only for a stall deadline");
         };
@@ -213,7 +213,7 @@ impl<S> Abortable<S> {
     #[cold]
     pub(crate) fn finish(self: Pin<&mut Self>, reason: CloseReason) -> Closed {
         let mut this = self.project();
-        let lifecycle = lifecycle(this.live);
+        let lifecycle = this.live.lifecycle();
         // `Err` if another close won during this last poll.
         let unwind = lifecycle.begin_close(reason);
         // The source is newer than the undos (I2).
@@ -226,9 +226,9 @@ impl<S> Abortable<S> {
     /// the source.
     pub(crate) fn release(self: Pin<&mut Self>, reason: CloseReason) {
         let mut this = self.project();
-        if this.live.is_some() {
+        if this.live.owner().owns() {
             // After the close and before the undo: the source is newer than the undos (I2).
-            let unwind = lifecycle(this.live).begin_release(reason);
+            let unwind = this.live.lifecycle().begin_release(reason);
             this.source.set(None);
             drop(unwind);
         }
@@ -243,13 +243,6 @@ impl Drop for FailUnlessMapped<'_> {
     fn drop(&mut self) {
         drop(self.0.begin_close(CloseReason::Failed));
     }
-}
-
-#[inline]
-fn lifecycle(live: &Option<Live>) -> &Lifecycle {
-    live.as_ref()
-        .expect("it was moved out by value")
-        .lifecycle()
 }
 
 impl<S> fmt::Debug for Abortable<S> {

@@ -25,6 +25,11 @@ impl Live {
         self.owner.share()
     }
 
+    /// Makes the other one the owner.
+    pub(super) fn hand_on(&mut self) -> Self {
+        Self::new(self.owner.hand_on())
+    }
+
     pub(super) fn into_owner(self) -> Owner {
         self.owner
     }

@@ -12,7 +12,7 @@ use crate::state::CloseReason;
 #[derive(Debug)]
 pub(crate) struct Owner {
     lifecycle: Arc<Lifecycle>,
-    /// What its drop closes the connection as. `None` once the scope is the owner.
+    /// What its drop closes the connection as. `None` if it is the owner no more.
     dropped_as: Option<CloseReason>,
 }
 
@@ -32,6 +32,18 @@ impl Owner {
         } else {
             CloseReason::Dropped
         });
+    }
+
+    /// Makes another one the owner, since a value that implements `Drop` cannot be moved out of.
+    pub(super) fn hand_on(&mut self) -> Self {
+        Self {
+            lifecycle: self.share(),
+            dropped_as: self.dropped_as.take(),
+        }
+    }
+
+    pub(super) fn owns(&self) -> bool {
+        self.dropped_as.is_some()
     }
 
     /// Leaves the connection open, to its scope, which has it on its list.
