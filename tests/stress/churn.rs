@@ -13,12 +13,9 @@ use crate::ledger::{Gauge, Turns, Undos, assert_nothing_is_left};
 use crate::lookups::{Workers, look_up};
 use crate::random::Random;
 use crate::witness::Witness;
-use crate::{POLICIES, THREADS, alone, most, step, while_running};
+use crate::{POLICIES, THREADS, alone, most, rounds, step, while_running};
 
 const KEYS: usize = 3;
-
-/// Of all threads together.
-const CONNECTIONS: usize = 10_000;
 
 const DRAINS: usize = 20;
 
@@ -30,12 +27,14 @@ const KEPT: usize = 3;
 #[test]
 fn whoever_comes_and_goes_is_found_while_live_and_leaves_nothing() {
     let _alone = alone();
+    // Of all threads together.
+    let connections = rounds(5_000, 50_000);
     for conflict in POLICIES {
         for threads in THREADS {
             let churn = Churn::new(conflict, threads + 1);
             churn.run(threads, |random| {
                 let mut kept = VecDeque::new();
-                for _ in 0..CONNECTIONS / threads {
+                for _ in 0..connections / threads {
                     match churn.scope.open() {
                         Ok(pending) => kept.extend(churn.one_connection(pending, random)),
                         Err(refused) => {

@@ -33,6 +33,12 @@ const POLICIES: [Conflict; 3] = [
     Conflict::share(MAX_PER_KEY),
 ];
 
+/// A number of rounds: `long` if `HANGUP_LONG=1` is set.
+fn rounds(usual: usize, long: usize) -> usize {
+    let is_long = std::env::var_os("HANGUP_LONG").is_some_and(|value| value == "1");
+    if is_long { long } else { usual }
+}
+
 /// One test at a time has all cores: of another it would only be in the way.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());

@@ -8,11 +8,9 @@ use std::thread;
 use futures::executor::block_on;
 use hangup::{Conflict, Error, Live, Registry, Scope};
 
-use crate::alone;
+use crate::{alone, rounds};
 
 const THREADS: usize = 4;
-/// Two million if `HANGUP_LONG=1` is set.
-const SET_UPS: usize = 40_000;
 
 /// It knows the worker by its name alone, as many do.
 #[derive(Default)]
@@ -90,8 +88,7 @@ fn set_up(
 #[test]
 fn r26_closed_between_two_statements_of_the_set_up() {
     let _alone = alone();
-    let long = std::env::var_os("HANGUP_LONG").is_some_and(|value| value == "1");
-    let each = if long { 2_000_000 } else { SET_UPS } / THREADS;
+    let each = rounds(20_000, 2_000_000) / THREADS;
     for order in [
         Order::UndoFirst,
         Order::GuardLater,
