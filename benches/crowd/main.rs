@@ -53,6 +53,14 @@ fn timed<T>(run: impl FnOnce() -> T) -> (f64, T) {
 }
 
 /// Members of one key that are closed and have not settled.
+#[derive(Clone, Copy)]
+enum Undoing {
+    Async,
+    /// The same future as a task that is no part of the connection.
+    TaskElsewhere,
+    None,
+}
+
 fn unsettled() {
     println!("unsettled: open, register, an undo of {UNDO:?}, join one key, drop [ms]");
     for (name, conflict) in [
@@ -61,23 +69,29 @@ fn unsettled() {
         ("Share", Conflict::share_unbounded()),
     ] {
         for count in [8_000, 16_000, 32_000] {
-            let run = |asynchronous: bool, keys: u64| {
+            let run = |what: Undoing, keys: u64| {
                 let (scope, members) = (Scope::new(), members(conflict));
                 let (took, ()) = timed(|| {
                     for number in 0..count {
                         let mut setup = setup(&scope);
-                        if asynchronous {
-                            let undo = || tokio::time::sleep(UNDO);
-                            setup.on_close_async("undo", undo).unwrap();
+                        match what {
+                            Undoing::Async => {
+                                let undo = || tokio::time::sleep(UNDO);
+                                setup.on_close_async("undo", undo).unwrap();
+                            }
+                            Undoing::TaskElsewhere => drop(tokio::spawn(tokio::time::sleep(UNDO))),
+                            Undoing::None => {}
                         }
                         let _: Result<_, _> = setup.join(&members, number % keys, ());
                     }
                 });
                 took
             };
-            let (undone, apart, without) = (run(true, 1), run(true, count), run(false, 1));
+            let (undone, apart) = (run(Undoing::Async, 1), run(Undoing::Async, count));
+            let (task, none) = (run(Undoing::TaskElsewhere, 1), run(Undoing::None, 1));
             println!(
-                "  {name:<8} {count:>6}: {undone:>8.1}, each its own key {apart:>8.1}, no undo {without:>8.1}"
+                "  {name:<8} {count:>6}: {undone:>6.1}, each its own key {apart:>6.1}, \
+                 no undo but a task {task:>6.1}, no undo {none:>6.1}"
             );
         }
     }
