@@ -15,6 +15,9 @@ impl Live {
     /// [`Handle::touch`], a [`max_age`](crate::Deadlines::max_age) or an
     /// [`expires_at`](crate::Deadlines::expires_at).
     ///
+    /// It keeps its scope alive. If the scope is [swept by hand](crate::ScopeBuilder::swept_by_hand),
+    /// keep a clone of it and go on sweeping: else nothing is left that ends the connection.
+    ///
     /// # Errors
     ///
     /// - [`Error::NoDeadline`] if it has none of these. The connection closes as

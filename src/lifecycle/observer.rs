@@ -23,8 +23,8 @@ use crate::error::{KeyError, OpenError};
 /// instant in which it is asked.
 ///
 /// No lock is held: an observer may use this crate in any way, but should not block. A
-/// panic of an observer reaches no other code. An observer that captures its scope, or that
-/// keeps the handle of a connection which is open, keeps the scope alive.
+/// panic of an observer reaches no other code. An observer that keeps its scope, or a handle,
+/// keeps the scope alive, and itself, as long as it does: keep [ids](Handle::id).
 ///
 /// Closures of a [`&Handle`](Handle) and a [`&Transition`](Transition) are observers, and so
 /// is an `Arc` of one.

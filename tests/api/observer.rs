@@ -1,6 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -305,14 +305,14 @@ fn a_phase_is_the_state_that_has_not_ended() {
 /// I8: the clock is the application's.
 #[test]
 fn a_clock_runs_under_no_lock_whatever_closes() {
-    let (handle, clock) = (Arc::new(OnceLock::<Handle>::new()), mpsc::channel());
-    let (ended, wait) = clock;
-    let seen = Arc::clone(&handle);
+    let kept = Arc::new(Mutex::new(None::<Handle>));
+    let (ended, wait) = mpsc::channel();
+    let seen = Arc::clone(&kept);
     let closing = thread::spawn(move || {
         let scope = Scope::builder()
             .observer(|_: &Handle, _: &Transition| ())
             .clock(move || {
-                if let Some(handle) = seen.get() {
+                if let Some(handle) = seen.lock().unwrap().clone() {
                     // It takes the locks of the connection.
                     _ = (handle.waits_for(), handle.so_far());
                 }
@@ -320,10 +320,12 @@ fn a_clock_runs_under_no_lock_whatever_closes() {
             })
             .build();
         let live = scope.open().unwrap().register().unwrap().go_live().unwrap();
-        handle.set(live.handle()).unwrap();
+        *kept.lock().unwrap() = Some(live.handle());
         live.handle()
             .close_with(CloseReason::Idle, "quiet")
             .unwrap();
+        // The clock keeps the handle, which keeps the scope, which keeps the clock.
+        kept.lock().unwrap().take();
         ended.send(()).unwrap();
     });
     wait.recv_timeout(Duration::from_secs(20))
@@ -386,5 +388,7 @@ fn an_observer_closes_the_connection_that_it_is_told_of() {
     let setup = pending.register().unwrap();
     assert_eq!(handle.end().unwrap().reason(), CloseReason::App(9));
     drop(setup);
-    assert_eq!(*closing.0.lock().unwrap(), [handle.clone(), handle]);
+    // Taken out, since the observer keeps the handles, which keep the scope and its observer.
+    let told = std::mem::take(&mut *closing.0.lock().unwrap());
+    assert_eq!(told, [handle.clone(), handle]);
 }
