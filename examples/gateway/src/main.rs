@@ -20,17 +20,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderName, StatusCode, Uri};
+use axum::http::{HeaderName, Uri};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
-use hangup::{CloseReason, Closed, Conflict, End, KeyError, Live, OpenError, Registry, Scope};
+use hangup::{CloseReason, Closed, Conflict, End, Live, Registry, Scope};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use serde::Deserialize;
@@ -42,18 +42,19 @@ use tokio_stream::wrappers::ReceiverStream;
 use alive::Alive;
 use job_router::JobRouter;
 use permissions::Permissions;
+use problem::Problem;
 use settings::{Settings, USAGE};
 use signals::Signals;
 use transport::Timely;
-use upstream::NoAnswer;
 
 mod alive;
 mod job_router;
 mod permissions;
-pub(crate) mod settings;
 mod signals;
-mod transport;
 mod upstream;
+mod problem;
+pub(crate) mod settings;
+mod transport;
 
 const MAX_STREAMS_PER_AGENT: usize = 5;
 const MAX_SETUP_MS: u64 = 10_000;
@@ -421,70 +422,4 @@ async fn stats(State(gateway): State<Gateway>) -> Json<Value> {
         "timers": gateway.timers.count(),
         "bridges": gateway.bridges.count(),
     }))
-}
-
-/// What goes wrong, and what the client is told.
-#[derive(Debug, thiserror::Error)]
-enum Problem {
-    #[error(transparent)]
-    OpenError(#[from] OpenError),
-    #[error(transparent)]
-    Join(#[from] KeyError),
-    #[error(transparent)]
-    Closed(#[from] Closed),
-    #[error(transparent)]
-    Query(#[from] QueryRejection),
-    #[error(transparent)]
-    Path(#[from] PathRejection),
-    #[error(transparent)]
-    Body(#[from] StringRejection),
-    #[error(transparent)]
-    Upstream(#[from] NoAnswer),
-    #[error("{0}")]
-    BadRequest(String),
-    #[error("the request did not come in time")]
-    SlowRequest,
-    #[error("this agent may not stream")]
-    Forbidden,
-    #[error("the agent is gone: {0}")]
-    Gone(Closed),
-    #[error("the agent was never here, or is forgotten")]
-    NoAgent,
-    #[error("no route {0}")]
-    NoRoute(String),
-    #[error("method not allowed")]
-    WrongMethod,
-}
-
-impl Problem {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Join(KeyError::Full) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Join(KeyError::Closed(closed)) | Self::Closed(closed)
-                if closed.reason == CloseReason::Superseded =>
-            {
-                StatusCode::CONFLICT
-            }
-            Self::Upstream(NoAnswer::Connect(_) | NoAnswer::Http(_)) => StatusCode::BAD_GATEWAY,
-            Self::OpenError(_)
-            | Self::Join(_)
-            | Self::Closed(_)
-            | Self::Upstream(NoAnswer::Closed(_)) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Query(rejection) => rejection.status(),
-            Self::Path(rejection) => rejection.status(),
-            Self::Body(rejection) => rejection.status(),
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::SlowRequest => StatusCode::REQUEST_TIMEOUT,
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::Gone(_) => StatusCode::GONE,
-            Self::NoAgent | Self::NoRoute(_) => StatusCode::NOT_FOUND,
-            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-        }
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        (self.status(), Json(json!({ "error": self.to_string() }))).into_response()
-    }
 }

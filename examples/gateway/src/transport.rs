@@ -15,7 +15,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-use super::{Gateway, Problem};
+use super::Gateway;
+use super::problem::Problem;
 
 /// How long no client is accepted after the system had no socket for one.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
