@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, Uri};
 use axum::response::sse::{Event, Sse};
@@ -41,6 +41,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use alive::Alive;
 use job_router::JobRouter;
+use names::AgentId;
 use permissions::Permissions;
 use problem::Problem;
 use settings::{Settings, USAGE};
@@ -53,14 +54,13 @@ mod permissions;
 mod signals;
 mod upstream;
 mod problem;
+mod names;
 pub(crate) mod settings;
 mod transport;
 
 const MAX_STREAMS_PER_AGENT: usize = 5;
 const MAX_SETUP_MS: u64 = 10_000;
 const QUEUE: usize = 64;
-/// How many bytes the name of a worker or an agent may have.
-const MAX_NAME: usize = 200;
 /// How long a reconnect waits until the old connection is undone.
 const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(5);
 /// For how many agents it is known why the last stream ended.
@@ -227,15 +227,6 @@ fn no_head(
     move || ready(([(ALLOW, allow)], Problem::WrongMethod))
 }
 
-fn check_name(what: &str, name: &str) -> Result<(), Problem> {
-    let problem = match name.len() {
-        0 => format!("{what} is empty"),
-        1..=MAX_NAME => return Ok(()),
-        _ => format!("{what} has over {MAX_NAME} bytes"),
-    };
-    Err(Problem::BadRequest(problem))
-}
-
 type Events = Sse<BoxStream<'static, Result<Event, Infallible>>>;
 
 #[derive(Deserialize)]
@@ -252,7 +243,7 @@ async fn worker_stream(
     query: Result<Query<WorkerQuery>, QueryRejection>,
 ) -> Result<Events, Problem> {
     let Query(WorkerQuery { name, setup_ms }) = query?;
-    check_name("`name`", &name)?;
+    names::check("`name`", &name).map_err(Problem::BadRequest)?;
     if setup_ms > MAX_SETUP_MS {
         let problem = format!("`setup_ms` is over {MAX_SETUP_MS}");
         return Err(Problem::BadRequest(problem));
@@ -288,10 +279,8 @@ async fn worker_stream(
 
 async fn agent_events(
     State(gateway): State<Gateway>,
-    id: Result<Path<String>, PathRejection>,
+    AgentId(agent): AgentId,
 ) -> Result<Events, Problem> {
-    let Path(agent) = id?;
-    check_name("the agent's id", &agent)?;
     let (messages, queued) = mpsc::channel(QUEUE);
     let mut setup = gateway.scope.open()?.register()?;
     setup.join(&gateway.agents, agent.clone(), messages)?;
@@ -359,10 +348,9 @@ async fn restart_upstream(State(gateway): State<Gateway>) -> Json<Value> {
 
 async fn send_message(
     State(gateway): State<Gateway>,
-    id: Result<Path<String>, PathRejection>,
-    data: Result<Timely<String>, Problem>,
-) -> Result<Json<Value>, Problem> {
-    let (Path(agent), Timely(data)) = (id?, data?);
+    AgentId(agent): AgentId,
+    Timely(data): Timely<String>,
+) -> Json<Value> {
     let mut delivered = 0;
     for member in gateway.agents.members(&agent) {
         match member.try_send(data.clone()) {
@@ -375,14 +363,13 @@ async fn send_message(
             Err(mpsc::error::TrySendError::Closed(_)) => {}
         }
     }
-    Ok(Json(json!({ "delivered": delivered })))
+    Json(json!({ "delivered": delivered }))
 }
 
 async fn agent(
     State(gateway): State<Gateway>,
-    id: Result<Path<String>, PathRejection>,
+    AgentId(agent): AgentId,
 ) -> Result<Json<Value>, Problem> {
-    let Path(agent) = id?;
     match gateway.agents.count(&agent) {
         0 => Err(match gateway.agents.last_close(&agent) {
             Some(closed) => Problem::Gone(closed),
@@ -392,14 +379,10 @@ async fn agent(
     }
 }
 
-async fn delete_agent(
-    State(gateway): State<Gateway>,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Path(agent) = id?;
+async fn delete_agent(State(gateway): State<Gateway>, AgentId(agent): AgentId) -> Json<Value> {
     gateway.permissions.revoke(&agent);
     let closed = gateway.agents.close(&agent, DELETED);
-    Ok(Json(json!({ "closed": closed })))
+    Json(json!({ "closed": closed }))
 }
 
 async fn stats(State(gateway): State<Gateway>) -> Json<Value> {

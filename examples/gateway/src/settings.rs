@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hangup::Deadlines;
 
+use super::names;
+
 pub(crate) const USAGE: &str = "usage: gateway [--addr HOST:PORT] [--max-connections N] \
     [--heartbeat SECONDS] [--stall SECONDS] [--max-age SECONDS] [--request SECONDS] \
     [--agents NAME,NAME,...]";
@@ -68,7 +70,7 @@ impl Settings {
                 "--stall" => settings.stall = seconds(&name, &value()?)?,
                 "--max-age" => settings.max_age = seconds(&name, &value()?)?,
                 "--request" => settings.request = seconds(&name, &value()?)?,
-                "--agents" => settings.agents = Some(names(&name, &value()?)?),
+                "--agents" => settings.agents = Some(agents(&name, &value()?)?),
                 _ => return Err(format!("unknown argument `{name}`")),
             }
         }
@@ -97,14 +99,14 @@ fn number(name: &str, value: &str) -> Result<usize, String> {
     number.map_err(|_| format!("{name} takes a number, not `{value}`"))
 }
 
-fn names(name: &str, value: &str) -> Result<BTreeSet<String>, String> {
-    let names: BTreeSet<_> = value.split(',').map(str::to_owned).collect();
-    match names.contains("") {
-        true => Err(format!(
-            "{name} takes names with commas between, not `{value}`"
+fn agents(name: &str, value: &str) -> Result<BTreeSet<String>, String> {
+    let agent = |agent: &str| match names::check("a name", agent) {
+        Ok(()) => Ok(agent.to_owned()),
+        Err(problem) => Err(format!(
+            "{name} takes names with commas between, not `{value}`: {problem}"
         )),
-        false => Ok(names),
-    }
+    };
+    value.split(',').map(agent).collect()
 }
 
 fn seconds(name: &str, value: &str) -> Result<Duration, String> {

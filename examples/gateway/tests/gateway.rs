@@ -478,13 +478,30 @@ async fn nothing_is_kept_of_a_name() {
     }
     let stats = gateway.until_empty().await;
     assert_eq!(stats["router"], json!({}));
-    let long = "x".repeat(201);
-    for path in [
-        format!("/worker/stream?name={long}"),
-        format!("/agents/{long}/events"),
-    ] {
-        let (status, answer) = gateway.get(&path).await;
-        assert_eq!(status, 400, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_takes_names_of_200_bytes_and_refuses_longer_ones() {
+    let gateway = Gateway::start().await;
+    let (longest, long) = ("x".repeat(200), "x".repeat(201));
+    let routes = [
+        ("GET", "/worker/stream?name=NAME"),
+        ("GET", "/agents/NAME/events"),
+        ("POST", "/agents/NAME/messages"),
+        ("GET", "/agents/NAME"),
+        ("DELETE", "/agents/NAME"),
+    ];
+    for (method, route) in routes {
+        let (status, answer) = gateway
+            .request(method, &route.replace("NAME", &long), b"")
+            .await;
+        assert_eq!(status, 400, "{method} {route}: {answer}");
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.ends_with("has over 200 bytes"), "{error}");
+        let path = route.replace("NAME", &longest);
+        let mut client = Client::send(gateway.addr, method, &path, b"").await;
+        client.expect("\r\n").await;
+        assert!(!client.received.contains(" 400 "), "{}", client.received);
     }
 }
 
@@ -685,7 +702,8 @@ fn the_command_line_is_taken_as_it_is_meant_or_refused() {
     let agents = parse(&["--agents", "7,8", "--request=3"]).unwrap();
     assert_eq!(agents.request, Duration::from_secs(3));
     assert!(agents.agents.unwrap().iter().eq(["7", "8"]));
-    let wrong: [&[&str]; 11] = [
+    let long = "x".repeat(201);
+    let wrong: [&[&str]; 12] = [
         &["--stall"],
         &["--stall", "0"],
         &["--stall", "-1"],
@@ -696,6 +714,7 @@ fn the_command_line_is_taken_as_it_is_meant_or_refused() {
         &["--request", "0"],
         &["--agents", ""],
         &["--agents", "7,,8"],
+        &["--agents", &long],
         &["--unknown", "1"],
     ];
     for args in wrong {
