@@ -16,6 +16,9 @@ const SETUP_DEADLINE: Duration = Duration::from_secs(60);
 /// What the job router may take to let go of a worker.
 const UNDO_DEADLINE: Duration = Duration::from_secs(5);
 
+/// A hundred years. A clock that is asked for a much later time overflows.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// How the gateway is to be.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -112,7 +115,10 @@ fn agents(name: &str, value: &str) -> Result<BTreeSet<String>, String> {
 fn seconds(name: &str, value: &str) -> Result<Duration, String> {
     let seconds = value.parse().ok().map(Duration::try_from_secs_f64);
     match seconds {
-        Some(Ok(duration)) if !duration.is_zero() => Ok(duration),
-        _ => Err(format!("{name} takes a number of seconds, not `{value}`")),
+        Some(Ok(duration)) if !duration.is_zero() && duration <= LONGEST => Ok(duration),
+        _ => Err(format!(
+            "{name} takes a number of seconds up to {}, not `{value}`",
+            LONGEST.as_secs()
+        )),
     }
 }

@@ -703,7 +703,7 @@ fn the_command_line_is_taken_as_it_is_meant_or_refused() {
     assert_eq!(agents.request, Duration::from_secs(3));
     assert!(agents.agents.unwrap().iter().eq(["7", "8"]));
     let long = "x".repeat(201);
-    let wrong: [&[&str]; 12] = [
+    let wrong: [&[&str]; 13] = [
         &["--stall"],
         &["--stall", "0"],
         &["--stall", "-1"],
@@ -712,6 +712,7 @@ fn the_command_line_is_taken_as_it_is_meant_or_refused() {
         &["--heartbeat", "soon"],
         &["--max-connections", "many"],
         &["--request", "0"],
+        &["--request", "1e19"],
         &["--agents", ""],
         &["--agents", "7,,8"],
         &["--agents", &long],
