@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -22,11 +22,11 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::Uri;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderName, Uri};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
@@ -199,18 +199,13 @@ impl Gateway {
 
 fn routes(gateway: Gateway) -> Router {
     Router::new()
-        .route("/worker/stream", get(worker_stream).head(no_head("GET")))
-        .route(
-            "/agents/{id}/events",
-            get(agent_events).head(no_head("GET")),
-        )
+        .route("/worker/stream", no_head("GET", get(worker_stream)))
+        .route("/agents/{id}/events", no_head("GET", get(agent_events)))
         .route("/agents/{id}/messages", post(send_message))
         .route("/agents/{id}", get(agent).delete(delete_agent))
         .route(
             "/mcp",
-            get(mcp)
-                .delete(restart_upstream)
-                .head(no_head("GET,DELETE")),
+            no_head("GET,DELETE", get(mcp).delete(restart_upstream)),
         )
         .route(upstream::PATH, get(upstream::serve))
         .route("/stats", get(stats))
@@ -220,11 +215,11 @@ fn routes(gateway: Gateway) -> Router {
 }
 
 /// axum answers `HEAD` by the handler of `GET`, which would do the set-up, and supersede the
-/// connection that is there, for nothing.
-fn no_head(
-    allow: &'static str,
-) -> impl Fn() -> Ready<([(HeaderName, &'static str); 1], Problem)> + Clone {
-    move || ready(([(ALLOW, allow)], Problem::WrongMethod))
+/// connection that is there, for nothing. It also lists `HEAD` as allowed wherever `GET` is, so
+/// every other method that is refused here is told what to `allow` as well.
+fn no_head(allow: &'static str, route: MethodRouter<Gateway>) -> MethodRouter<Gateway> {
+    let refuse = move || ready(([(ALLOW, allow)], Problem::WrongMethod));
+    route.head(refuse).fallback(refuse)
 }
 
 type Events = Sse<BoxStream<'static, Result<Event, Infallible>>>;

@@ -373,19 +373,42 @@ async fn a_head_request_opens_no_stream() {
     let gateway = Gateway::start().await;
     let mut worker = gateway.open("/worker/stream?name=ada").await;
     worker.expect("event: connected\n").await;
-    let paths = [
-        ("/worker/stream?name=ada", "GET"),
-        ("/agents/7/events", "GET"),
-        ("/mcp", "GET,DELETE"),
-    ];
-    for (path, allow) in paths {
+    for path in ["/worker/stream?name=ada", "/agents/7/events", "/mcp"] {
         let mut head = Client::send(gateway.addr, "HEAD", path, b"").await;
         head.expect("405 Method Not Allowed").await;
-        let allow = format!("allow: {allow}\r\n");
-        assert!(head.rest().await.contains(&allow), "{path}");
     }
     let stats = gateway.stats().await;
     assert_eq!((&stats["live"], &stats["closed"]), (&json!(1), &json!({})));
+    assert_eq!(stats["router"], json!({ "ada": "running" }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_method_that_is_refused_is_told_exactly_what_its_route_allows() {
+    let gateway = Gateway::start().await;
+    let routes = [
+        ("/worker/stream?name=ada", "GET"),
+        ("/agents/7/events", "GET"),
+        ("/agents/7/messages", "POST"),
+        ("/agents/7", "GET,HEAD,DELETE"),
+        ("/mcp", "GET,DELETE"),
+        ("/upstream?count=0", "GET,HEAD"),
+        ("/stats", "GET,HEAD"),
+    ];
+    for (path, allow) in routes {
+        let header = format!("\r\nallow: {allow}\r\n");
+        for method in ["HEAD", "POST", "DELETE", "PUT", "OPTIONS"] {
+            if allow.split(',').any(|allowed| allowed == method) {
+                continue;
+            }
+            let mut client = Client::send(gateway.addr, method, path, b"").await;
+            let answer = timeout(SOON, client.rest()).await.unwrap();
+            assert!(
+                answer.starts_with("HTTP/1.1 405 "),
+                "{method} {path}: {answer}"
+            );
+            assert!(answer.contains(&header), "{method} {path}: {answer}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
