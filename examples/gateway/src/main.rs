@@ -127,7 +127,7 @@ pub(crate) async fn serve(
         }
     };
     tokio::select! {
-        () = transport::serve(listener, routes(gateway), settings.request, drain) => {}
+        () = transport::serve(listener, routes(gateway), settings, drain) => {}
         () = grace => {}
     }
     Ok(())

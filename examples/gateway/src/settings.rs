@@ -16,6 +16,8 @@ const SETUP_DEADLINE: Duration = Duration::from_secs(60);
 /// What the job router may take to let go of a worker.
 const UNDO_DEADLINE: Duration = Duration::from_secs(5);
 
+/// How many clients may be connected without a stream.
+const SPARE_SOCKETS: usize = 128;
 /// A hundred years. A clock that is asked for a much later time overflows.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
@@ -88,6 +90,13 @@ impl Settings {
             .max_age(self.max_age)
             // So that those who came together do not come back together.
             .jitter(self.max_age / 10)
+    }
+
+    /// How many sockets may be open. A proxied stream has two: its client's, and the one on
+    /// which the gateway asks itself.
+    pub(crate) fn max_sockets(&self) -> usize {
+        let streams = self.max_connections.saturating_mul(2);
+        streams.saturating_add(SPARE_SOCKETS)
     }
 
     /// As fine as the finest deadline needs.

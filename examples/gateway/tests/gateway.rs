@@ -458,7 +458,15 @@ fn impatient() -> Settings {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_a_request_does_not_stay() {
     let gateway = Gateway::start_with(impatient()).await;
-    for half in ["", "GET /stats HTTP/1.1\r\nhost: x\r\n"] {
+    let halves = [
+        "",
+        "GET /stats HTTP/1.1\r\nhost: x\r\n",
+        // Whole, and no other follows.
+        "GET /stats HTTP/1.1\r\nhost: x\r\n\r\n",
+        // Its route does not ask for the body.
+        "GET /stats HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhel",
+    ];
+    for half in halves {
         let mut socket = TcpStream::connect(gateway.addr).await.unwrap();
         socket.write_all(half.as_bytes()).await.unwrap();
         let mut rest = Vec::new();
@@ -476,6 +484,26 @@ async fn half_a_request_does_not_stay() {
         .unwrap()
         .unwrap();
     assert!(rest.starts_with("HTTP/1.1 408 "), "{rest}");
+}
+
+/// Else clients that send nothing fill its memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_are_too_many_wait_until_another_has_gone() {
+    let settings = Settings {
+        max_connections: 0,
+        request: Duration::from_secs(1),
+        ..Settings::default()
+    };
+    let (sockets, patience) = (settings.max_sockets(), settings.request);
+    let gateway = Gateway::start_with(settings).await;
+    let begun = Instant::now();
+    let mut silent = Vec::new();
+    for _ in 0..sockets {
+        silent.push(TcpStream::connect(gateway.addr).await.unwrap());
+    }
+    gateway.stats().await;
+    // It was not accepted before one of them had been given up.
+    assert!(begun.elapsed() >= patience);
 }
 
 /// The limits are about requests, not about what is streamed.
