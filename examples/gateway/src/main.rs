@@ -222,6 +222,15 @@ fn no_head(allow: &'static str, route: MethodRouter<Gateway>) -> MethodRouter<Ga
     route.head(refuse).fallback(refuse)
 }
 
+/// How long each step of a set-up takes.
+fn latency(setup_ms: u64) -> Result<Duration, Problem> {
+    if setup_ms > MAX_SETUP_MS {
+        let problem = format!("`setup_ms` is over {MAX_SETUP_MS}");
+        return Err(Problem::BadRequest(problem));
+    }
+    Ok(Duration::from_millis(setup_ms))
+}
+
 type Events = Sse<BoxStream<'static, Result<Event, Infallible>>>;
 
 #[derive(Deserialize)]
@@ -239,12 +248,8 @@ async fn worker_stream(
 ) -> Result<Events, Problem> {
     let Query(WorkerQuery { name, setup_ms }) = query?;
     names::check("`name`", &name).map_err(Problem::BadRequest)?;
-    if setup_ms > MAX_SETUP_MS {
-        let problem = format!("`setup_ms` is over {MAX_SETUP_MS}");
-        return Err(Problem::BadRequest(problem));
-    }
+    let latency = latency(setup_ms)?;
     let router = &gateway.router;
-    let latency = Duration::from_millis(setup_ms);
 
     let mut setup = gateway.scope.open()?.register()?;
     setup
@@ -272,17 +277,27 @@ async fn worker_stream(
     Ok(gateway.events(live, stream::pending()))
 }
 
+#[derive(Deserialize)]
+struct AgentQuery {
+    #[serde(default)]
+    setup_ms: u64,
+}
+
+/// Several streams per agent; each gets every message.
 async fn agent_events(
     State(gateway): State<Gateway>,
     AgentId(agent): AgentId,
+    query: Result<Query<AgentQuery>, QueryRejection>,
 ) -> Result<Events, Problem> {
+    let latency = latency(query?.0.setup_ms)?;
     let (messages, queued) = mpsc::channel(QUEUE);
     let mut setup = gateway.scope.open()?.register()?;
     setup.join(&gateway.agents, agent.clone(), messages)?;
-    // In this order. A `DELETE` revokes first and closes then, so it closes this stream, or this
-    // line sees that it has revoked. Asked before `join`, an agent that is revoked between the two
-    // would go on streaming.
-    if !gateway.permissions.permit(&agent) {
+    // Join, then ask. A `DELETE` revokes first and closes then: if it revokes before this asks, the
+    // answer is no, and if it revokes after, the stream has joined and is closed. Asked before
+    // `join`, an agent that is revoked between the two would go on streaming.
+    let permitted = gateway.permissions.permit(&agent, latency);
+    if !setup.run(permitted).await? {
         // `Err` if the `DELETE` has closed it.
         let _: Result<(), Closed> = setup.close(CloseReason::Rejected);
         return Err(Problem::Forbidden);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// The agents that may stream: those that the gateway was told, until they are revoked, or all.
 pub(crate) struct Permissions(Option<Mutex<BTreeSet<String>>>);
@@ -11,12 +12,15 @@ impl Permissions {
         Self(agents.map(Mutex::new))
     }
 
-    pub(crate) fn permit(&self, agent: &str) -> bool {
-        let agents = self.0.as_ref();
-        agents.is_none_or(|agents| {
+    /// The answer takes `latency` to come, as from a database: it says what was so when it was
+    /// asked for, and the agent may be revoked since.
+    pub(crate) async fn permit(&self, agent: &str, latency: Duration) -> bool {
+        let permitted = self.0.as_ref().is_none_or(|agents| {
             let agents = agents.lock().unwrap_or_else(PoisonError::into_inner);
             agents.contains(agent)
-        })
+        });
+        tokio::time::sleep(latency).await;
+        permitted
     }
 
     /// Has no effect if all agents may stream: who was revoked would have to be remembered for

@@ -586,10 +586,33 @@ async fn only_permitted_agents_stream_until_they_are_deleted() {
     gateway.until_empty().await;
 }
 
+/// The permission that it has asked for is about to come, and no longer true.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_is_deleted_while_its_permission_is_on_its_way_does_not_stream() {
+    let gateway = Gateway::start_with(Settings {
+        agents: Some(["7".to_owned()].into()),
+        ..Settings::default()
+    })
+    .await;
+    let mut client = gateway.open("/agents/7/events?setup_ms=10000").await;
+    gateway
+        .until("in set-up", |stats| stats["registering"] == 1)
+        .await;
+    gateway.request("DELETE", "/agents/7", b"").await;
+    let stats = gateway.stats().await;
+    assert_eq!((&stats["live"], &stats["agents"]), (&json!(0), &json!(0)));
+    client.expect("\r\n").await;
+    // Closed by the `DELETE` as a rule; refused if that has come before it asked.
+    let status = client.received.split(' ').nth(1);
+    assert!(matches!(status, Some("403" | "503")), "{}", client.received);
+    assert_eq!(gateway.get("/agents/7/events").await.0, 403);
+    gateway.until_empty().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_gets_a_json_error() {
     let gateway = Gateway::start().await;
-    let cases: [(&str, &str, &[u8], u16); 14] = [
+    let cases: [(&str, &str, &[u8], u16); 15] = [
         ("GET", "/", b"", 404),
         ("GET", "/nope?x=1", b"", 404),
         ("PUT", "/stats", b"", 405),
@@ -600,6 +623,7 @@ async fn bad_input_gets_a_json_error() {
         ("GET", "/worker/stream?name=", b"", 400),
         ("GET", "/worker/stream?name=a&name=b", b"", 400),
         ("GET", "/worker/stream?name=a&setup_ms=10001", b"", 400),
+        ("GET", "/agents/7/events?setup_ms=10001", b"", 400),
         ("GET", "/worker/stream?name=a&setup_ms=-1", b"", 400),
         ("GET", "/worker/stream?name=a&setup_ms=x", b"", 400),
         ("POST", "/agents/7/messages", b"\xff", 400),
