@@ -324,7 +324,7 @@ async fn agents_share_a_key_up_to_the_cap_and_get_every_message() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_asks_for_an_agent_that_is_gone_is_told_why() {
+async fn a_client_that_asks_for_an_agent_that_is_gone_is_told_why() {
     let gateway = Gateway::start().await;
     assert_eq!(gateway.get("/agents/7").await.0, 404);
     let mut agent = gateway.open("/agents/7/events").await;
