@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hangup::{CloseReason, Scope, TracingObserver};
+use hangup::{CloseReason, Conflict, Registry, Scope, TracingObserver};
 use tracing_subscriber::filter::LevelFilter;
 
 #[derive(Clone, Default)]
@@ -42,7 +42,12 @@ fn every_transition_is_an_event_and_every_panic_a_warning() {
         .clock(clock)
         .build();
     let id = tracing::subscriber::with_default(subscriber, || {
+        let workers = Registry::new(Conflict::Reject);
+        // In a scope that is not observed.
+        let mut other = Scope::new().open().unwrap().register().unwrap();
+        other.join(&workers, "ada", ()).unwrap();
         let mut setup = scope.open().unwrap().register().unwrap();
+        setup.join(&workers, "ada", ()).unwrap_err();
         setup.on_close(|| panic!("no router")).unwrap();
         // Without a runtime it is abandoned.
         setup.on_close_async("pause ada", || async {}).unwrap();
@@ -59,6 +64,7 @@ fn every_transition_is_an_event_and_every_panic_a_warning() {
     let expected = [
         "TRACE hangup: opened connection=ID",
         "DEBUG hangup: transition connection=ID from=pending to=registering lasted=1s",
+        "DEBUG hangup: rejected connection=ID error=the key is taken",
         "DEBUG hangup: transition connection=ID from=registering to=live lasted=1s",
         "DEBUG hangup: transition connection=ID from=live to=closed reason=idle lasted=1s",
         "WARN hangup: undo panicked connection=ID panic=\"no router\"",

@@ -43,12 +43,53 @@ impl<F: Future> Run<F> {
     /// assert_eq!(block_on(talking).unwrap_err().reason(), CloseReason::Lost);
     /// # Ok::<(), hangup::Error>(())
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If it has been polled to its end.
     pub fn gate<G>(self, gate: G) -> Run<GatedLoop<F, G>>
     where
         G: FnMut(&mut Context<'_>) -> Poll<Result<(), CloseReason>>,
     {
-        let handle = self.live().handle();
-        self.map_body(|body| GatedLoop { body, gate, handle })
+        let gate = Gate::new(gate, self.live().handle());
+        self.map_body(|body| GatedLoop { body, gate })
+    }
+}
+
+/// A gate of the application, and the connection that it may close.
+pub(crate) struct Gate<G> {
+    ask: G,
+    handle: Handle,
+    has_closed: bool,
+}
+
+impl<G> Gate<G>
+where
+    G: FnMut(&mut Context<'_>) -> Poll<Result<(), CloseReason>>,
+{
+    pub(crate) fn new(ask: G, handle: Handle) -> Self {
+        Self {
+            ask,
+            handle,
+            has_closed: false,
+        }
+    }
+
+    /// `Ready` if what is behind the gate may be polled. If the gate closes the connection, the
+    /// caller sees that close in the same poll, and the gate is not asked again.
+    pub(crate) fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_closed {
+            return Poll::Pending;
+        }
+        match ready!((self.ask)(cx)) {
+            Ok(()) => Poll::Ready(()),
+            Err(reason) => {
+                self.has_closed = true;
+                // `Err` if it had closed.
+                let _: Result<(), Closed> = self.handle.close(reason);
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -58,8 +99,7 @@ pin_project! {
     pub struct GatedLoop<F, G> {
         #[pin]
         body: F,
-        gate: G,
-        handle: Handle,
+        gate: Gate<G>,
     }
 }
 
@@ -72,14 +112,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        match ready!((this.gate)(cx)) {
-            Ok(()) => this.body.poll(cx),
-            Err(reason) => {
-                // `Err` if it had closed. Either way `Run` sees the close in this poll.
-                let _: Result<(), Closed> = this.handle.close(reason);
-                Poll::Pending
-            }
-        }
+        ready!(this.gate.poll_open(cx));
+        this.body.poll(cx)
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) use abortable::Abortable;
 pub use closing::{Closing, Farewell};
 pub use finish::Finish;
 pub(crate) use flush::Flush;
+pub(crate) use gate::Gate;
 pub use gate::GatedLoop;
 pub use interval::Interval;
 pub use live::Live;

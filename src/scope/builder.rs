@@ -148,6 +148,9 @@ impl ScopeBuilder {
     /// drain it is abandoned like one that runs. A [goodbye](crate::Closing::farewell) is not
     /// counted. A `max` of 0 is one of 1.
     ///
+    /// An undo that waits for another connection of the scope to settle keeps its own place while
+    /// it does, and may wait for ever if the other one needs it.
+    ///
     /// A [child](Scope::child) shares the places of the scope above, unless its builder is
     /// told a `max`: then it has places of its own.
     pub fn max_running_undos(mut self, max: usize) -> Self {

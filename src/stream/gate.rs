@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
 use super::LiveStream;
-use crate::lifecycle::Handle;
-use crate::state::{CloseReason, Closed};
+use crate::connection::Gate;
+use crate::state::CloseReason;
 
 impl<S: Stream, K> LiveStream<S, K> {
     /// Asks `gate` before each poll of the source: to end the stream, or to keep it silent,
@@ -47,13 +47,8 @@ impl<S: Stream, K> LiveStream<S, K> {
     where
         G: FnMut(&mut Context<'_>) -> Poll<Result<(), CloseReason>>,
     {
-        let handle = self.handle();
-        self.map_inner(|source| Gated {
-            source,
-            gate,
-            handle,
-            shut: false,
-        })
+        let gate = Gate::new(gate, self.handle());
+        self.map_inner(|source| Gated { source, gate })
     }
 }
 
@@ -63,9 +58,7 @@ pin_project! {
     pub struct Gated<S, G> {
         #[pin]
         source: S,
-        gate: G,
-        handle: Handle,
-        shut: bool,
+        gate: Gate<G>,
     }
 }
 
@@ -78,19 +71,8 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
-        if *this.shut {
-            return Poll::Pending;
-        }
-        match (this.gate)(cx) {
-            Poll::Ready(Ok(())) => this.source.poll_next(cx),
-            Poll::Ready(Err(reason)) => {
-                *this.shut = true;
-                // `Err` if it had closed. Either way the stream sees the close in this poll.
-                let _: Result<(), Closed> = this.handle.close(reason);
-                Poll::Pending
-            }
-            Poll::Pending => Poll::Pending,
-        }
+        ready!(this.gate.poll_open(cx));
+        this.source.poll_next(cx)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

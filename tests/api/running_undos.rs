@@ -310,3 +310,21 @@ async fn the_bound_holds_whatever_ends_or_is_abandoned_at_the_same_time() {
         assert_eq!(handle.try_settled().unwrap().panics.len(), 0);
     }
 }
+
+/// It comes before the undo, and has a bound of its own.
+#[tokio::test]
+async fn a_goodbye_needs_no_place() {
+    let (scope, undos) = (at_most(1).build(), Counted::new());
+    drop(undos.live(&scope, 0));
+    all_idle().await;
+    assert_eq!(undos.log.entries(), ["0 begins"]);
+    let live = undos.live(&scope, 1);
+    let handle = live.handle();
+    let run = live.run(std::future::pending::<()>());
+    handle.close(hangup::CloseReason::Shutdown).unwrap();
+    let closing = run.await.unwrap_err();
+    assert_eq!(closing.farewell(|_| async { "bye" }).await, Some("bye"));
+    assert!(handle.try_settled().is_none());
+    undos.go_on.add_permits(2);
+    assert_eq!(handle.settled().await.abandoned.len(), 0);
+}

@@ -141,3 +141,25 @@ fn a_connection_that_acquires_nothing_is_live_in_one_call() {
     let full = hangup::OpenError::Full;
     assert_eq!(scope.live().unwrap_err(), hangup::Error::Open(full));
 }
+
+/// By an observer, which is told of it first.
+#[test]
+fn a_connection_that_is_closed_on_the_way_to_live_says_so() {
+    struct Closing;
+
+    impl hangup::Observer for Closing {
+        fn on_open(&self, connection: &Handle) {
+            connection.close(CloseReason::App(5)).unwrap();
+        }
+
+        fn on_transition(&self, _: &Handle, _: &hangup::report::Transition) {}
+    }
+
+    let scope = Scope::builder().observer(Closing).build();
+    let closed = Closed {
+        reason: CloseReason::App(5),
+        from: Phase::Pending,
+    };
+    assert_eq!(scope.live().unwrap_err(), hangup::Error::Closed(closed));
+    assert!(scope.handles().is_empty());
+}

@@ -24,7 +24,8 @@ impl Runtime for Threads {
     fn sleep(&self, duration: Duration) -> BoxFuture<()> {
         let (sender, receiver) = oneshot::channel();
         thread::spawn(move || {
-            // The pace of the timer itself; no test relies on it for an order.
+            // This is what `sleep` of this runtime is: its timer. No test waits by it for another
+            // thread to have done something.
             thread::sleep(duration);
             sender.send(())
         });
