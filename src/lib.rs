@@ -168,6 +168,7 @@ mod registry;
 mod connection;
 mod stream;
 mod scope;
+pub mod topic;
 #[cfg(feature = "tracing")]
 mod tracing;
 pub mod future;

@@ -1,0 +1,34 @@
+//! What a subscriber has missed.
+
+use std::fmt;
+
+use super::cursor::Cursor;
+
+/// A subscriber fell out of the log: items that were published after [`from`](Self::from),
+/// [`to`](Self::to) the last of them, are missing.
+///
+/// Of the items in this range, those that the subscription still yields are there, and all
+/// others are lost; the one at `to` is lost for certain, or the log itself began behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Gap {
+    /// The last place up to which nothing is missing.
+    pub from: Cursor,
+    /// The last place that is missing.
+    pub to: Cursor,
+    /// A client that has been told of the gap may subscribe again after this place, and misses
+    /// nothing more: [`to`](Self::to), unless items before it are still to be yielded.
+    pub resume: Cursor,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "items are missing after {}, up to {}",
+            self.from, self.to
+        )
+    }
+}
+
+impl std::error::Error for Gap {}

@@ -1,0 +1,242 @@
+//! The log of a topic: its lanes, and how a subscriber reads on.
+
+use std::time::Instant;
+
+use super::cursor::Cursor;
+use super::error::PublishError;
+use super::gap::Gap;
+use super::published::Published;
+use super::retention::{Lane, Retention};
+use super::ring::Ring;
+
+/// The most items that are evicted under one lock (I10).
+const PORTION: usize = 256;
+
+/// The lanes of a topic, merged by the numbers of their items.
+pub(super) struct Log<T> {
+    /// The first one is the default lane.
+    rings: Vec<Ring<T>>,
+    incarnation: u64,
+    /// The number that the log begins behind: whatever is not after it was never here.
+    start: u64,
+    /// The number of the last item.
+    last: u64,
+    /// The numbers come from outside. A reader may be ahead of the log then: it has read from
+    /// another one that was fed earlier.
+    fed: bool,
+}
+
+/// How far a subscriber has read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Position {
+    pub(super) incarnation: u64,
+    /// The number of the last item that it has.
+    pub(super) number: u64,
+    /// It has been told that items up to this number are lost.
+    pub(super) told: u64,
+}
+
+impl Position {
+    pub(super) fn new(at: Cursor) -> Self {
+        Self {
+            incarnation: at.incarnation(),
+            number: at.number(),
+            told: 0,
+        }
+    }
+}
+
+pub(super) enum Read<'a, T> {
+    Item(&'a Published<T>),
+    Gap(Gap),
+    Nothing,
+}
+
+impl<T> Log<T> {
+    pub(super) fn new(
+        default: Retention,
+        lanes: impl IntoIterator<Item = (Lane, Retention)>,
+        start: Cursor,
+        fed: bool,
+    ) -> Self {
+        let mut rings = vec![Ring::new(Lane::default(), default)];
+        for (lane, retention) in lanes {
+            match rings.iter_mut().find(|ring| ring.lane == lane) {
+                Some(ring) => ring.retention = retention,
+                None => rings.push(Ring::new(lane, retention)),
+            }
+        }
+        Self {
+            rings,
+            incarnation: start.incarnation(),
+            start: start.number(),
+            last: start.number(),
+            fed,
+        }
+    }
+
+    fn at(&self, number: u64) -> Cursor {
+        Cursor::new(self.incarnation, number)
+    }
+
+    /// The place behind all items.
+    pub(super) fn end(&self) -> Cursor {
+        self.at(self.last)
+    }
+
+    /// Before all that is retained. What is not was lost before the reader came, and is no gap.
+    pub(super) fn beginning(&self) -> Position {
+        Position {
+            told: self.lost(),
+            ..Position::new(self.at(0))
+        }
+    }
+
+    /// Up to here something may be missing.
+    #[inline]
+    fn lost(&self) -> u64 {
+        // A fold, since one lane is the usual case.
+        let lost = |lost: u64, ring: &Ring<T>| lost.max(ring.lost());
+        self.rings.iter().fold(self.start, lost)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rings.iter().all(Ring::is_empty)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rings.iter().map(Ring::len).sum()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.rings.iter().map(Ring::bytes).sum()
+    }
+
+    /// Where the next item of `lane`, of so many bytes, goes.
+    pub(super) fn place(&self, lane: Lane, size: usize) -> Result<(usize, Cursor), PublishError> {
+        let ring = self.rings.iter().position(|ring| ring.lane == lane);
+        let ring = ring.ok_or(PublishError::NoLane)?;
+        let limit = self.rings[ring].retention.bytes;
+        if size > limit {
+            return Err(PublishError::TooLarge { size, limit });
+        }
+        // 2^64 items take longer than any process lives.
+        Ok((ring, self.at(self.last.wrapping_add(1))))
+    }
+
+    /// Whether an item may be appended at this cursor.
+    pub(super) fn check(&self, cursor: Cursor) -> Result<(), PublishError> {
+        if cursor.incarnation() != self.incarnation {
+            return Err(PublishError::OtherIncarnation);
+        }
+        if cursor.number() <= self.last {
+            return Err(PublishError::NotAfter { last: self.end() });
+        }
+        Ok(())
+    }
+
+    /// Appends to the ring that [`place`](Self::place) has found.
+    pub(super) fn push(&mut self, ring: usize, item: Published<T>) {
+        self.last = item.cursor().number();
+        self.rings[ring].push(self.last, item);
+    }
+
+    /// Takes out a portion of what exceeds the retention. The caller drops it when no lock is
+    /// held (I8), and comes again if it is a full portion.
+    pub(super) fn evict(&mut self, now: Option<Instant>, evicted: &mut Vec<Published<T>>) -> bool {
+        for ring in &mut self.rings {
+            while let Some(item) = ring.evict(now) {
+                evicted.push(item);
+                if evicted.len() == PORTION {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Forgets all items and begins anew behind `start`. Returns what the caller drops when no
+    /// lock is held (I8).
+    pub(super) fn reset(&mut self, start: Cursor) -> impl Sized + use<T> {
+        let forgotten: Vec<_> = self.rings.iter_mut().map(Ring::clear).collect();
+        self.incarnation = start.incarnation();
+        self.start = start.number();
+        self.last = start.number();
+        forgotten
+    }
+
+    /// Whether a reader at `position` has all.
+    #[inline]
+    pub(super) fn read(&self, position: &mut Position) -> Read<'_, T> {
+        let lost = self.lost();
+        if position.incarnation != self.incarnation
+            || lost > position.number
+            || position.number > self.last
+        {
+            if let Some(gap) = self.gap(position, lost) {
+                return Read::Gap(gap);
+            }
+        }
+        match self.next(position.number) {
+            Some((number, item)) => {
+                position.number = *number;
+                Read::Item(item)
+            }
+            None => Read::Nothing,
+        }
+    }
+
+    #[inline]
+    fn next(&self, number: u64) -> Option<&(u64, Published<T>)> {
+        let mut rings = self.rings.iter();
+        let mut next = rings.next()?.after(number);
+        for ring in rings {
+            if let Some(item) = ring.after(number) {
+                if next.is_none_or(|next| item.0 < next.0) {
+                    next = Some(item);
+                }
+            }
+        }
+        next
+    }
+
+    #[cold]
+    fn gap(&self, position: &mut Position, lost: u64) -> Option<Gap> {
+        let known = position.number.max(position.told);
+        let from = Cursor::new(position.incarnation, known);
+        if position.incarnation != self.incarnation {
+            *position = Position::new(self.at(0));
+        } else if position.number > self.last {
+            // It may have read from another log with these numbers, which was fed earlier.
+            if self.fed {
+                return None;
+            }
+            // No cursor of this log is ahead of it.
+            *position = Position::new(self.end());
+            let to = self.end();
+            return Some(Gap {
+                from,
+                to,
+                resume: to,
+            });
+        } else if lost <= known {
+            return None;
+        }
+        let to = self.at(lost);
+        position.told = lost;
+        let precedes = |(number, _): &(u64, Published<T>)| *number <= lost;
+        if self.next(position.number).is_some_and(precedes) {
+            return Some(Gap {
+                from,
+                to,
+                resume: from,
+            });
+        }
+        position.number = lost;
+        Some(Gap {
+            from,
+            to,
+            resume: to,
+        })
+    }
+}

@@ -1,0 +1,33 @@
+//! A log that many connections read: backlog and live items without a gap.
+//!
+//! A [`Topic`] keeps what was published for a while, and a [`Subscription`] is a place in it.
+//! A client that comes back with the id of its last event goes on where it was, or is told
+//! what it has missed.
+
+mod cursor;
+mod gap;
+mod replay;
+mod retention;
+mod published;
+mod error;
+mod ring;
+mod log;
+mod waiting;
+mod clock;
+mod backfill;
+mod shared;
+mod subscription;
+mod builder;
+#[expect(clippy::module_inception, reason = "a topic is the idea of its file")]
+mod topic;
+
+pub use backfill::{BackfillError, BackfillStream};
+pub use builder::TopicBuilder;
+pub use cursor::{Cursor, ParseCursorError};
+pub use error::{BuildTopicError, PublishError, SubscribeError};
+pub use gap::Gap;
+pub use published::Published;
+pub use replay::Replay;
+pub use retention::{Lane, Retention};
+pub use subscription::Subscription;
+pub use topic::Topic;

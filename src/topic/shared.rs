@@ -1,0 +1,301 @@
+//! What a topic and its subscriptions share: the log, those who wait, and one lock for both.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::backfill::Backfill;
+use super::clock::Clock;
+use super::cursor::Cursor;
+use super::error::PublishError;
+use super::log::{Log, Position};
+use super::published::{Entry, Published};
+use super::replay::Replay;
+use super::retention::Lane;
+use super::waiting::{TakeOut, Waiting};
+use crate::runtime::Runtime;
+use crate::state::CloseReason;
+use crate::sync::baton::Baton;
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+
+pub(super) struct Shared<T> {
+    /// It goes on with all that a subscriber has to look at: an item, a reset, the close.
+    ///
+    /// It is written under the lock. A subscriber reads it without: if it still is what it has
+    /// seen, it still waits, and whatever comes wakes it.
+    version: AtomicU64,
+    pub(super) state: Mutex<State<T>>,
+    clock: Clock,
+    hand_over: Option<HandOver<T>>,
+    pub(super) backfill: Option<Backfill<T>>,
+    /// Told of each subscription that ends.
+    pub(super) membership: Option<Box<dyn Membership>>,
+}
+
+pub(super) struct State<T> {
+    pub(super) log: Log<T>,
+    pub(super) waiting: Waiting,
+    /// Held by the thread that wakes.
+    waker: Baton,
+    pub(super) closed: Option<CloseReason>,
+    pub(super) subscribers: usize,
+    /// The latest time that was told, if it is told by hand.
+    told: Option<Instant>,
+}
+
+/// The group of topics that a topic belongs to.
+pub(super) trait Membership: Send + Sync {
+    /// A subscription has ended. No lock is held.
+    fn unsubscribed(&self);
+}
+
+/// Where the wakes go that the publisher does not make itself.
+pub(super) struct HandOver<T> {
+    /// The most wakes that a call which publishes makes.
+    pub(super) inline: usize,
+    pub(super) runtime: Arc<dyn Runtime>,
+    /// A function, so that only the builder needs the bounds on `T`.
+    pub(super) spawn: fn(&dyn Runtime, Waking<T>),
+}
+
+impl<T> Clone for HandOver<T> {
+    fn clone(&self) -> Self {
+        Self {
+            inline: self.inline,
+            runtime: Arc::clone(&self.runtime),
+            spawn: self.spawn,
+        }
+    }
+}
+
+impl<T> Shared<T> {
+    pub(super) fn new(
+        log: Log<T>,
+        clock: Clock,
+        hand_over: Option<HandOver<T>>,
+        backfill: Option<Backfill<T>>,
+        membership: Option<Box<dyn Membership>>,
+    ) -> Arc<Self> {
+        let state = State {
+            log,
+            waiting: Waiting::default(),
+            waker: Baton::default(),
+            closed: None,
+            subscribers: 0,
+            told: clock.told(),
+        };
+        Arc::new(Self {
+            version: AtomicU64::new(0),
+            state: Mutex::new(state),
+            clock,
+            hand_over,
+            backfill,
+            membership,
+        })
+    }
+
+    /// The version, read with or without the lock.
+    #[inline]
+    pub(super) fn version(&self) -> u64 {
+        // ORDERING: `Acquire` pairs with the `Release` in `advance`. A subscriber that sees the
+        // version unchanged waits, and does not use anything that the writer wrote.
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Makes all who wait due. The lock is held. Returns whether the caller is to wake them,
+    /// since no other thread does.
+    #[must_use]
+    fn advance(&self, state: &mut State<T>) -> bool {
+        // All writers hold the lock, so this is no lost update.
+        self.version.store(self.version() + 1, Ordering::Release);
+        state.waker.take(|| ())
+    }
+
+    /// Publishes what `make` makes of its cursor. `make` runs under the lock: it must not be
+    /// user code (I8).
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        lane: Lane,
+        at: Option<Cursor>,
+        size: usize,
+        make: impl FnOnce(Cursor) -> T,
+    ) -> Result<Cursor, PublishError> {
+        let now = self.clock.now();
+        let mut evicted = Vec::new();
+        // On an error the item, which `make` owns, is dropped after the lock is released.
+        let make = make;
+        let (cursor, wakes, more) = {
+            let mut state = lock(&self.state);
+            let state = &mut *state;
+            if let Some(reason) = state.closed {
+                return Err(PublishError::Closed(reason));
+            }
+            let (ring, next) = state.log.place(lane, size)?;
+            if let Some(cursor) = at {
+                state.log.check(cursor)?;
+            }
+            let cursor = at.unwrap_or(next);
+            let now = now.or(state.told);
+            let item = Published::new(Entry {
+                cursor,
+                at: now,
+                size,
+                item: make(cursor),
+            });
+            state.log.push(ring, item);
+            let more = state.log.evict(now, &mut evicted);
+            (cursor, self.advance(state), more)
+        };
+        drop(evicted);
+        if more {
+            self.evict(now);
+        }
+        if wakes {
+            self.wake();
+        }
+        Ok(cursor)
+    }
+
+    /// Drops what exceeds the retention.
+    fn evict(&self, now: Option<Instant>) {
+        loop {
+            let mut evicted = Vec::new();
+            let more = {
+                let mut state = lock(&self.state);
+                let now = now.or(state.told);
+                state.log.evict(now, &mut evicted)
+            };
+            drop(evicted);
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Drops what is too old. `now` counts if time is told by hand.
+    pub(super) fn expire(&self, now: Instant) {
+        if matches!(self.clock, Clock::ByHand(_)) {
+            let mut state = lock(&self.state);
+            state.told = state.told.max(Some(now));
+        }
+        self.evict(Some(now));
+    }
+
+    /// Counts a subscriber, and says where it starts.
+    pub(super) fn subscribe(&self, replay: Replay) -> Position {
+        // What is too old is not replayed.
+        match self.clock {
+            Clock::Off => {}
+            Clock::Runtime(_) | Clock::ByHand(_) => self.evict(self.clock.now()),
+        }
+        let mut state = lock(&self.state);
+        state.subscribers += 1;
+        match replay {
+            Replay::Now => Position::new(state.log.end()),
+            Replay::All => state.log.beginning(),
+            Replay::After(cursor) => Position::new(cursor),
+        }
+    }
+
+    pub(super) fn reset(self: &Arc<Self>, start: Cursor) {
+        let (forgotten, wakes) = {
+            let mut state = lock(&self.state);
+            let forgotten = state.log.reset(start);
+            (forgotten, self.advance(&mut state))
+        };
+        drop(forgotten);
+        if wakes {
+            self.wake();
+        }
+    }
+
+    /// Returns whether this call closed it.
+    pub(super) fn close(self: &Arc<Self>, reason: CloseReason) -> bool {
+        let wakes = {
+            let mut state = lock(&self.state);
+            if state.closed.is_some() {
+                return false;
+            }
+            state.closed = Some(reason);
+            self.advance(&mut state)
+        };
+        if wakes {
+            self.wake();
+        }
+        true
+    }
+
+    /// Wakes all who are due. This thread holds the baton.
+    fn wake(self: &Arc<Self>) {
+        let mut waking = Waking {
+            shared: Arc::clone(self),
+            next: 0,
+            version: self.version(),
+            is_over: false,
+        };
+        match &self.hand_over {
+            None => waking.wake_all(),
+            Some(hand_over) => {
+                if waking.wake_some(hand_over.inline) {
+                    (hand_over.spawn)(&*hand_over.runtime, waking);
+                }
+            }
+        }
+    }
+}
+
+/// A walk along those who wait, which wakes those who are due. Whoever has it holds the baton.
+pub(super) struct Waking<T> {
+    shared: Arc<Shared<T>>,
+    next: usize,
+    /// The version at which the walk began.
+    version: u64,
+    is_over: bool,
+}
+
+impl<T> Waking<T> {
+    fn wake_all(&mut self) {
+        let _: bool = self.wake_some(usize::MAX);
+    }
+
+    /// Wakes about `limit`, and returns whether some may be left.
+    pub(super) fn wake_some(&mut self, limit: usize) -> bool {
+        let mut woken = 0;
+        let mut out = None;
+        while !self.is_over {
+            let mut state = lock(&self.shared.state);
+            let replaced = out.take().map(|out| state.waiting.put_back(out));
+            if woken >= limit {
+                drop(state);
+                drop(replaced);
+                return true;
+            }
+            let version = self.shared.version();
+            match state.waiting.take_out(&mut self.next, version) {
+                TakeOut::Chunk(chunk) => out = Some(chunk),
+                TakeOut::GoOn => {}
+                // What came while this walk was under way is due as well.
+                TakeOut::End if version != self.version => {
+                    self.version = version;
+                    self.next = 0;
+                }
+                TakeOut::End => {
+                    state.waker.put_back();
+                    self.is_over = true;
+                }
+            }
+            drop(state);
+            drop(replaced);
+            if let Some(out) = &mut out {
+                woken += out.wake();
+            }
+        }
+        false
+    }
+}
+
+impl<T> Drop for Waking<T> {
+    /// The runtime has dropped its task: those who are due are woken here.
+    fn drop(&mut self) {
+        self.wake_all();
+    }
+}

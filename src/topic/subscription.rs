@@ -1,0 +1,381 @@
+//! A reader of a topic: its place in the log, as a stream.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, RawWakerVTable, Waker};
+
+use futures_core::Stream;
+use futures_core::stream::FusedStream;
+
+use super::backfill::{Filled, Filling};
+use super::cursor::Cursor;
+use super::gap::Gap;
+use super::log::{Log, Position, Read};
+use super::published::{Entry, Published};
+use super::shared::Shared;
+use super::waiting::SlotKey;
+use crate::lifecycle::Handle;
+use crate::state::{CloseReason, Closed};
+use crate::sync::lock;
+
+/// How many items a reader that is behind takes under one lock.
+const BATCH: usize = 16;
+
+/// The items of a [`Topic`](super::Topic), from where the subscription started.
+///
+/// It yields every retained item after its start once, in order, or an `Err` with a [`Gap`]
+/// that says what is missing; after a gap it goes on. It ends when the topic has been
+/// [closed](super::Topic::close) or dropped, after all that was published before.
+///
+/// It is a place in the one log of the topic: no queue and no copy of its own. A reader that is
+/// behind takes up to sixteen items at once, and holds on to them.
+///
+/// # Cancel safety
+///
+/// `next()` on it is cancel safe: an item is taken only when it is yielded.
+///
+/// # Examples
+///
+/// ```
+/// # use futures::{StreamExt, executor::block_on};
+/// use hangup::topic::{Replay, Retention, Topic};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let topic = Topic::new(Retention::items(2));
+/// let mut events = topic.subscribe(Replay::Now);
+/// for number in 1..=3 {
+///     topic.publish(number)?;
+/// }
+/// // The log keeps two: the reader is told that it missed one.
+/// let gap = block_on(events.next()).unwrap().unwrap_err();
+/// assert_eq!(gap.to.number(), 1);
+/// let second = block_on(events.next()).unwrap()?;
+/// assert_eq!(*second, 2);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "streams do nothing unless polled"]
+pub struct Subscription<T> {
+    shared: Arc<Shared<T>>,
+    position: Position,
+    /// The version since which the slot waits, or [`NOT_WAITING`].
+    waits_since: u64,
+    slot: Option<SlotKey>,
+    waker: WakerId,
+    ahead: Option<Box<Ahead<T>>>,
+    connection: Option<Handle>,
+    closes_on_gap: bool,
+    is_over: bool,
+}
+
+/// No version is as high.
+const NOT_WAITING: u64 = u64::MAX;
+
+type Polled<T> = Poll<Option<Result<Published<T>, Gap>>>;
+
+/// What was taken and is not yielded yet.
+enum Ahead<T> {
+    Batch {
+        items: [Option<Published<T>>; BATCH - 1],
+        next: usize,
+    },
+    Filling(Filling<T>),
+}
+
+/// Which waker is in the slot. As long as it is there, no other waker has its address.
+#[derive(Clone, Copy)]
+struct WakerId {
+    data: usize,
+    vtable: Option<&'static RawWakerVTable>,
+}
+
+impl WakerId {
+    const NONE: Self = Self {
+        data: 0,
+        vtable: None,
+    };
+
+    fn of(waker: &Waker) -> Self {
+        Self {
+            data: waker.data().addr(),
+            vtable: Some(waker.vtable()),
+        }
+    }
+
+    #[inline]
+    fn is(self, waker: &Waker) -> bool {
+        let is_same = |vtable: &'static RawWakerVTable| std::ptr::eq(vtable, waker.vtable());
+        self.data == waker.data().addr() && self.vtable.is_some_and(is_same)
+    }
+}
+
+impl<T> Subscription<T> {
+    pub(super) fn new(shared: Arc<Shared<T>>, position: Position) -> Self {
+        Self {
+            shared,
+            position,
+            waits_since: NOT_WAITING,
+            slot: None,
+            waker: WakerId::NONE,
+            ahead: None,
+            connection: None,
+            closes_on_gap: false,
+            is_over: false,
+        }
+    }
+
+    /// Skips what was published up to `cursor`, and calls none of it missing: for a reader who
+    /// must not be told what is older than its session, however old the last event is that it
+    /// claims to have seen.
+    ///
+    /// It has no effect if `cursor` is of an earlier incarnation.
+    pub fn since(mut self, cursor: Cursor) -> Self {
+        let end = lock(&self.shared.state).log.end();
+        if cursor.incarnation() != end.incarnation() {
+            return self;
+        }
+        if self.position.incarnation != cursor.incarnation() {
+            self.position = Position::new(cursor);
+        }
+        self.position.number = self.position.number.max(cursor.number());
+        self
+    }
+
+    /// When the topic is [closed](super::Topic::close), closes this connection for the same
+    /// reason, after it has yielded all that was published before: then the stream's farewell
+    /// follows.
+    ///
+    /// Without it, the end of the topic is the end of a stream, and the connection closes
+    /// `Completed`.
+    pub fn for_connection(mut self, connection: Handle) -> Self {
+        self.connection = Some(connection);
+        self
+    }
+
+    /// Ends at a gap instead of yielding it, and closes the
+    /// [connection](Self::for_connection), if it was given one,
+    /// [`Overflow`](CloseReason::Overflow): the client may come back, and is told of the gap
+    /// then.
+    pub fn close_on_gap(mut self) -> Self {
+        self.closes_on_gap = true;
+        self
+    }
+
+    /// The place of the last item that was taken from the log.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor::new(self.position.incarnation, self.position.number)
+    }
+
+    fn end(&mut self, reason: CloseReason) -> Polled<T> {
+        self.is_over = true;
+        self.unsubscribe();
+        if let Some(connection) = self.connection.take() {
+            // To end is to complete. `Err` if it had closed already.
+            if reason != CloseReason::Completed {
+                let _: Result<(), Closed> = connection.close(reason);
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn tell(&mut self, gap: Gap) -> Polled<T> {
+        match self.closes_on_gap {
+            true => self.end(CloseReason::Overflow),
+            false => Poll::Ready(Some(Err(gap))),
+        }
+    }
+
+    /// Yields what was taken before. `None` if that was all.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Option<Polled<T>> {
+        match &mut **self.ahead.as_mut()? {
+            Ahead::Batch { items, next } => {
+                let item = items.get_mut(*next).and_then(Option::take);
+                *next += 1;
+                if let Some(item) = item {
+                    return Some(Poll::Ready(Some(Ok(item))));
+                }
+                self.ahead = None;
+                None
+            }
+            Ahead::Filling(filling) => {
+                let filled = match filling.poll(cx) {
+                    Poll::Pending => return Some(Poll::Pending),
+                    Poll::Ready(filled) => filled,
+                };
+                let to = filling.to();
+                match filled {
+                    Filled::Item(cursor, item) => {
+                        self.skip_to(cursor);
+                        Some(Poll::Ready(Some(Ok(Published::new(Entry {
+                            cursor,
+                            at: None,
+                            size: 0,
+                            item,
+                        })))))
+                    }
+                    Filled::Whole => {
+                        self.ahead = None;
+                        self.skip_to(to);
+                        None
+                    }
+                    Filled::Rest(gap) => {
+                        self.ahead = None;
+                        Some(self.tell(gap))
+                    }
+                }
+            }
+        }
+    }
+
+    /// What comes from the backfill does not come from the log again.
+    fn skip_to(&mut self, cursor: Cursor) {
+        if self.position.incarnation == cursor.incarnation() {
+            self.position.number = self.position.number.max(cursor.number());
+        }
+    }
+
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Polled<T> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        self.waits_since = NOT_WAITING;
+        let mut cloned = None;
+        loop {
+            if let Some(polled) = self.poll_ahead(cx) {
+                return polled;
+            }
+            match self.look(cx, &mut cloned) {
+                Look::Item(item) => return Poll::Ready(Some(Ok(item))),
+                Look::Closed(reason) => return self.end(reason),
+                Look::Waits(_) => return Poll::Pending,
+                Look::NeedsWaker => cloned = Some(cx.waker().clone()),
+                Look::Gap(gap) => match self.shared.backfill.as_ref() {
+                    None => return self.tell(gap),
+                    Some(backfill) => {
+                        let filling = Filling::new(backfill(gap), gap);
+                        self.ahead = Some(Box::new(Ahead::Filling(filling)));
+                    }
+                },
+            }
+        }
+    }
+
+    /// Reads on, or waits.
+    fn look(&mut self, cx: &Context<'_>, cloned: &mut Option<Waker>) -> Look<T> {
+        let has_waker = self.waker.is(cx.waker());
+        let mut state = lock(&self.shared.state);
+        let state = &mut *state;
+        match state.log.read(&mut self.position) {
+            Read::Item(item) => {
+                let item = item.clone();
+                if self.position.number < state.log.end().number() {
+                    self.ahead = batch(&state.log, &mut self.position);
+                } else if let (Some(slot), true) = (self.slot, has_waker) {
+                    // It has all, so it waits from now on: the next poll needs no lock.
+                    self.waits_since = self.shared.version();
+                    state.waiting.wait(slot, self.waits_since);
+                }
+                return Look::Item(item);
+            }
+            Read::Gap(gap) => return Look::Gap(gap),
+            Read::Nothing => {}
+        }
+        if let Some(reason) = state.closed {
+            return Look::Closed(reason);
+        }
+        let mut replaced = None;
+        let slot = match (self.slot, cloned.take()) {
+            (Some(slot), _) if has_waker => slot,
+            (slot, Some(waker)) => {
+                self.waker = WakerId::of(&waker);
+                match slot {
+                    None => state.waiting.insert(waker),
+                    Some(slot) => {
+                        replaced = state.waiting.replace(slot, waker);
+                        slot
+                    }
+                }
+            }
+            (_, None) => return Look::NeedsWaker,
+        };
+        self.slot = Some(slot);
+        self.waits_since = self.shared.version();
+        state.waiting.wait(slot, self.waits_since);
+        Look::Waits(replaced)
+    }
+
+    fn unsubscribe(&mut self) {
+        let wakers = {
+            let mut state = lock(&self.shared.state);
+            state.subscribers -= 1;
+            self.slot.take().map(|slot| state.waiting.remove(slot))
+        };
+        drop(wakers);
+        if let Some(membership) = &self.shared.membership {
+            membership.unsubscribed();
+        }
+    }
+}
+
+/// What a look into the log found.
+enum Look<T> {
+    Item(Published<T>),
+    Gap(Gap),
+    /// The topic is closed, and there is nothing left to read.
+    Closed(CloseReason),
+    /// The waker of another poll was replaced: it is dropped when no lock is held (I8).
+    Waits(#[expect(dead_code, reason = "to be dropped")] Option<Waker>),
+    /// A clone of the waker is missing: to clone it is user code (I8).
+    NeedsWaker,
+}
+
+/// Takes what comes next, without a lock of its own.
+fn batch<T>(log: &Log<T>, position: &mut Position) -> Option<Box<Ahead<T>>> {
+    let mut items = [const { None }; BATCH - 1];
+    for item in &mut items {
+        match log.read(position) {
+            Read::Item(next) => *item = Some(next.clone()),
+            Read::Nothing => break,
+            Read::Gap(_) => unreachable!("a gap is told before what comes after it"),
+        }
+    }
+    Some(Box::new(Ahead::Batch { items, next: 0 }))
+}
+
+impl<T> Stream for Subscription<T> {
+    type Item = Result<Published<T>, Gap>;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.waits_since == this.shared.version() && this.waker.is(cx.waker()) {
+            return Poll::Pending;
+        }
+        this.poll_on(cx)
+    }
+}
+
+impl<T> FusedStream for Subscription<T> {
+    fn is_terminated(&self) -> bool {
+        self.is_over
+    }
+}
+
+impl<T> Drop for Subscription<T> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.unsubscribe();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Subscription<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("cursor", &self.cursor())
+            .field("is_over", &self.is_over)
+            .finish_non_exhaustive()
+    }
+}
