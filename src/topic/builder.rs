@@ -170,6 +170,10 @@ impl<T> TopicBuilder<T> {
 }
 
 impl<T> Plan<T> {
+    pub(super) fn limits_ages(&self) -> bool {
+        !matches!(self.clock, Clock::Off)
+    }
+
     /// The place behind which the topics begin.
     pub(super) fn start(&self) -> Cursor {
         self.start
@@ -193,6 +197,12 @@ impl<T> Plan<T> {
     /// Calls user code: no lock may be held (I8).
     pub(super) fn size(&self, item: &T) -> usize {
         self.size.as_ref().map_or(0, |size| size(item))
+    }
+
+    /// The size that counts for an item of so many bytes.
+    #[cfg(feature = "http-body")]
+    pub(super) fn size_of(&self, bytes: usize) -> usize {
+        if self.size.is_some() { bytes } else { 0 }
     }
 }
 

@@ -180,13 +180,16 @@ impl<T> Shared<T> {
         self.evict(Some(now));
     }
 
-    /// Counts a subscriber, and says where it starts.
-    pub(super) fn subscribe(&self, replay: Replay) -> Position {
-        // What is too old is not replayed.
+    /// Drops what is too old by the topic's own clock.
+    pub(super) fn expire_as_told(&self) {
         match self.clock {
             Clock::Off => {}
             Clock::Runtime(_) | Clock::ByHand(_) => self.evict(self.clock.now()),
         }
+    }
+
+    /// Counts a subscriber, and says where it starts.
+    pub(super) fn subscribe(&self, replay: Replay) -> Position {
         let mut state = lock(&self.state);
         state.subscribers += 1;
         match replay {
@@ -210,18 +213,34 @@ impl<T> Shared<T> {
 
     /// Returns whether this call closed it.
     pub(super) fn close(self: &Arc<Self>, reason: CloseReason) -> bool {
-        let wakes = {
-            let mut state = lock(&self.state);
-            if state.closed.is_some() {
-                return false;
-            }
-            state.closed = Some(reason);
-            self.advance(&mut state)
-        };
-        if wakes {
-            self.wake();
+        let begun = self.begin_close(reason);
+        begun.map(Closing::wake).is_some()
+    }
+
+    /// Closes, and leaves the wakes to the caller, who may hold a lock now. `None` if it has
+    /// closed already.
+    pub(super) fn begin_close(self: &Arc<Self>, reason: CloseReason) -> Option<Closing<T>> {
+        let mut state = lock(&self.state);
+        if state.closed.is_some() {
+            return None;
         }
-        true
+        state.closed = Some(reason);
+        Some(Closing {
+            wakes: self.advance(&mut state),
+            end: state.log.end(),
+            shared: Arc::clone(self),
+        })
+    }
+
+    /// Closes it if nothing is lost by that: no subscription, and nothing retained. Returns
+    /// where its log ended.
+    pub(super) fn retire(&self) -> Option<Cursor> {
+        let mut state = lock(&self.state);
+        if state.subscribers > 0 || !state.log.is_empty() {
+            return None;
+        }
+        state.closed.get_or_insert(CloseReason::Completed);
+        Some(state.log.end())
     }
 
     /// Wakes all who are due. This thread holds the baton.
@@ -243,7 +262,23 @@ impl<T> Shared<T> {
     }
 }
 
-/// A walk along those who wait, which wakes those who are due. Whoever has it holds the baton.
+/// A topic that has closed, and whose subscribers are to be woken when no lock is held (I8).
+#[must_use]
+pub(super) struct Closing<T> {
+    wakes: bool,
+    pub(super) end: Cursor,
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Closing<T> {
+    pub(super) fn wake(self) {
+        if self.wakes {
+            self.shared.wake();
+        }
+    }
+}
+
+/// A walk along those who wait, which wakes those who are due. Its owner holds the baton.
 pub(super) struct Waking<T> {
     shared: Arc<Shared<T>>,
     next: usize,

@@ -13,6 +13,7 @@ use super::cursor::Cursor;
 use super::gap::Gap;
 use super::log::{Log, Position, Read};
 use super::published::{Entry, Published};
+use super::replay::Replay;
 use super::shared::Shared;
 use super::waiting::SlotKey;
 use crate::lifecycle::Handle;
@@ -111,7 +112,8 @@ impl WakerId {
 }
 
 impl<T> Subscription<T> {
-    pub(super) fn new(shared: Arc<Shared<T>>, position: Position) -> Self {
+    pub(super) fn new(shared: Arc<Shared<T>>, replay: Replay) -> Self {
+        let position = shared.subscribe(replay);
         Self {
             shared,
             position,

@@ -91,6 +91,18 @@ impl<T> Topic<T> {
         shared.publish(lane, None, size, |_| item)
     }
 
+    /// Publishes what `make`, which runs under the lock, makes of its cursor (I8).
+    #[cfg(feature = "http-body")]
+    pub(super) fn publish_with(
+        &self,
+        lane: Lane,
+        size: usize,
+        make: impl FnOnce(Cursor) -> T,
+    ) -> Result<Cursor, PublishError> {
+        let Publisher { shared, plan } = &*self.publisher;
+        shared.publish(lane, None, plan.size_of(size), make)
+    }
+
     /// Appends an item that has its cursor already, from an engine or another node.
     ///
     /// Cursors ascend; they need not be contiguous.
@@ -115,7 +127,9 @@ impl<T> Topic<T> {
     /// Subscribes from a place in the log on.
     pub fn subscribe(&self, replay: Replay) -> Subscription<T> {
         let shared = &self.publisher.shared;
-        Subscription::new(Arc::clone(shared), shared.subscribe(replay))
+        // What is too old is not replayed.
+        shared.expire_as_told();
+        Subscription::new(Arc::clone(shared), replay)
     }
 
     /// Closes the topic: nothing is published any more, and each subscription ends after what
