@@ -12,15 +12,35 @@ use super::ring::Ring;
 /// The most items that are evicted under one lock (I10).
 const PORTION: usize = 256;
 
+/// Items that were taken out, to be dropped when no lock is held (I8). Mostly it is one, which
+/// takes no allocation.
+pub(super) struct Evicted<T> {
+    first: Option<Published<T>>,
+    rest: Vec<Published<T>>,
+}
+
+impl<T> Default for Evicted<T> {
+    fn default() -> Self {
+        Self {
+            first: None,
+            rest: Vec::new(),
+        }
+    }
+}
+
 /// The lanes of a topic, merged by the numbers of their items.
 pub(super) struct Log<T> {
     /// The first one is the default lane.
     rings: Vec<Ring<T>>,
     incarnation: u64,
-    /// The number that the log begins behind: whatever is not after it was never here.
-    start: u64,
     /// The number of the last item.
     last: u64,
+    /// The number of the one before it, in whatever lane, and the ring of the last one: most
+    /// readers have all but the last item, and find it by these.
+    before_last: u64,
+    last_ring: usize,
+    /// The number of the last item that is lost: the highest of all rings, or the start.
+    lost: u64,
     /// The numbers come from outside. A reader may be ahead of the log then: it has read from
     /// another one that was fed earlier.
     fed: bool,
@@ -69,8 +89,10 @@ impl<T> Log<T> {
         Self {
             rings,
             incarnation: start.incarnation(),
-            start: start.number(),
             last: start.number(),
+            before_last: start.number(),
+            last_ring: 0,
+            lost: start.number(),
             fed,
         }
     }
@@ -87,17 +109,9 @@ impl<T> Log<T> {
     /// Before all that is retained. What is not was lost before the reader came, and is no gap.
     pub(super) fn beginning(&self) -> Position {
         Position {
-            told: self.lost(),
+            told: self.lost,
             ..Position::new(self.at(0))
         }
-    }
-
-    /// Up to here something may be missing.
-    #[inline]
-    fn lost(&self) -> u64 {
-        // A fold, since one lane is the usual case.
-        let lost = |lost: u64, ring: &Ring<T>| lost.max(ring.lost());
-        self.rings.iter().fold(self.start, lost)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -137,17 +151,23 @@ impl<T> Log<T> {
 
     /// Appends to the ring that [`place`](Self::place) has found.
     pub(super) fn push(&mut self, ring: usize, item: Published<T>) {
+        self.before_last = self.last;
         self.last = item.cursor().number();
+        self.last_ring = ring;
         self.rings[ring].push(self.last, item);
     }
 
     /// Takes out a portion of what exceeds the retention. The caller drops it when no lock is
     /// held (I8), and comes again if it is a full portion.
-    pub(super) fn evict(&mut self, now: Option<Instant>, evicted: &mut Vec<Published<T>>) -> bool {
+    pub(super) fn evict(&mut self, now: Option<Instant>, evicted: &mut Evicted<T>) -> bool {
         for ring in &mut self.rings {
             while let Some(item) = ring.evict(now) {
-                evicted.push(item);
-                if evicted.len() == PORTION {
+                self.lost = self.lost.max(ring.lost());
+                match &evicted.first {
+                    None => evicted.first = Some(item),
+                    Some(_) => evicted.rest.push(item),
+                }
+                if evicted.rest.len() == PORTION {
                     return true;
                 }
             }
@@ -160,22 +180,35 @@ impl<T> Log<T> {
     pub(super) fn reset(&mut self, start: Cursor) -> impl Sized + use<T> {
         let forgotten: Vec<_> = self.rings.iter_mut().map(Ring::clear).collect();
         self.incarnation = start.incarnation();
-        self.start = start.number();
         self.last = start.number();
+        self.before_last = start.number();
+        self.lost = start.number();
         forgotten
     }
 
-    /// Whether a reader at `position` has all.
+    /// What a reader at `position` reads next, which moves the position.
     #[inline]
     pub(super) fn read(&self, position: &mut Position) -> Read<'_, T> {
-        let lost = self.lost();
-        if position.incarnation != self.incarnation
-            || lost > position.number
-            || position.number > self.last
-        {
-            if let Some(gap) = self.gap(position, lost) {
-                return Read::Gap(gap);
+        let number = position.number;
+        let is_within = position.incarnation == self.incarnation && number >= self.lost;
+        if is_within && number >= self.before_last && number < self.last {
+            if let Some((last, item)) = self.rings[self.last_ring].back() {
+                // A newer item than it may have been evicted, by its age.
+                if *last == self.last {
+                    position.number = self.last;
+                    return Read::Item(item);
+                }
             }
+        }
+        if is_within && number == self.last {
+            return Read::Nothing;
+        }
+        self.read_on(position)
+    }
+
+    fn read_on(&self, position: &mut Position) -> Read<'_, T> {
+        if let Some(gap) = self.gap(position) {
+            return Read::Gap(gap);
         }
         match self.next(position.number) {
             Some((number, item)) => {
@@ -200,8 +233,8 @@ impl<T> Log<T> {
         next
     }
 
-    #[cold]
-    fn gap(&self, position: &mut Position, lost: u64) -> Option<Gap> {
+    fn gap(&self, position: &mut Position) -> Option<Gap> {
+        let lost = self.lost;
         let known = position.number.max(position.told);
         let from = Cursor::new(position.incarnation, known);
         if position.incarnation != self.incarnation {

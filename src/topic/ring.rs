@@ -49,24 +49,24 @@ impl<T> Ring<T> {
     /// The first item whose number is higher than `number`.
     #[inline]
     pub(super) fn after(&self, number: u64) -> Option<&(u64, Published<T>)> {
-        let (last, item) = self.items.back().map(|back| (back.0, back))?;
+        let last = self.items.back()?.0;
         if last <= number {
             return None;
         }
-        // Most subscribers have all but the last item.
-        let len = self.items.len();
-        if len == 1 || self.items[len - 2].0 <= number {
-            return Some(item);
-        }
         // Without gaps between the numbers, it is as far from the end as its number is.
         let guess = usize::try_from(last - number).ok();
-        if let Some(index) = guess.and_then(|back| len.checked_sub(back)) {
+        if let Some(index) = guess.and_then(|back| self.items.len().checked_sub(back)) {
             if self.items[index].0 == number + 1 {
                 return self.items.get(index);
             }
         }
         let index = self.items.partition_point(|item| item.0 <= number);
         self.items.get(index)
+    }
+
+    #[inline]
+    pub(super) fn back(&self) -> Option<&(u64, Published<T>)> {
+        self.items.back()
     }
 
     pub(super) fn push(&mut self, number: u64, item: Published<T>) {

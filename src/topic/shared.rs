@@ -7,11 +7,12 @@ use super::backfill::Backfill;
 use super::clock::Clock;
 use super::cursor::Cursor;
 use super::error::PublishError;
-use super::log::{Log, Position};
+use super::log::{Evicted, Log, Position};
 use super::published::{Entry, Published};
 use super::replay::Replay;
 use super::retention::Lane;
-use super::waiting::{TakeOut, Waiting};
+use super::waiting::{Out, TakeOut, Waiting};
+use crate::panic::catch_panic;
 use crate::runtime::Runtime;
 use crate::state::CloseReason;
 use crate::sync::baton::Baton;
@@ -101,13 +102,18 @@ impl<T> Shared<T> {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Makes all who wait due. The lock is held. Returns whether the caller is to wake them,
-    /// since no other thread does.
+    /// Makes all who wait due. The lock is held. Returns the walk that wakes them, unless
+    /// another thread is on one: then that one wakes them.
     #[must_use]
-    fn advance(&self, state: &mut State<T>) -> bool {
+    fn advance(&self, state: &mut State<T>) -> Option<Walk> {
         // All writers hold the lock, so this is no lost update.
-        self.version.store(self.version() + 1, Ordering::Release);
-        state.waker.take(|| ())
+        let version = self.version() + 1;
+        self.version.store(version, Ordering::Release);
+        state.waker.take(|| ()).then(|| {
+            let mut walk = Walk::new(version);
+            walk.step(state, version);
+            walk
+        })
     }
 
     /// Publishes what `make` makes of its cursor. `make` runs under the lock: it must not be
@@ -120,10 +126,10 @@ impl<T> Shared<T> {
         make: impl FnOnce(Cursor) -> T,
     ) -> Result<Cursor, PublishError> {
         let now = self.clock.now();
-        let mut evicted = Vec::new();
+        let mut evicted = Evicted::default();
         // On an error the item, which `make` owns, is dropped after the lock is released.
         let make = make;
-        let (cursor, wakes, more) = {
+        let (cursor, walk, more) = {
             let mut state = lock(&self.state);
             let state = &mut *state;
             if let Some(reason) = state.closed {
@@ -145,12 +151,12 @@ impl<T> Shared<T> {
             let more = state.log.evict(now, &mut evicted);
             (cursor, self.advance(state), more)
         };
+        if let Some(walk) = walk {
+            self.wake(walk);
+        }
         drop(evicted);
         if more {
             self.evict(now);
-        }
-        if wakes {
-            self.wake();
         }
         Ok(cursor)
     }
@@ -158,7 +164,7 @@ impl<T> Shared<T> {
     /// Drops what exceeds the retention.
     fn evict(&self, now: Option<Instant>) {
         loop {
-            let mut evicted = Vec::new();
+            let mut evicted = Evicted::default();
             let more = {
                 let mut state = lock(&self.state);
                 let now = now.or(state.told);
@@ -200,15 +206,15 @@ impl<T> Shared<T> {
     }
 
     pub(super) fn reset(self: &Arc<Self>, start: Cursor) {
-        let (forgotten, wakes) = {
+        let (forgotten, walk) = {
             let mut state = lock(&self.state);
             let forgotten = state.log.reset(start);
             (forgotten, self.advance(&mut state))
         };
-        drop(forgotten);
-        if wakes {
-            self.wake();
+        if let Some(walk) = walk {
+            self.wake(walk);
         }
+        drop(forgotten);
     }
 
     /// Returns whether this call closed it.
@@ -226,7 +232,7 @@ impl<T> Shared<T> {
         }
         state.closed = Some(reason);
         Some(Closing {
-            wakes: self.advance(&mut state),
+            walk: self.advance(&mut state),
             end: state.log.end(),
             shared: Arc::clone(self),
         })
@@ -243,71 +249,96 @@ impl<T> Shared<T> {
         Some(state.log.end())
     }
 
-    /// Wakes all who are due. This thread holds the baton.
-    fn wake(self: &Arc<Self>) {
-        let mut waking = Waking {
-            shared: Arc::clone(self),
-            next: 0,
-            version: self.version(),
-            is_over: false,
-        };
+    /// Wakes all who are due, or leaves them to the runtime.
+    fn wake(self: &Arc<Self>, walk: Walk) {
         match &self.hand_over {
-            None => waking.wake_all(),
+            None => {
+                let mut walk = walk;
+                let _: bool = self.walk_on(&mut walk, usize::MAX);
+            }
             Some(hand_over) => {
+                let shared = Arc::clone(self);
+                let mut waking = Waking { shared, walk };
                 if waking.wake_some(hand_over.inline) {
                     (hand_over.spawn)(&*hand_over.runtime, waking);
                 }
             }
         }
     }
+
+    /// Wakes about `limit`, and returns whether some may be left.
+    fn walk_on(&self, walk: &mut Walk, limit: usize) -> bool {
+        let mut woken = 0;
+        while !walk.is_over {
+            let mut out = walk.out.take();
+            if let Some(out) = &mut out {
+                woken += out.wake();
+            }
+            let replaced = {
+                let mut state = lock(&self.state);
+                let replaced = out.map(|out| state.waiting.put_back(out));
+                if woken < limit {
+                    walk.step(&mut state, self.version());
+                }
+                replaced
+            };
+            // A waker's drop is user code (I8), and must not stop this walk.
+            if let Some(replaced) = replaced.filter(|replaced| !replaced.is_empty()) {
+                let _: Result<(), String> = catch_panic(|| drop(replaced));
+            }
+            if woken >= limit {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 /// A topic that has closed, and whose subscribers are to be woken when no lock is held (I8).
 #[must_use]
 pub(super) struct Closing<T> {
-    wakes: bool,
+    walk: Option<Walk>,
     pub(super) end: Cursor,
     shared: Arc<Shared<T>>,
 }
 
 impl<T> Closing<T> {
     pub(super) fn wake(self) {
-        if self.wakes {
-            self.shared.wake();
+        if let Some(walk) = self.walk {
+            self.shared.wake(walk);
         }
     }
 }
 
-/// A walk along those who wait, which wakes those who are due. Its owner holds the baton.
-pub(super) struct Waking<T> {
-    shared: Arc<Shared<T>>,
+/// A walk along those who wait, to wake those who are due. Its thread holds the baton.
+#[must_use]
+struct Walk {
     next: usize,
-    /// The version at which the walk began.
+    /// The version at which it began.
     version: u64,
+    out: Option<Out>,
     is_over: bool,
 }
 
-impl<T> Waking<T> {
-    fn wake_all(&mut self) {
-        let _: bool = self.wake_some(usize::MAX);
+impl Walk {
+    fn new(version: u64) -> Self {
+        Self {
+            next: 0,
+            version,
+            out: None,
+            is_over: false,
+        }
     }
 
-    /// Wakes about `limit`, and returns whether some may be left.
-    pub(super) fn wake_some(&mut self, limit: usize) -> bool {
-        let mut woken = 0;
-        let mut out = None;
-        while !self.is_over {
-            let mut state = lock(&self.shared.state);
-            let replaced = out.take().map(|out| state.waiting.put_back(out));
-            if woken >= limit {
-                drop(state);
-                drop(replaced);
-                return true;
-            }
-            let version = self.shared.version();
+    /// Under the lock: takes out the next chunk, or ends.
+    fn step<T>(&mut self, state: &mut State<T>, version: u64) {
+        loop {
             match state.waiting.take_out(&mut self.next, version) {
-                TakeOut::Chunk(chunk) => out = Some(chunk),
-                TakeOut::GoOn => {}
+                TakeOut::Chunk(out) => {
+                    self.out = Some(out);
+                    return;
+                }
+                TakeOut::GoOn => return,
                 // What came while this walk was under way is due as well.
                 TakeOut::End if version != self.version => {
                     self.version = version;
@@ -316,21 +347,28 @@ impl<T> Waking<T> {
                 TakeOut::End => {
                     state.waker.put_back();
                     self.is_over = true;
+                    return;
                 }
             }
-            drop(state);
-            drop(replaced);
-            if let Some(out) = &mut out {
-                woken += out.wake();
-            }
         }
-        false
+    }
+}
+
+/// A walk that was handed over to a runtime. If it is dropped, it wakes the rest.
+pub(super) struct Waking<T> {
+    shared: Arc<Shared<T>>,
+    walk: Walk,
+}
+
+impl<T> Waking<T> {
+    /// Wakes about `limit`, and returns whether some may be left.
+    pub(super) fn wake_some(&mut self, limit: usize) -> bool {
+        self.shared.walk_on(&mut self.walk, limit)
     }
 }
 
 impl<T> Drop for Waking<T> {
-    /// The runtime has dropped its task: those who are due are woken here.
     fn drop(&mut self) {
-        self.wake_all();
+        let _: bool = self.wake_some(usize::MAX);
     }
 }
