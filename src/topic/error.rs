@@ -58,3 +58,11 @@ pub enum BuildTopicError {
     #[error("a limit in bytes, and no size function")]
     NoSize,
 }
+
+impl From<SubscribeError> for PublishError {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::TooManyTopics => Self::TooManyTopics,
+        }
+    }
+}

@@ -129,7 +129,8 @@ impl<T> Subscription<T> {
 
     /// Skips what was published up to `cursor`, and calls none of it missing: for a reader who
     /// must not be told what is older than its session, however old the last event is that it
-    /// claims to have seen.
+    /// claims to have seen. What was published after `cursor` and is lost is a gap, also under
+    /// [`Replay::All`].
     ///
     /// It has no effect if `cursor` is of an earlier incarnation.
     pub fn since(mut self, cursor: Cursor) -> Self {
@@ -137,10 +138,10 @@ impl<T> Subscription<T> {
         if cursor.incarnation() != end.incarnation() {
             return self;
         }
-        if self.position.incarnation != cursor.incarnation() {
+        let is_in_log = self.position.incarnation == cursor.incarnation();
+        if !is_in_log || self.position.number < cursor.number() {
             self.position = Position::new(cursor);
         }
-        self.position.number = self.position.number.max(cursor.number());
         self
     }
 
@@ -274,7 +275,7 @@ impl<T> Subscription<T> {
                 let item = item.clone();
                 if self.position.number < state.log.end().number() {
                     self.ahead = batch(&state.log, &mut self.position);
-                } else if let (Some(slot), true) = (self.slot, has_waker) {
+                } else if let (Some(slot), true, None) = (self.slot, has_waker, state.closed) {
                     // It has all, so it waits from now on: the next poll needs no lock.
                     self.waits_since = self.shared.version();
                     state.waiting.wait(slot, self.waits_since);

@@ -350,7 +350,8 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.inner.topic(key)?.reset(start);
+        let (topic, _) = self.inner.with_topic(key, |_, topic| topic)?;
+        topic.reset(start);
         Ok(())
     }
 
@@ -576,20 +577,6 @@ where
         }
     }
 
-    fn topic<Q>(self: &Arc<Self>, key: &Q) -> Result<Arc<Shared<T>>, PublishError>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
-        let (topic, is_new) = self
-            .with_topic(key, |_, topic| topic)
-            .map_err(|SubscribeError::TooManyTopics| PublishError::TooManyTopics)?;
-        if is_new {
-            self.look_at_idle(key);
-        }
-        Ok(topic)
-    }
-
     fn count_one_more(&self) -> Result<(), SubscribeError> {
         // ORDERING: `Relaxed`, since the count guards no other data.
         let len = self.len.fetch_add(1, Ordering::Relaxed);
@@ -614,7 +601,7 @@ where
     {
         let mut make = Some(make);
         loop {
-            let topic = self.topic(key)?;
+            let (topic, is_new) = self.with_topic(key, |_, topic| topic)?;
             let published = topic.publish(lane, at, size, |cursor| match make.take() {
                 Some(make) => make(cursor),
                 None => unreachable!("only the call that succeeds makes the item"),
@@ -634,7 +621,13 @@ where
                     }
                     return Err(error);
                 }
-                Ok(cursor) => return Ok(cursor),
+                Ok(cursor) => {
+                    // Only now that it has an item: this key is looked at as well.
+                    if is_new {
+                        self.look_at_idle(key);
+                    }
+                    return Ok(cursor);
+                }
             }
         }
     }

@@ -36,5 +36,8 @@ mod step;
 mod stream;
 mod take_over;
 mod typed_states;
+mod topic;
+mod topic_wakes;
+mod topics;
 mod undo;
 mod async_undo;
