@@ -97,18 +97,21 @@ impl<T> Shared<T> {
     /// The version, read with or without the lock.
     #[inline]
     pub(super) fn version(&self) -> u64 {
-        // ORDERING: `Acquire` pairs with the `Release` in `advance`. A subscriber that sees the
-        // version unchanged waits, and does not use anything that the writer wrote.
-        self.version.load(Ordering::Acquire)
+        // ORDERING: `Relaxed`, since nothing that the writer wrote is used by it: a reader that
+        // sees another version takes the lock. One that was woken, or told by other means that
+        // an item is there, sees the version of that item, since the write came before the wake.
+        // One that sees an older version than there is still waits, and its wake is under way.
+        self.version.load(Ordering::Relaxed)
     }
 
     /// Makes all who wait due. The lock is held. Returns the walk that wakes them, unless
     /// another thread is on one: then that one wakes them.
     #[must_use]
     fn advance(&self, state: &mut State<T>) -> Option<Walk> {
-        // All writers hold the lock, so this is no lost update.
+        // All writers hold the lock, so no update is lost.
         let version = self.version() + 1;
-        self.version.store(version, Ordering::Release);
+        // ORDERING: `Relaxed`, as in `version`.
+        self.version.store(version, Ordering::Relaxed);
         state.waker.take(|| ()).then(|| {
             let mut walk = Walk::new(version);
             walk.step(state, version);

@@ -53,6 +53,8 @@ mod sweep;
 #[cfg(hangup_loom)]
 mod take_over;
 #[cfg(hangup_loom)]
+mod topic;
+#[cfg(hangup_loom)]
 mod undo_slots;
 #[cfg(hangup_loom)]
 mod undoing;

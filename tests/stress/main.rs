@@ -10,6 +10,7 @@ mod clock;
 mod ledger;
 mod lookups;
 mod random;
+mod seam;
 mod switch_over;
 mod take_over;
 mod window;
