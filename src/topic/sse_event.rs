@@ -82,7 +82,14 @@ impl SseEvent {
         self.retry(earliest.saturating_add(Duration::from_millis(part)))
     }
 
-    /// The whole event, without an `id`.
+    /// The `id`, for an event that is not published: of a [gap](super::Gap), where the client
+    /// [resumes](super::Gap::resume) after it.
+    pub fn id(mut self, cursor: Cursor) -> Self {
+        let _: fmt::Result = writeln!(self.text, "{ID}{cursor}");
+        self
+    }
+
+    /// The whole event.
     #[must_use]
     pub fn into_bytes(mut self) -> Bytes {
         self.text.push('\n');

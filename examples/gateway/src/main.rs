@@ -8,10 +8,9 @@
 //!
 //! It keeps no books: who is connected, who may connect, who is told what and when
 //! all are gone is asked of the scope and the registries. It has no cleanup but undos, no
-//! timer but heartbeats and no task of its own.
+//! timer but heartbeats, no queue but a log of messages, and no task of its own.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
@@ -22,22 +21,22 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::Uri;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::sse::{Event, Sse};
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use futures::stream::{self, BoxStream};
+use bytes::Bytes;
+use futures::stream;
 use futures::{Stream, StreamExt};
+use hangup::topic::{EventBody, Gap, Replay, Retention, SseEvent, Topic, Topics};
 use hangup::{CloseReason, Closed, Conflict, End, Live, Registry, Scope};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::{oneshot, watch};
 
 use alive::Alive;
 use job_router::JobRouter;
@@ -60,7 +59,15 @@ mod transport;
 
 const MAX_STREAMS_PER_AGENT: usize = 5;
 const MAX_SETUP_MS: u64 = 10_000;
-const QUEUE: usize = 64;
+/// What is kept of the messages to an agent, for streams that come back and for slow readers.
+const MESSAGES: usize = 1000;
+const RETENTION: Retention = Retention::items(MESSAGES)
+    .bytes(4 << 20)
+    .age(Duration::from_secs(300));
+/// For how many agents messages are kept.
+const MAX_TOPICS: usize = 1000;
+/// The clients of a gateway that shuts down come back after a time between these.
+const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 /// How long a reconnect waits until the old connection is undone.
 const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(5);
 /// For how many agents it is known why the last stream ended.
@@ -137,7 +144,8 @@ pub(crate) async fn serve(
 struct Gateway {
     scope: Scope,
     workers: Registry<String, ()>,
-    agents: Registry<String, mpsc::Sender<String>>,
+    agents: Registry<String, ()>,
+    messages: Topics<String, Bytes>,
     router: Arc<JobRouter>,
     permissions: Arc<Permissions>,
     /// How long a request may take to come.
@@ -163,6 +171,10 @@ impl Gateway {
             agents: Registry::builder(share)
                 .remember_closes(REMEMBERED_AGENTS)
                 .build(),
+            messages: Topics::builder(Topic::builder(RETENTION).size(Bytes::len))
+                .max_topics(MAX_TOPICS)
+                .build()
+                .unwrap(),
             router: Arc::default(),
             permissions: Arc::new(Permissions::new(settings.agents.clone())),
             patience: settings.request,
@@ -175,25 +187,34 @@ impl Gateway {
     }
 
     /// First `connected`, then `source`, and `closed` in the end.
-    fn events(&self, live: Live, source: impl Stream<Item = Event> + Send + 'static) -> Events {
-        let connected = Event::default()
-            .event("connected")
-            .data(live.id().to_string());
-        let source = stream::once(async { connected }).chain(source).map(Ok);
+    fn events(&self, live: Live, source: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+        let connected = SseEvent::new("connected").data(&live.id().to_string());
+        let source = stream::once(async { connected.into_bytes() }).chain(source);
         let timer = self.timers.guard();
         let heartbeat = move || {
             let _timer = &timer;
-            Ok(Event::default().comment("still here"))
+            SseEvent::heartbeat("still here").into_bytes()
         };
         let farewell = |end: End| {
-            let event = Event::default().event("closed");
-            Some(Ok(event.data(end.to_string())))
+            let event = SseEvent::new("closed").data(&end.to_string());
+            let [earliest, latest] = RETRY;
+            let event = match end.reason() {
+                // Not all clients at once.
+                CloseReason::Shutdown => event.retry_between(earliest, latest),
+                _ => event,
+            };
+            Some(event.into_bytes())
         };
         let events = live
             .stream(source)
+            .flush(MESSAGES)
             .heartbeat(self.heartbeat, heartbeat)
             .unwrap();
-        Sse::new(events.farewell(farewell).boxed())
+        let head = [
+            (CONTENT_TYPE, "text/event-stream"),
+            (CACHE_CONTROL, "no-cache"),
+        ];
+        (head, Body::new(EventBody::new(events.farewell(farewell)))).into_response()
     }
 }
 
@@ -231,8 +252,6 @@ fn latency(setup_ms: u64) -> Result<Duration, Problem> {
     Ok(Duration::from_millis(setup_ms))
 }
 
-type Events = Sse<BoxStream<'static, Result<Event, Infallible>>>;
-
 #[derive(Deserialize)]
 struct WorkerQuery {
     name: String,
@@ -245,7 +264,7 @@ struct WorkerQuery {
 async fn worker_stream(
     State(gateway): State<Gateway>,
     query: Result<Query<WorkerQuery>, QueryRejection>,
-) -> Result<Events, Problem> {
+) -> Result<Response, Problem> {
     let Query(WorkerQuery { name, setup_ms }) = query?;
     names::check("`name`", &name).map_err(Problem::BadRequest)?;
     let latency = latency(setup_ms)?;
@@ -281,18 +300,38 @@ async fn worker_stream(
 struct AgentQuery {
     #[serde(default)]
     setup_ms: u64,
+    /// For a first connect; a client that reconnects by itself sends a header.
+    last_event_id: Option<String>,
+}
+
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Where a client goes on that has seen the event of this id: at the beginning, if it has none
+/// or one that is none of ours.
+fn replay(headers: &HeaderMap, query: Option<&str>) -> Replay {
+    let header = headers.get(LAST_EVENT_ID).map(|id| id.as_bytes());
+    Replay::resume(header.or_else(|| query.map(str::as_bytes)), Replay::All)
+}
+
+/// A client that comes back after it was told is not told again.
+fn gap_event(gap: Gap) -> Bytes {
+    let event = SseEvent::new("gap").id(gap.resume);
+    event.data(&gap.to_string()).into_bytes()
 }
 
 /// Several streams per agent; each gets every message.
 async fn agent_events(
     State(gateway): State<Gateway>,
     AgentId(agent): AgentId,
+    headers: HeaderMap,
     query: Result<Query<AgentQuery>, QueryRejection>,
-) -> Result<Events, Problem> {
-    let latency = latency(query?.0.setup_ms)?;
-    let (messages, queued) = mpsc::channel(QUEUE);
+) -> Result<Response, Problem> {
+    let Query(query) = query?;
+    let latency = latency(query.setup_ms)?;
+    let replay = replay(&headers, query.last_event_id.as_deref());
     let mut setup = gateway.scope.open()?.register()?;
-    setup.join(&gateway.agents, agent.clone(), messages)?;
+    setup.join(&gateway.agents, agent.clone(), ())?;
+    let messages = gateway.messages.subscribe(&agent, replay)?;
     // Join, then ask. A `DELETE` revokes first and closes then: if it revokes before this asks, the
     // answer is no, and if it revokes after, the stream has joined and is closed. Asked before
     // `join`, an agent that is revoked between the two would go on streaming.
@@ -303,9 +342,8 @@ async fn agent_events(
         return Err(Problem::Forbidden);
     }
     let live = setup.go_live()?;
-    let output =
-        ReceiverStream::new(queued).map(|data| Event::default().event("output").data(data));
-    Ok(gateway.events(live, output))
+    let messages = messages.for_connection(live.handle());
+    Ok(gateway.events(live, messages.gap_as(gap_event)))
 }
 
 /// What the upstream streams, until either side ends or the upstream restarts.
@@ -360,20 +398,11 @@ async fn send_message(
     State(gateway): State<Gateway>,
     AgentId(agent): AgentId,
     Timely(data): Timely<String>,
-) -> Json<Value> {
-    let mut delivered = 0;
-    for member in gateway.agents.members(&agent) {
-        match member.try_send(data.clone()) {
-            Ok(()) => delivered += 1,
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                // `Err` if it has closed since the look-up.
-                let _: Result<(), Closed> = member.handle().close(CloseReason::Overflow);
-            }
-            // It ended between the look-up and now.
-            Err(mpsc::error::TrySendError::Closed(_)) => {}
-        }
-    }
-    Json(json!({ "delivered": delivered }))
+) -> Result<Json<Value>, Problem> {
+    let message = SseEvent::new("output").data(&data);
+    let id = gateway.messages.publish_event(&agent, message)?;
+    let streams = gateway.agents.count(&agent);
+    Ok(Json(json!({ "id": id.to_string(), "streams": streams })))
 }
 
 async fn agent(
@@ -391,7 +420,9 @@ async fn agent(
 
 async fn delete_agent(State(gateway): State<Gateway>, AgentId(agent): AgentId) -> Json<Value> {
     gateway.permissions.revoke(&agent);
+    // Its streams give their places back at once, and get what was accepted, then `closed`.
     let closed = gateway.agents.close(&agent, DELETED);
+    gateway.messages.close(&agent, DELETED);
     Json(json!({ "closed": closed }))
 }
 

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection, StringRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use hangup::topic::{PublishError, SubscribeError};
 use hangup::{CloseReason, Closed, KeyError, OpenError};
 use serde_json::json;
 
@@ -17,6 +18,10 @@ pub(crate) enum Problem {
     Join(#[from] KeyError),
     #[error(transparent)]
     Closed(#[from] Closed),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
     #[error(transparent)]
     Query(#[from] QueryRejection),
     #[error(transparent)]
@@ -51,7 +56,10 @@ impl Problem {
                 StatusCode::CONFLICT
             }
             Self::Upstream(NoAnswer::Connect(_) | NoAnswer::Http(_)) => StatusCode::BAD_GATEWAY,
-            Self::OpenError(_)
+            Self::Publish(PublishError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Publish(_)
+            | Self::Subscribe(_)
+            | Self::OpenError(_)
             | Self::Join(_)
             | Self::Closed(_)
             | Self::Upstream(NoAnswer::Closed(_)) => StatusCode::SERVICE_UNAVAILABLE,

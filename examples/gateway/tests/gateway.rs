@@ -117,6 +117,17 @@ impl Client {
         }
     }
 
+    /// A `GET` with these lines in its head as well.
+    async fn send_with(addr: SocketAddr, path: &str, headers: &str) -> Self {
+        let mut socket = TcpStream::connect(addr).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
+        socket.write_all(head.as_bytes()).await.unwrap();
+        Self {
+            socket,
+            received: String::new(),
+        }
+    }
+
     /// Reads until `text` has arrived.
     async fn expect(&mut self, text: &str) {
         let reading = async {
@@ -302,10 +313,11 @@ async fn agents_share_a_key_up_to_the_cap_and_get_every_message() {
     let (status, sent) = gateway
         .request("POST", "/agents/7/messages", b"one\r\ntwo")
         .await;
-    assert_eq!((status, sent), (200, json!({ "delivered": 5 })));
+    assert_eq!((status, &sent["streams"]), (200, &json!(5)));
+    let id = sent["id"].as_str().unwrap();
+    let message = format!("event: output\ndata: one\ndata: two\nid: {id}\n\n");
     for client in &mut clients {
-        client.expect("event: output\ndata: one\r").await;
-        client.expect("data: two\n\n").await;
+        client.expect(&message).await;
     }
 
     let (status, closed) = gateway.request("DELETE", "/agents/7", b"").await;
@@ -315,12 +327,79 @@ async fn agents_share_a_key_up_to_the_cap_and_get_every_message() {
         client.rest().await;
     }
     let (_, sent) = gateway.request("POST", "/agents/7/messages", b"late").await;
-    assert_eq!(sent, json!({ "delivered": 0 }));
+    assert_eq!(sent["streams"], 0);
     assert!(!other.received.contains("output"));
     let stats = gateway.stats().await;
     assert_eq!((&stats["live"], &stats["agents"]), (&json!(1), &json!(1)));
     drop(other);
     gateway.until_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_comes_back_goes_on_where_it_was() {
+    let gateway = Gateway::start().await;
+    let mut ids = Vec::new();
+    for message in ["one", "two", "three"] {
+        let path = "/agents/7/messages";
+        let (_, sent) = gateway.request("POST", path, message.as_bytes()).await;
+        ids.push(sent["id"].as_str().unwrap().to_owned());
+    }
+    let event = |number: usize| {
+        let message = ["one", "two", "three"][number];
+        format!("event: output\ndata: {message}\nid: {}\n\n", ids[number])
+    };
+    // What was sent before the first connect, and by the id of the last event what came after.
+    let mut first = gateway.open("/agents/7/events").await;
+    first.expect(&event(0)).await;
+    let path = format!("/agents/7/events?last_event_id={}", ids[0]);
+    let mut by_query = gateway.open(&path).await;
+    let header = format!("Last-Event-ID: {}\r\n", ids[0]);
+    let mut by_header = Client::send_with(gateway.addr, "/agents/7/events", &header).await;
+    for client in [&mut first, &mut by_query, &mut by_header] {
+        client.expect(&event(1)).await;
+        client.expect(&event(2)).await;
+    }
+    for client in [&by_query, &by_header] {
+        assert!(!client.received.contains("data: one"));
+    }
+    // An id of an earlier life of the server is a gap, and garbage is the beginning.
+    let path = "/agents/7/events?last_event_id=000000000000002a-17";
+    let mut restarted = gateway.open(path).await;
+    restarted.expect("event: gap\nid: ").await;
+    restarted.expect(&event(0)).await;
+    let mut garbage = gateway.open("/agents/7/events?last_event_id=x").await;
+    garbage.expect(&event(0)).await;
+    assert!(!garbage.received.contains("gap"));
+}
+
+/// Every stream gets what was accepted before the `DELETE`, however slowly it reads, and then
+/// `closed`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delete_ends_a_stream_after_what_it_had_accepted() {
+    let gateway = Gateway::start().await;
+    let mut slow = gateway.open("/agents/7/events").await;
+    slow.expect("event: connected\n").await;
+    let message = vec![b'x'; 1 << 16];
+    for _ in 0..50 {
+        let (status, _) = gateway
+            .request("POST", "/agents/7/messages", &message)
+            .await;
+        assert_eq!(status, 200);
+    }
+    let (_, closed) = gateway.request("DELETE", "/agents/7", b"").await;
+    assert_eq!(closed, json!({ "closed": 1 }));
+    // Its place is free, although it has not read them.
+    let stats = gateway.stats().await;
+    assert_eq!((&stats["live"], &stats["settling"]), (&json!(0), &json!(0)));
+    let rest = slow.rest().await;
+    assert_eq!(rest.matches("event: output\n").count(), 50);
+    assert_eq!(rest.matches("event: closed\ndata: app(1)\n\n").count(), 1);
+    // Nothing of it is replayed.
+    let mut late = gateway.open("/agents/7/events").await;
+    late.expect("event: connected\n").await;
+    gateway.request("POST", "/agents/7/messages", b"new").await;
+    late.expect("data: new\n").await;
+    assert!(!late.received.contains("xxx"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -425,8 +504,11 @@ async fn an_interrupt_ends_every_stream_with_its_farewell_and_every_set_up() {
 
     gateway.interrupt.send(()).unwrap();
     let interrupted = Instant::now();
-    worker.expect("event: closed\ndata: shutdown\n\n").await;
-    agent.expect("event: closed\ndata: shutdown\n\n").await;
+    for client in [&mut worker, &mut agent] {
+        client
+            .expect("event: closed\ndata: shutdown\nretry: ")
+            .await;
+    }
     setup.expect("503 Service Unavailable").await;
     gateway.served.await.unwrap().unwrap();
     assert!(interrupted.elapsed() < Duration::from_secs(1));
@@ -439,7 +521,9 @@ async fn an_interrupt_does_not_wait_for_a_client_that_does_not_read() {
     let _deaf = gateway.open("/agents/7/events").await;
     gateway.until("live", |stats| stats["agents"] == 1).await;
     let big = vec![b'x'; 1 << 20];
-    while gateway.request("POST", "/agents/7/messages", &big).await.1["delivered"] == 1 {}
+    for _ in 0..16 {
+        gateway.request("POST", "/agents/7/messages", &big).await;
+    }
     gateway.interrupt.send(()).unwrap();
     let interrupted = Instant::now();
     gateway.served.await.unwrap().unwrap();
