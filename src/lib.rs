@@ -31,7 +31,8 @@
 //! | stream until either side ends, with heartbeats and a farewell | [`Live::stream`], [`LiveStream`] |
 //! | send a body that another service made | [`Live::body`], [`LiveBody`] |
 //! | stream without a set-up | [`Scope::live`] |
-//! | send to everyone | [`Conflict::share_unbounded`], [`Registry::members`] |
+//! | send to many what a client that comes back gets as well: a backlog, then live, without a gap | [`topic`] |
+//! | send to everyone | [`Topics::publish_all`](topic::Topics::publish_all), [`Registry::members`] |
 //! | bound what a burst of closes undoes at once | [`ScopeBuilder::max_running_undos`] |
 //! | run a loop of your own: a WebSocket, with pings and a goodbye | [`Live::run`], [`Live::interval`], [`Closing::farewell`] |
 //! | keep a connection without a stream: a session | [`Live::hold_open`] |
@@ -146,7 +147,8 @@
 //! - **`tokio`** (on by default): a tokio runtime is a [`runtime::Runtime`], and the one that
 //!   the caller is in is found without being named.
 //! - **`http-body`** (on by default): [`Live::body`], for bodies of HTTP messages, with
-//!   heartbeats between server-sent events.
+//!   heartbeats between server-sent events, and [topics](topic) of events that are encoded once
+//!   for all.
 //! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the close.
 //! - **`tracing`**: `TracingObserver`, which emits an event for every transition.
 //!
@@ -178,7 +180,6 @@ mod misuse;
 
 pub use connection::{Closing, Live, Pending, Registering};
 pub use error::{Error, KeyError, OpenError};
-pub use id::ConnectionId;
 pub use lifecycle::observer::Observer;
 pub use lifecycle::settled::Settled;
 pub use lifecycle::{End, Handle};

@@ -103,7 +103,7 @@ macro_rules! owner_methods {
 
             /// The connection's identity.
             #[must_use]
-            pub fn id(&self) -> $crate::ConnectionId {
+            pub fn id(&self) -> $crate::report::ConnectionId {
                 self.owner.id()
             }
 

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
+use hangup::report::ConnectionId;
 use hangup::report::Transition;
-use hangup::{CloseReason, ConnectionId, Deadlines, Handle, Observer, OpenError, Scope};
+use hangup::{CloseReason, Deadlines, Handle, Observer, OpenError, Scope};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::timed::Timed;

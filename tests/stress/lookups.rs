@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hangup::{ConnectionId, Registry};
+use hangup::Registry;
+use hangup::report::ConnectionId;
 
 use crate::clock::Clock;
 use crate::witness::Witness;
