@@ -149,6 +149,14 @@ impl<T> Log<T> {
         Ok(())
     }
 
+    /// Whether the log may begin anew behind `start`: a cursor is one place for ever.
+    pub(super) fn check_start(&self, start: Cursor) -> Result<(), PublishError> {
+        if start.incarnation() == self.incarnation && start.number() < self.last {
+            return Err(PublishError::NotAfter { last: self.end() });
+        }
+        Ok(())
+    }
+
     /// Appends to the ring that [`place`](Self::place) has found.
     pub(super) fn push(&mut self, ring: usize, item: Published<T>) {
         self.before_last = self.last;
@@ -192,12 +200,10 @@ impl<T> Log<T> {
         let number = position.number;
         let is_within = position.incarnation == self.incarnation && number >= self.lost;
         if is_within && number >= self.before_last && number < self.last {
-            if let Some((last, item)) = self.rings[self.last_ring].back() {
-                // A newer item than it may have been evicted, by its age.
-                if *last == self.last {
-                    position.number = self.last;
-                    return Read::Item(item);
-                }
+            // A ring evicts in order: as long as it has items, the last one is among them.
+            if let Some(item) = self.rings[self.last_ring].last() {
+                position.number = self.last;
+                return Read::Item(item);
             }
         }
         if is_within && number == self.last {

@@ -65,8 +65,8 @@ impl<T> Ring<T> {
     }
 
     #[inline]
-    pub(super) fn back(&self) -> Option<&(u64, Published<T>)> {
-        self.items.back()
+    pub(super) fn last(&self) -> Option<&Published<T>> {
+        self.items.back().map(|(_, item)| item)
     }
 
     pub(super) fn push(&mut self, number: u64, item: Published<T>) {

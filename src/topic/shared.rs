@@ -208,9 +208,10 @@ impl<T> Shared<T> {
         }
     }
 
-    pub(super) fn reset(self: &Arc<Self>, start: Cursor) {
+    pub(super) fn reset(self: &Arc<Self>, start: Cursor) -> Result<(), PublishError> {
         let (forgotten, walk) = {
             let mut state = lock(&self.state);
+            state.log.check_start(start)?;
             let forgotten = state.log.reset(start);
             (forgotten, self.advance(&mut state))
         };
@@ -218,6 +219,7 @@ impl<T> Shared<T> {
             self.wake(walk);
         }
         drop(forgotten);
+        Ok(())
     }
 
     /// Returns whether this call closed it.

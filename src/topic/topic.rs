@@ -120,8 +120,13 @@ impl<T> Topic<T> {
 
     /// Forgets all items and begins anew behind `start`: when the engine that feeds the topic
     /// has another incarnation, or items of it were missed. Subscribers are told of the gap.
-    pub fn reset(&self, start: Cursor) {
-        self.publisher.shared.reset(start);
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::NotAfter`] for a start before the last cursor of the same incarnation:
+    /// the numbers between were given already.
+    pub fn reset(&self, start: Cursor) -> Result<(), PublishError> {
+        self.publisher.shared.reset(start)
     }
 
     /// Subscribes from a place in the log on.

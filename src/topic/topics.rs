@@ -245,15 +245,14 @@ where
     ///
     /// # Errors
     ///
-    /// [`PublishError::TooManyTopics`].
+    /// As [`Topic::reset`](super::Topic::reset), and [`PublishError::TooManyTopics`].
     pub fn reset<Q>(&self, key: &Q, start: Cursor) -> Result<(), PublishError>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let (topic, _) = self.by_key.with_topic(key, |_, topic| topic)?;
-        topic.reset(start);
-        Ok(())
+        topic.reset(start)
     }
 
     /// The place behind all that was published under `key`. `None` if it is not in use.

@@ -37,6 +37,7 @@ mod stream;
 mod take_over;
 mod typed_states;
 mod topic;
+mod topic_model;
 mod topic_wakes;
 mod topics;
 mod undo;

@@ -313,7 +313,9 @@ fn a_reset_is_told_to_those_who_read() {
     let mut reader = task::spawn(topic.subscribe(Replay::Now));
     assert_pending!(reader.poll_next());
     let start = Cursor::new(7, 100);
-    topic.reset(start);
+    topic.reset(start).unwrap();
+    let early = topic.reset(Cursor::new(7, 99)).unwrap_err();
+    assert_eq!(early, PublishError::NotAfter { last: start });
     assert!(reader.is_woken() && topic.is_empty());
     let gap = next(&mut reader).unwrap().unwrap_err();
     assert_eq!((gap.from, gap.to, gap.resume), (last, start, start));

@@ -246,7 +246,7 @@ fn a_reset_is_told() {
         let mut events = topic.subscribe(Replay::Now);
         let resetter = spawn(move || {
             topic.publish(1).unwrap();
-            topic.reset(Cursor::new(7, 100));
+            topic.reset(Cursor::new(7, 100)).unwrap();
             topic.publish(2).unwrap();
         });
         let all = all(&mut events);
