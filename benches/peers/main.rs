@@ -8,6 +8,7 @@ mod close_all;
 mod contended;
 mod contest;
 mod entry;
+mod fan_out;
 mod lifecycle;
 mod pairs;
 mod row;
@@ -34,6 +35,7 @@ fn contests(largest_crowd: u64) -> Vec<Contest> {
         stream::contests(),
         contended::contests(),
         close_all::contests(largest_crowd),
+        fan_out::contests(largest_crowd),
     ]
     .into_iter()
     .flatten()

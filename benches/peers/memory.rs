@@ -7,9 +7,15 @@ mod entry;
 mod row;
 
 use std::env;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 
 use allocation_counter::measure;
+use futures::StreamExt;
+use hangup::topic::{Replay, Retention, Topic};
 use hangup::{Conflict, Registry, Scope};
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use entry::{Entry, Members};
@@ -21,6 +27,9 @@ const COUNTS: [u64; 8] = [8704, 9728, 10752, 11776, 12800, 13824, 14848, 15872];
 
 /// `cargo test`, which only looks whether it runs.
 const ONE_COUNT: [u64; 1] = [100];
+
+/// What a channel of a subscriber holds, and a topic.
+const SLOTS: usize = 64;
 
 #[derive(Clone, Copy, Default)]
 struct Cost {
@@ -53,6 +62,16 @@ fn main() {
             "connection_in_two",
             of_each(counts, in_two_registries),
             of_each(counts, in_two_maps),
+        ),
+        (
+            "subscriber",
+            of_each(counts, subscribers),
+            of_each(counts, receivers),
+        ),
+        (
+            "subscriber_vs_mpsc",
+            of_each(counts, subscribers),
+            of_each(counts, queues),
         ),
     ];
     let print_each = |unit: &str, read: fn(Cost) -> f64| {
@@ -120,6 +139,40 @@ fn in_two_registries(count: u64) -> impl Sized {
         setup.go_live().unwrap()
     });
     ((scope, registries), connections)
+}
+
+/// A future that waits, in a box of its own as a task is.
+fn waits<F: Future<Output = ()> + 'static>(future: F) -> Pin<Box<dyn Future<Output = ()>>> {
+    let mut boxed: Pin<Box<dyn Future<Output = ()>>> = Box::pin(future);
+    let polled = boxed.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    boxed
+}
+
+fn subscribers(count: u64) -> impl Sized {
+    let topic = Topic::<u64>::new(Retention::items(SLOTS));
+    let waiting = list(count, |_| {
+        let mut items = topic.subscribe(Replay::Now);
+        waits(async move { while items.next().await.is_some() {} })
+    });
+    (topic, waiting)
+}
+
+fn receivers(count: u64) -> impl Sized {
+    let sender = broadcast::Sender::<u64>::new(SLOTS);
+    let waiting = list(count, |_| {
+        let mut items = sender.subscribe();
+        waits(async move { while items.recv().await.is_ok() {} })
+    });
+    (sender, waiting)
+}
+
+fn queues(count: u64) -> impl Sized {
+    list(count, |_| {
+        let (sender, mut items) = mpsc::channel::<u64>(SLOTS);
+        let waiting = waits(async move { while items.recv().await.is_some() {} });
+        (sender, waiting)
+    })
 }
 
 fn with_token(count: u64) -> impl Sized {
