@@ -52,8 +52,6 @@ pub(super) struct Position {
     pub(super) incarnation: u64,
     /// The number of the last item that it has.
     pub(super) number: u64,
-    /// It has been told that items up to this number are lost.
-    pub(super) told: u64,
 }
 
 impl Position {
@@ -61,7 +59,6 @@ impl Position {
         Self {
             incarnation: at.incarnation(),
             number: at.number(),
-            told: 0,
         }
     }
 }
@@ -106,12 +103,10 @@ impl<T> Log<T> {
         self.at(self.last)
     }
 
-    /// Before all that is retained. What is not was lost before the reader came, and is no gap.
-    pub(super) fn beginning(&self) -> Position {
-        Position {
-            told: self.lost,
-            ..Position::new(self.at(0))
-        }
+    /// Before all that is retained, and up to which number the reader needs no telling: what is
+    /// not retained was lost before it came, and is no gap.
+    pub(super) fn beginning(&self) -> (Position, u64) {
+        (Position::new(self.at(0)), self.lost)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -194,9 +189,10 @@ impl<T> Log<T> {
         forgotten
     }
 
-    /// What a reader at `position` reads next, which moves the position.
+    /// What a reader at `position` reads next, which moves the position. It has been told that
+    /// items up to the number `told` are lost.
     #[inline]
-    pub(super) fn read(&self, position: &mut Position) -> Read<'_, T> {
+    pub(super) fn read(&self, position: &mut Position, told: &mut u64) -> Read<'_, T> {
         let number = position.number;
         let is_within = position.incarnation == self.incarnation && number >= self.lost;
         if is_within && number >= self.before_last && number < self.last {
@@ -209,11 +205,11 @@ impl<T> Log<T> {
         if is_within && number == self.last {
             return Read::Nothing;
         }
-        self.read_on(position)
+        self.read_on(position, told)
     }
 
-    fn read_on(&self, position: &mut Position) -> Read<'_, T> {
-        if let Some(gap) = self.gap(position) {
+    fn read_on(&self, position: &mut Position, told: &mut u64) -> Read<'_, T> {
+        if let Some(gap) = self.gap(position, told) {
             return Read::Gap(gap);
         }
         match self.next(position.number) {
@@ -239,9 +235,9 @@ impl<T> Log<T> {
         next
     }
 
-    fn gap(&self, position: &mut Position) -> Option<Gap> {
+    fn gap(&self, position: &mut Position, told: &mut u64) -> Option<Gap> {
         let lost = self.lost;
-        let known = position.number.max(position.told);
+        let known = position.number.max(*told);
         let from = Cursor::new(position.incarnation, known);
         if position.incarnation != self.incarnation {
             *position = Position::new(self.at(0));
@@ -262,7 +258,7 @@ impl<T> Log<T> {
             return None;
         }
         let to = self.at(lost);
-        position.told = lost;
+        *told = lost;
         let precedes = |(number, _): &(u64, Published<T>)| *number <= lost;
         if self.next(position.number).is_some_and(precedes) {
             return Some(Gap {

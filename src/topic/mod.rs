@@ -84,6 +84,7 @@ mod error;
 mod ring;
 mod log;
 mod waiting;
+mod waker_kinds;
 mod clock;
 mod backfill;
 mod shared;

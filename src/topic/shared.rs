@@ -12,6 +12,7 @@ use super::published::{Entry, Published};
 use super::replay::Replay;
 use super::retention::Lane;
 use super::waiting::{Out, TakeOut, Waiting};
+use super::waker_kinds::WakerKinds;
 use crate::panic::catch_panic;
 use crate::runtime::Runtime;
 use crate::state::CloseReason;
@@ -25,6 +26,7 @@ pub(super) struct Shared<T> {
     /// seen, it still waits, and whatever comes wakes it.
     version: AtomicU64,
     pub(super) state: Mutex<State<T>>,
+    pub(super) wakers: WakerKinds,
     clock: Clock,
     hand_over: Option<HandOver<T>>,
     pub(super) backfill: Option<Backfill<T>>,
@@ -86,6 +88,7 @@ impl<T> Shared<T> {
         };
         Arc::new(Self {
             version: AtomicU64::new(0),
+            wakers: WakerKinds::default(),
             state: Mutex::new(state),
             clock,
             hand_over,
@@ -197,14 +200,14 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Counts a subscriber, and says where it starts.
-    pub(super) fn subscribe(&self, replay: Replay) -> Position {
+    /// Counts a subscriber. Says where it starts, and up to which number it needs no telling.
+    pub(super) fn subscribe(&self, replay: Replay) -> (Position, u64) {
         let mut state = lock(&self.state);
         state.subscribers += 1;
         match replay {
-            Replay::Now => Position::new(state.log.end()),
+            Replay::Now => (Position::new(state.log.end()), 0),
             Replay::All => state.log.beginning(),
-            Replay::After(cursor) => Position::new(cursor),
+            Replay::After(cursor) => (Position::new(cursor), 0),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, RawWakerVTable, Waker};
+use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
@@ -16,6 +16,7 @@ use super::published::{Entry, Published};
 use super::replay::Replay;
 use super::shared::Shared;
 use super::waiting::SlotKey;
+use super::waker_kinds::WakerKind;
 use crate::lifecycle::Handle;
 use crate::state::{CloseReason, Closed};
 use crate::sync::lock;
@@ -58,16 +59,36 @@ const BATCH: usize = 16;
 /// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Subscription<T> {
+    // Few bytes, since there may be many: what few subscriptions need is in `rare`.
     shared: Arc<Shared<T>>,
     position: Position,
     /// The version since which the slot waits, or [`NOT_WAITING`].
     waits_since: u64,
+    /// Which waker is in the slot.
+    waker_data: usize,
+    waker_kind: WakerKind,
+    is_over: bool,
     slot: Option<SlotKey>,
-    waker: WakerId,
-    ahead: Option<Box<Ahead<T>>>,
+    rare: Option<Box<Rare<T>>>,
+}
+
+struct Rare<T> {
+    /// It has been told that items up to this number are lost.
+    told: u64,
+    ahead: Option<Ahead<T>>,
     connection: Option<Handle>,
     closes_on_gap: bool,
-    is_over: bool,
+}
+
+impl<T> Default for Rare<T> {
+    fn default() -> Self {
+        Self {
+            told: 0,
+            ahead: None,
+            connection: None,
+            closes_on_gap: false,
+        }
+    }
 }
 
 /// No version is as high.
@@ -77,54 +98,37 @@ type Polled<T> = Poll<Option<Result<Published<T>, Gap>>>;
 
 /// What was taken and is not yielded yet.
 enum Ahead<T> {
-    Batch {
-        items: [Option<Published<T>>; BATCH - 1],
-        next: usize,
-    },
+    Batch(Box<Batch<T>>),
     Filling(Filling<T>),
 }
 
-/// Which waker is in the slot. As long as it is there, no other waker has its address.
-#[derive(Clone, Copy)]
-struct WakerId {
-    data: usize,
-    vtable: Option<&'static RawWakerVTable>,
-}
-
-impl WakerId {
-    const NONE: Self = Self {
-        data: 0,
-        vtable: None,
-    };
-
-    fn of(waker: &Waker) -> Self {
-        Self {
-            data: waker.data().addr(),
-            vtable: Some(waker.vtable()),
-        }
-    }
-
-    #[inline]
-    fn is(self, waker: &Waker) -> bool {
-        let is_same = |vtable: &'static RawWakerVTable| std::ptr::eq(vtable, waker.vtable());
-        self.data == waker.data().addr() && self.vtable.is_some_and(is_same)
-    }
+struct Batch<T> {
+    items: [Option<Published<T>>; BATCH - 1],
+    next: usize,
 }
 
 impl<T> Subscription<T> {
     pub(super) fn new(shared: Arc<Shared<T>>, replay: Replay) -> Self {
-        let position = shared.subscribe(replay);
-        Self {
+        let (position, told) = shared.subscribe(replay);
+        let mut subscription = Self {
             shared,
             position,
             waits_since: NOT_WAITING,
-            slot: None,
-            waker: WakerId::NONE,
-            ahead: None,
-            connection: None,
-            closes_on_gap: false,
+            waker_data: 0,
+            waker_kind: WakerKind::UNLISTED,
             is_over: false,
+            slot: None,
+            rare: None,
+        };
+        // What it was told counts as long as it is ahead of its position.
+        if told > position.number {
+            subscription.rare().told = told;
         }
+        subscription
+    }
+
+    fn rare(&mut self) -> &mut Rare<T> {
+        self.rare.get_or_insert_default()
     }
 
     /// Skips what was published up to `cursor`, and calls none of it missing: for a reader who
@@ -141,6 +145,9 @@ impl<T> Subscription<T> {
         let is_in_log = self.position.incarnation == cursor.incarnation();
         if !is_in_log || self.position.number < cursor.number() {
             self.position = Position::new(cursor);
+            if let Some(rare) = &mut self.rare {
+                rare.told = 0;
+            }
         }
         self
     }
@@ -152,7 +159,7 @@ impl<T> Subscription<T> {
     /// Without it, the end of the topic is the end of a stream, and the connection closes
     /// `Completed`.
     pub fn for_connection(mut self, connection: Handle) -> Self {
-        self.connection = Some(connection);
+        self.rare().connection = Some(connection);
         self
     }
 
@@ -161,7 +168,7 @@ impl<T> Subscription<T> {
     /// [`Overflow`](CloseReason::Overflow): the client may come back, and is told of the gap
     /// then.
     pub fn close_on_gap(mut self) -> Self {
-        self.closes_on_gap = true;
+        self.rare().closes_on_gap = true;
         self
     }
 
@@ -174,7 +181,8 @@ impl<T> Subscription<T> {
     fn end(&mut self, reason: CloseReason) -> Polled<T> {
         self.is_over = true;
         self.unsubscribe();
-        if let Some(connection) = self.connection.take() {
+        let rare = self.rare.take();
+        if let Some(connection) = rare.and_then(|rare| rare.connection) {
             // To end is to complete. `Err` if it had closed already.
             if reason != CloseReason::Completed {
                 let _: Result<(), Closed> = connection.close(reason);
@@ -184,7 +192,7 @@ impl<T> Subscription<T> {
     }
 
     fn tell(&mut self, gap: Gap) -> Polled<T> {
-        match self.closes_on_gap {
+        match self.rare.as_ref().is_some_and(|rare| rare.closes_on_gap) {
             true => self.end(CloseReason::Overflow),
             false => Poll::Ready(Some(Err(gap))),
         }
@@ -192,14 +200,15 @@ impl<T> Subscription<T> {
 
     /// Yields what was taken before. `None` if that was all.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Option<Polled<T>> {
-        match &mut **self.ahead.as_mut()? {
-            Ahead::Batch { items, next } => {
-                let item = items.get_mut(*next).and_then(Option::take);
-                *next += 1;
+        let rare = self.rare.as_mut()?;
+        match rare.ahead.as_mut()? {
+            Ahead::Batch(batch) => {
+                let item = batch.items.get_mut(batch.next).and_then(Option::take);
+                batch.next += 1;
                 if let Some(item) = item {
                     return Some(Poll::Ready(Some(Ok(item))));
                 }
-                self.ahead = None;
+                rare.ahead = None;
                 None
             }
             Ahead::Filling(filling) => {
@@ -219,12 +228,12 @@ impl<T> Subscription<T> {
                         })))))
                     }
                     Filled::Whole => {
-                        self.ahead = None;
+                        rare.ahead = None;
                         self.skip_to(to);
                         None
                     }
                     Filled::Rest(gap) => {
-                        self.ahead = None;
+                        rare.ahead = None;
                         Some(self.tell(gap))
                     }
                 }
@@ -258,7 +267,7 @@ impl<T> Subscription<T> {
                     None => return self.tell(gap),
                     Some(backfill) => {
                         let filling = Filling::new(backfill(gap), gap);
-                        self.ahead = Some(Box::new(Ahead::Filling(filling)));
+                        self.rare().ahead = Some(Ahead::Filling(filling));
                     }
                 },
             }
@@ -267,45 +276,60 @@ impl<T> Subscription<T> {
 
     /// Reads on, or waits.
     fn look(&mut self, cx: &Context<'_>, cloned: &mut Option<Waker>) -> Look<T> {
-        let has_waker = self.waker.is(cx.waker());
-        let mut state = lock(&self.shared.state);
+        let Self {
+            shared,
+            position,
+            waits_since,
+            waker_data,
+            waker_kind,
+            slot,
+            rare,
+            ..
+        } = self;
+        let has_waker = shared.wakers.is(cx.waker(), *waker_data, *waker_kind);
+        let mut told = rare.as_ref().map_or(0, |rare| rare.told);
+        let mut state = lock(&shared.state);
         let state = &mut *state;
-        match state.log.read(&mut self.position) {
+        match state.log.read(position, &mut told) {
             Read::Item(item) => {
                 let item = item.clone();
-                if self.position.number < state.log.end().number() {
-                    self.ahead = batch(&state.log, &mut self.position);
-                } else if let (Some(slot), true, None) = (self.slot, has_waker, state.closed) {
+                if position.number < state.log.end().number() {
+                    let batch = Batch::take(&state.log, position, &mut told);
+                    rare.get_or_insert_default().ahead = Some(Ahead::Batch(Box::new(batch)));
+                } else if let (Some(slot), true, None) = (*slot, has_waker, state.closed) {
                     // It has all, so it waits from now on: the next poll needs no lock.
-                    self.waits_since = self.shared.version();
-                    state.waiting.wait(slot, self.waits_since);
+                    *waits_since = shared.version();
+                    state.waiting.wait(slot, *waits_since);
                 }
                 return Look::Item(item);
             }
-            Read::Gap(gap) => return Look::Gap(gap),
+            Read::Gap(gap) => {
+                rare.get_or_insert_default().told = told;
+                return Look::Gap(gap);
+            }
             Read::Nothing => {}
         }
         if let Some(reason) = state.closed {
             return Look::Closed(reason);
         }
         let mut replaced = None;
-        let slot = match (self.slot, cloned.take()) {
-            (Some(slot), _) if has_waker => slot,
-            (slot, Some(waker)) => {
-                self.waker = WakerId::of(&waker);
-                match slot {
-                    None => state.waiting.insert(waker),
-                    Some(slot) => {
-                        replaced = state.waiting.replace(slot, waker);
-                        slot
+        let key = match (*slot, cloned.take()) {
+            (Some(key), _) if has_waker => key,
+            (key, Some(cloned)) => {
+                (*waker_data, *waker_kind) = shared.wakers.identify(&cloned);
+                match key {
+                    None => state.waiting.insert(cloned),
+                    Some(key) => {
+                        replaced = state.waiting.replace(key, cloned);
+                        key
                     }
                 }
             }
             (_, None) => return Look::NeedsWaker,
         };
-        self.slot = Some(slot);
-        self.waits_since = self.shared.version();
-        state.waiting.wait(slot, self.waits_since);
+        *slot = Some(key);
+        *waits_since = shared.version();
+        state.waiting.wait(key, *waits_since);
         Look::Waits(replaced)
     }
 
@@ -334,17 +358,19 @@ enum Look<T> {
     NeedsWaker,
 }
 
-/// Takes what comes next, without a lock of its own.
-fn batch<T>(log: &Log<T>, position: &mut Position) -> Option<Box<Ahead<T>>> {
-    let mut items = [const { None }; BATCH - 1];
-    for item in &mut items {
-        match log.read(position) {
-            Read::Item(next) => *item = Some(next.clone()),
-            Read::Nothing => break,
-            Read::Gap(_) => unreachable!("a gap is told before what comes after it"),
+impl<T> Batch<T> {
+    /// Takes what comes next, under the lock that the caller holds.
+    fn take(log: &Log<T>, position: &mut Position, told: &mut u64) -> Self {
+        let mut items = [const { None }; BATCH - 1];
+        for item in &mut items {
+            match log.read(position, told) {
+                Read::Item(next) => *item = Some(next.clone()),
+                Read::Nothing => break,
+                Read::Gap(_) => unreachable!("a gap is told before what comes after it"),
+            }
         }
+        Self { items, next: 0 }
     }
-    Some(Box::new(Ahead::Batch { items, next: 0 }))
 }
 
 impl<T> Stream for Subscription<T> {
@@ -353,7 +379,12 @@ impl<T> Stream for Subscription<T> {
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.waits_since == this.shared.version() && this.waker.is(cx.waker()) {
+        if this.waits_since == this.shared.version()
+            && this
+                .shared
+                .wakers
+                .is(cx.waker(), this.waker_data, this.waker_kind)
+        {
             return Poll::Pending;
         }
         this.poll_on(cx)

@@ -13,6 +13,7 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::num::NonZeroU32;
 use std::task::Waker;
 
 use crate::panic::catch_panic;
@@ -46,23 +47,28 @@ struct Chunk {
     moved: Vec<(u32, Waker)>,
 }
 
-/// The slot of one subscriber.
+/// The slot of one subscriber: its index, and one more, so that an `Option` of it is no larger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SlotKey(u32);
+pub(super) struct SlotKey(NonZeroU32);
 
 impl SlotKey {
     fn new(chunk: usize, bit: u32) -> Self {
         let chunk = u32::try_from(chunk).ok();
-        let key = chunk.and_then(|chunk| chunk.checked_mul(u64::BITS));
-        Self(key.expect("fewer than 2^32 subscribers") + bit)
+        let first = chunk.and_then(|chunk| chunk.checked_mul(u64::BITS));
+        let key = first.and_then(|first| NonZeroU32::MIN.checked_add(first + bit));
+        Self(key.expect("fewer than 2^32 subscribers"))
     }
 
     fn chunk(self) -> usize {
-        (self.0 / u64::BITS) as usize
+        (self.index() / u64::BITS) as usize
     }
 
     fn bit(self) -> u32 {
-        self.0 % u64::BITS
+        self.index() % u64::BITS
+    }
+
+    fn index(self) -> u32 {
+        self.0.get() - 1
     }
 
     fn mask(self) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -55,6 +55,38 @@ fn a_task_that_moves_is_woken_where_it_is() {
     assert_eq!(Arc::strong_count(&first), 1);
     drop((moves, second_waker));
     assert_eq!(Arc::strong_count(&second), 1);
+}
+
+/// A topic lists few kinds of wakers, and wakes all of them.
+#[test]
+fn a_waker_of_any_kind_is_woken() {
+    let topic = Topic::new(Retention::items(9));
+    // Each closure is a type, and each type of a waker is a kind.
+    let wakers = [
+        does(|| {}).1,
+        does(|| ()).1,
+        does(|| drop(0)).1,
+        does(|| drop(1)).1,
+        does(|| drop(2)).1,
+        does(|| drop(3)).1,
+    ];
+    let mut waiting = [(); 6].map(|()| topic.subscribe(Replay::Now));
+    for item in 1..=3 {
+        for (subscription, waker) in waiting.iter_mut().zip(&wakers) {
+            wait(subscription, waker);
+            wait(subscription, waker);
+        }
+        topic.publish(item).unwrap();
+        for (subscription, waker) in waiting.iter_mut().zip(&wakers) {
+            let polled = subscription.poll_next_unpin(&mut Context::from_waker(waker));
+            assert!(matches!(polled, Poll::Ready(Some(Ok(it))) if *it == item));
+        }
+    }
+    // As often as it waited, whichever kind it is.
+    let (counts, counted) = does(|| drop(4));
+    wait(&mut waiting[0], &counted);
+    topic.publish(4).unwrap();
+    assert_eq!(counts.0.load(Ordering::Relaxed), 1);
 }
 
 #[test]
