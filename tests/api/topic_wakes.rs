@@ -65,10 +65,10 @@ fn a_waker_of_any_kind_is_woken() {
     let wakers = [
         does(|| {}).1,
         does(|| ()).1,
-        does(|| drop(0)).1,
-        does(|| drop(1)).1,
-        does(|| drop(2)).1,
-        does(|| drop(3)).1,
+        does(|| drop(String::from("0"))).1,
+        does(|| drop(String::from("1"))).1,
+        does(|| drop(String::from("2"))).1,
+        does(|| drop(String::from("3"))).1,
     ];
     let mut waiting = [(); 6].map(|()| topic.subscribe(Replay::Now));
     for item in 1..=3 {
@@ -83,7 +83,7 @@ fn a_waker_of_any_kind_is_woken() {
         }
     }
     // As often as it waited, whichever kind it is.
-    let (counts, counted) = does(|| drop(4));
+    let (counts, counted) = does(|| drop(String::from("4")));
     wait(&mut waiting[0], &counted);
     topic.publish(4).unwrap();
     assert_eq!(counts.0.load(Ordering::Relaxed), 1);

@@ -1,9 +1,11 @@
 //! The set-up is disturbed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::task::Poll;
 
 use futures::stream;
+use hangup::topic::{Replay, Retention, Topic};
 use hangup::{CloseReason, KeyError, Phase, State};
 use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
 
@@ -138,6 +140,25 @@ fn r10_write_fails_during_the_backlog() {
         CloseReason::Dropped
     );
     server.assert_nothing_left();
+
+    // The same with a backlog in a topic, of which nothing is copied for the client.
+    let topic = Topic::new(Retention::items(100));
+    let item = Arc::new(());
+    for _ in 0..40 {
+        topic.publish(Arc::clone(&item)).unwrap();
+    }
+    let mut setup = server.scope.open().unwrap().register().unwrap();
+    setup.join(&server.workers, "ada", 1).unwrap();
+    let live = setup.go_live().unwrap();
+    let events = topic.subscribe(Replay::All).for_connection(live.handle());
+    let mut body = task::spawn(live.stream(events));
+    assert!(assert_ready!(body.poll_next()).is_some());
+    assert_eq!((topic.subscribers(), server.workers.len()), (1, 1));
+    drop(body);
+    assert_eq!(topic.subscribers(), 0);
+    server.assert_nothing_left();
+    drop(topic);
+    assert_eq!(Arc::strong_count(&item), 1);
 }
 
 #[test]

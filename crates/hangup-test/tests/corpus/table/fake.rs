@@ -6,7 +6,6 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use futures::stream::{self, Stream, StreamExt};
 use hangup_test::{Client, Report, Signal, Trial, abort_everywhere};
 
 /// The hand-written table in which a server keeps its connections.
@@ -149,13 +148,5 @@ impl Log {
         let (subscriber, items) = unbounded();
         self.shared.lock().unwrap().subscribers.push(subscriber);
         items
-    }
-
-    /// Both happen in one step.
-    pub(super) fn replay_and_subscribe(&self) -> impl Stream<Item = u64> + use<> {
-        let (subscriber, items) = unbounded();
-        let shared = &mut *self.shared.lock().unwrap();
-        shared.subscribers.push(subscriber);
-        stream::iter(1..=shared.published).chain(items)
     }
 }

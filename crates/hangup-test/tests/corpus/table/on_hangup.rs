@@ -4,10 +4,11 @@ use std::error::Error;
 use std::future::Future;
 
 use futures::stream::pending;
+use hangup::topic::{Retention, Topic};
 use hangup::{CloseReason, Conflict, Registering, Registry, Scope};
 use hangup_test::{Client, Report, Trial, abort_everywhere};
 
-use super::fake::{Log, Router};
+use super::fake::Router;
 use super::on_trial::OnTrial;
 
 pub(super) type Outcome = Result<(), Box<dyn Error>>;
@@ -20,6 +21,30 @@ pub(super) struct Server {
     pub(super) sessions: Registry<u64, ()>,
     pub(super) router: Router,
     pub(super) log: Log,
+}
+
+/// The items that every connection receives, numbered from 1.
+#[derive(Clone)]
+pub(super) struct Log {
+    trial: Trial,
+    pub(super) topic: Topic<u64>,
+}
+
+impl Log {
+    fn new(trial: &Trial) -> Self {
+        let log = Self {
+            trial: trial.clone(),
+            topic: Topic::new(Retention::items(100)),
+        };
+        log.publish();
+        log
+    }
+
+    fn publish(&self) {
+        let number = self.topic.cursor().number() + 1;
+        self.trial.ledger().published(number);
+        self.topic.publish(number).unwrap();
+    }
 }
 
 /// Explores `handler` with every ending.

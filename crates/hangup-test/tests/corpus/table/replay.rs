@@ -1,6 +1,7 @@
 //! The handler sends the backlog and then subscribes, with an `await` between the two.
 
 use futures::stream::{self, StreamExt};
+use hangup::topic::Replay;
 use hangup_test::{Client, Report, Trial, abort_everywhere};
 
 use super::fake::Log;
@@ -58,7 +59,8 @@ async fn handler(server: on_hangup::Server, client: Client) -> Outcome {
     setup.run(server.trial.point("write the head")).await?;
     let live = setup.go_live()?;
     let seen = client.clone();
-    let items = server.log.replay_and_subscribe();
+    let items = server.log.topic.subscribe(Replay::All);
+    let items = items.map(|item| *item.expect("all items are retained"));
     let items = live.stream(items.inspect(move |item| seen.delivered(*item)));
     client.respond(items).await;
     Ok(())
