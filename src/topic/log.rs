@@ -221,6 +221,26 @@ impl<T> Log<T> {
         }
     }
 
+    /// What a reader at `position` reads after an item, under the same lock: so no gap comes
+    /// before it.
+    pub(super) fn read_batch(&self, position: &mut Position, items: &mut [Option<Published<T>>]) {
+        if let [ring] = &self.rings[..] {
+            let next = ring.all_after(position.number);
+            for (to, (number, item)) in items.iter_mut().zip(next) {
+                *to = Some(item.clone());
+                position.number = *number;
+            }
+            return;
+        }
+        for to in items {
+            let Some((number, item)) = self.next(position.number) else {
+                return;
+            };
+            *to = Some(item.clone());
+            position.number = *number;
+        }
+    }
+
     #[inline]
     fn next(&self, number: u64) -> Option<&(u64, Published<T>)> {
         let mut rings = self.rings.iter();

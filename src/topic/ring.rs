@@ -49,6 +49,17 @@ impl<T> Ring<T> {
     /// The first item whose number is higher than `number`.
     #[inline]
     pub(super) fn after(&self, number: u64) -> Option<&(u64, Published<T>)> {
+        self.items.get(self.index_after(number)?)
+    }
+
+    /// All items whose numbers are higher than `number`.
+    pub(super) fn all_after(&self, number: u64) -> impl Iterator<Item = &(u64, Published<T>)> {
+        let begin = self.index_after(number).unwrap_or(self.items.len());
+        self.items.range(begin..)
+    }
+
+    #[inline]
+    fn index_after(&self, number: u64) -> Option<usize> {
         let last = self.items.back()?.0;
         if last <= number {
             return None;
@@ -57,11 +68,10 @@ impl<T> Ring<T> {
         let guess = usize::try_from(last - number).ok();
         if let Some(index) = guess.and_then(|back| self.items.len().checked_sub(back)) {
             if self.items[index].0 == number + 1 {
-                return self.items.get(index);
+                return Some(index);
             }
         }
-        let index = self.items.partition_point(|item| item.0 <= number);
-        self.items.get(index)
+        Some(self.items.partition_point(|item| item.0 <= number))
     }
 
     #[inline]

@@ -294,7 +294,7 @@ impl<T> Subscription<T> {
             Read::Item(item) => {
                 let item = item.clone();
                 if position.number < state.log.end().number() {
-                    let batch = Batch::take(&state.log, position, &mut told);
+                    let batch = Batch::take(&state.log, position);
                     rare.get_or_insert_default().ahead = Some(Ahead::Batch(Box::new(batch)));
                 } else if let (Some(slot), true, None) = (*slot, has_waker, state.closed) {
                     // It has all, so it waits from now on: the next poll needs no lock.
@@ -360,15 +360,9 @@ enum Look<T> {
 
 impl<T> Batch<T> {
     /// Takes what comes next, under the lock that the caller holds.
-    fn take(log: &Log<T>, position: &mut Position, told: &mut u64) -> Self {
+    fn take(log: &Log<T>, position: &mut Position) -> Self {
         let mut items = [const { None }; BATCH - 1];
-        for item in &mut items {
-            match log.read(position, told) {
-                Read::Item(next) => *item = Some(next.clone()),
-                Read::Nothing => break,
-                Read::Gap(_) => unreachable!("a gap is told before what comes after it"),
-            }
-        }
+        log.read_batch(position, &mut items);
         Self { items, next: 0 }
     }
 }
