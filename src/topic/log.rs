@@ -121,27 +121,33 @@ impl<T> Log<T> {
         self.rings.iter().map(Ring::bytes).sum()
     }
 
-    /// Where the next item of `lane`, of so many bytes, goes.
-    pub(super) fn place(&self, lane: Lane, size: usize) -> Result<(usize, Cursor), PublishError> {
+    /// The ring in which an item of `lane`, of so many bytes, goes.
+    pub(super) fn ring(&self, lane: Lane, size: usize) -> Result<usize, PublishError> {
         let ring = self.rings.iter().position(|ring| ring.lane == lane);
         let ring = ring.ok_or(PublishError::NoLane)?;
         let limit = self.rings[ring].retention.bytes;
         if size > limit {
             return Err(PublishError::TooLarge { size, limit });
         }
-        // 2^64 items take longer than any process lives.
-        Ok((ring, self.at(self.last.wrapping_add(1))))
+        Ok(ring)
+    }
+
+    /// The cursor of the next item. There is none after the highest number, which only an engine
+    /// can have given.
+    pub(super) fn next_cursor(&self) -> Result<Cursor, PublishError> {
+        let next = self.last.checked_add(1).map(|next| self.at(next));
+        next.ok_or_else(|| PublishError::NotAfter { last: self.end() })
     }
 
     /// Whether an item may be appended at this cursor.
-    pub(super) fn check(&self, cursor: Cursor) -> Result<(), PublishError> {
+    pub(super) fn check(&self, cursor: Cursor) -> Result<Cursor, PublishError> {
         if cursor.incarnation() != self.incarnation {
             return Err(PublishError::OtherIncarnation);
         }
         if cursor.number() <= self.last {
             return Err(PublishError::NotAfter { last: self.end() });
         }
-        Ok(())
+        Ok(cursor)
     }
 
     /// Whether the log may begin anew behind `start`: a cursor is one place for ever.
@@ -152,7 +158,7 @@ impl<T> Log<T> {
         Ok(())
     }
 
-    /// Appends to the ring that [`place`](Self::place) has found.
+    /// Appends to the ring that [`ring`](Self::ring) has found.
     pub(super) fn push(&mut self, ring: usize, item: Published<T>) {
         self.before_last = self.last;
         self.last = item.cursor().number();

@@ -141,11 +141,11 @@ impl<T> Shared<T> {
             if let Some(reason) = state.closed {
                 return Err(PublishError::Closed(reason));
             }
-            let (ring, next) = state.log.place(lane, size)?;
-            if let Some(cursor) = at {
-                state.log.check(cursor)?;
-            }
-            let cursor = at.unwrap_or(next);
+            let ring = state.log.ring(lane, size)?;
+            let cursor = match at {
+                Some(cursor) => state.log.check(cursor)?,
+                None => state.log.next_cursor()?,
+            };
             let now = now.or(state.told);
             let item = Published::new(Entry {
                 cursor,

@@ -13,6 +13,8 @@ mod closing;
 mod deadlines;
 mod time;
 mod debug;
+#[cfg(all(feature = "http-body", feature = "tokio"))]
+mod event_body;
 #[cfg(feature = "tokio")]
 mod finish;
 mod handle;

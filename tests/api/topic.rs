@@ -346,6 +346,12 @@ fn a_topic_that_is_fed_waits_for_a_reader_ahead_of_it() {
     assert_eq!(ready(&mut behind), all);
     let mut between = task::spawn(topic.subscribe(Replay::After(place(125))));
     assert_eq!(ready(&mut between), [Ok(130), Ok(131)]);
+    // Behind the highest number there is no place.
+    let highest = place(u64::MAX);
+    topic.append_at(Lane::default(), highest, 0).unwrap();
+    let refused = topic.publish(1).unwrap_err();
+    assert_eq!(refused, PublishError::NotAfter { last: highest });
+    assert_eq!(ready(&mut between), [Ok(0)]);
     // A topic that gives the numbers itself has given none that is ahead.
     let topic = builder(10).build().unwrap();
     publish(&topic, [1]);
