@@ -248,6 +248,8 @@ impl<T> Subscription<T> {
         }
     }
 
+    // Not inlined: the poll that finds nothing stays small.
+    #[inline(never)]
     fn poll_on(&mut self, cx: &mut Context<'_>) -> Polled<T> {
         if self.is_over {
             return Poll::Ready(None);

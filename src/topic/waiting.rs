@@ -164,13 +164,14 @@ impl Waiting {
         let mut replaced = Vec::new();
         chunk.is_out = false;
         chunk.wakers = out.wakers;
-        // Some of the slots were given back.
-        if chunk.taken != u64::MAX {
-            for (bit, waker) in chunk.wakers.iter_mut().enumerate() {
-                if chunk.taken & (1 << bit) == 0 {
-                    replaced.extend(waker.take());
-                }
-            }
+        // Some of the slots may have been given back: of those that there are, the free ones.
+        let slots = u32::try_from(chunk.wakers.len()).unwrap_or(u64::BITS);
+        let unmade = u64::MAX.checked_shl(slots).unwrap_or(0);
+        let mut free = !chunk.taken & !unmade;
+        while free != 0 {
+            let bit = free.trailing_zeros();
+            free &= free - 1;
+            replaced.extend(chunk.wakers[bit as usize].take());
         }
         for (bit, waker) in mem::take(&mut chunk.moved) {
             replaced.extend(chunk.store(bit, waker));
