@@ -19,7 +19,7 @@ use crate::sync::lock;
 ///
 /// So backlog and live items are one sequence: nothing is lost, doubled or out of order where
 /// they meet. A subscriber that is too slow for what is [retained](Retention) is told what it
-/// has missed, and delays nobody.
+/// has missed, and delays no other one.
 ///
 /// Cheap to clone; all clones are the same topic. When the last clone is dropped, the
 /// subscriptions end, after what was published before.
