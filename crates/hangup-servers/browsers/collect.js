@@ -1,12 +1,16 @@
 // Collects the numbers that an `EventSource` gets, until the event `end`.
 
 function collect(source, done) {
-  const seen = { numbers: 0, last: 0, wrong: [], gaps: 0, reconnects: -1 };
+  // A run is `[first, last]`: all numbers from the first to the last, once and in order.
+  const seen = { runs: [], gaps: [], wrong: [], reconnects: -1, lastId: "" };
+  // The first number begins a run, and so does the first one after a gap.
+  let begins = true;
   source.onopen = () => {
     seen.reconnects += 1;
   };
-  source.addEventListener("gap", () => {
-    seen.gaps += 1;
+  source.addEventListener("gap", (event) => {
+    seen.gaps.push(event.data);
+    begins = true;
   });
   source.onmessage = (event) => {
     if (event.data === "end") {
@@ -15,13 +19,17 @@ function collect(source, done) {
       return;
     }
     const number = Number(event.data);
-    // The next one, or after a gap any later one.
-    const isNext = number === seen.last + 1 || seen.last === 0;
-    if (!isNext && !(seen.gaps > 0 && number > seen.last)) {
-      seen.wrong.push([seen.last, number]);
+    seen.lastId = event.lastEventId;
+    if (begins) {
+      begins = false;
+      seen.runs.push([number, number]);
+      return;
     }
-    seen.last = number;
-    seen.numbers += 1;
+    const run = seen.runs[seen.runs.length - 1];
+    if (number !== run[1] + 1) {
+      seen.wrong.push([run[1], number]);
+    }
+    run[1] = number;
   };
 }
 
