@@ -24,7 +24,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, future, stream};
 use hangup::Scope;
 use hangup::topic::{EventBody, Gap, Published, Replay, Retention, SseEvent, Topic};
 use serde::Deserialize;
@@ -149,6 +149,18 @@ fn replay(headers: &HeaderMap, Query(query): Query<Resume>) -> Replay {
     Replay::resume(id, Replay::All)
 }
 
+/// Ends behind a gap: the client, which comes again, is told of it once if it has the gap's id.
+fn end_behind<S: Stream>(
+    messages: S,
+    is_gap: impl Fn(&S::Item) -> bool,
+) -> impl Stream<Item = S::Item> {
+    messages.scan(false, move |ends, message| {
+        let message = (!*ends).then_some(message);
+        *ends = message.as_ref().is_some_and(&is_gap);
+        future::ready(message)
+    })
+}
+
 async fn encoded(
     State(app): State<App>,
     query: Query<Resume>,
@@ -159,6 +171,11 @@ async fn encoded(
     let events = events.for_connection(live.handle()).gap_as(|gap| {
         let event = SseEvent::new("gap").id(gap.resume);
         event.data(&gap.to_string()).into_bytes()
+    });
+    let events = end_behind(events, |event| {
+        event
+            .split(|&byte| byte == b'\n')
+            .any(|line| line == b"event: gap")
     });
     let head = [
         (CONTENT_TYPE, "text/event-stream"),
@@ -174,8 +191,8 @@ async fn by_axum(
 ) -> impl IntoResponse {
     let live = app.scope.live().unwrap();
     let texts = app.texts.subscribe(replay(&headers, query));
-    let texts = texts.for_connection(live.handle()).map(to_sse);
-    Sse::new(live.stream(texts))
+    let texts = end_behind(texts.for_connection(live.handle()), Result::is_err);
+    Sse::new(live.stream(texts.map(to_sse)))
 }
 
 fn to_sse(text: Result<Published<String>, Gap>) -> Result<Event, Infallible> {
