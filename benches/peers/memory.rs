@@ -15,6 +15,7 @@ use allocation_counter::measure;
 use futures::StreamExt;
 use hangup::topic::{Replay, Retention, Topic};
 use hangup::{Conflict, Registry, Scope};
+use hangup_benches::audience::{Audience, broadcast_channel, mpsc_each, topic};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +73,16 @@ fn main() {
             "subscriber_vs_mpsc",
             of_each(counts, subscribers),
             of_each(counts, queues),
+        ),
+        (
+            "subscriber_task",
+            of_each(counts, |count| Audience::new(count, topic)),
+            of_each(counts, |count| Audience::new(count, broadcast_channel)),
+        ),
+        (
+            "subscriber_task_vs_mpsc",
+            of_each(counts, |count| Audience::new(count, topic)),
+            of_each(counts, |count| Audience::new(count, mpsc_each)),
         ),
     ];
     let print_each = |unit: &str, read: fn(Cost) -> f64| {
