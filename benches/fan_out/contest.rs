@@ -68,7 +68,25 @@ const fn contest(name: &'static str, part: Part, count: u64, peer: Join) -> Cont
     }
 }
 
+impl Side {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Peer => "peer",
+        }
+    }
+}
+
 impl Contest {
+    /// As a process of one side is told.
+    pub(crate) fn named(row: &str, side: &str) -> (&'static Self, Side) {
+        let contest = CONTESTS.iter().find(|it| it.name == row);
+        let side = [Side::Ours, Side::Peer]
+            .into_iter()
+            .find(|it| it.name() == side);
+        contest.zip(side).expect("a row, and `ours` or `peer`")
+    }
+
     /// The subscribers of one side, or fewer for a test.
     pub(crate) fn audience(&self, side: Side, most: u64) -> Audience {
         let join = match side {

@@ -6,7 +6,7 @@
 use std::env;
 use std::process::{Command, Stdio};
 
-use crate::contest::{CONTESTS, Contest, Part, Side};
+use crate::contest::{Contest, Part, Side};
 use crate::row::Row;
 
 /// About so many items are taken, and at least one by each.
@@ -36,12 +36,12 @@ impl Counter {
         let ours = match self.ours.iter().find(known) {
             Some(&(.., ours)) => ours,
             None => {
-                let ours = count(contest, "ours");
+                let ours = count(contest, Side::Ours);
                 self.ours.push((contest.part, contest.count, ours));
                 ours
             }
         };
-        let peer = count(contest, "peer");
+        let peer = count(contest, Side::Peer);
         Some(Row {
             name: contest.name.to_owned(),
             ours,
@@ -56,7 +56,7 @@ fn times(contest: &Contest) -> u64 {
 }
 
 /// For each subscriber and item.
-fn count(contest: &Contest, side: &str) -> f64 {
+fn count(contest: &Contest, side: Side) -> f64 {
     let out = Command::new("valgrind")
         .args([
             "--tool=callgrind",
@@ -64,7 +64,7 @@ fn count(contest: &Contest, side: &str) -> f64 {
             "--toggle-collect=*thread_meter*",
         ])
         .arg(env::current_exe().unwrap())
-        .args(["count", contest.name, side])
+        .args(["count", contest.name, side.name()])
         // So that the start-up does the same each time.
         .env_clear()
         .envs(env::var_os("PATH").map(|path| ("PATH", path)))
@@ -82,13 +82,7 @@ fn count(contest: &Contest, side: &str) -> f64 {
 
 /// What is counted.
 pub(crate) fn run(row: &str, side: &str) {
-    let contest = CONTESTS.iter().find(|it| it.name == row);
-    let contest = contest.expect("the name of a row");
-    let side = match side {
-        "ours" => Side::Ours,
-        "peer" => Side::Peer,
-        _ => panic!("a side is `ours` or `peer`"),
-    };
+    let (contest, side) = Contest::named(row, side);
     let mut audience = contest.audience(side, u64::MAX);
     contest.part.run(&mut audience, times(contest));
 }

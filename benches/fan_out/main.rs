@@ -9,6 +9,7 @@
 mod row;
 mod clock;
 mod contest;
+mod server;
 mod rounds;
 mod instructions;
 
@@ -21,6 +22,7 @@ use row::{Printer, Row};
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["serve", row, side] => server::serve(row, side),
         ["count", row, side] => instructions::run(row, side),
         _ => print(&arguments),
     }

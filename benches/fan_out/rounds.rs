@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use hangup_benches::audience::Audience;
-
-use crate::contest::{Contest, Part, Side};
+use crate::contest::{Contest, Side};
 use crate::row::Row;
+use crate::server::Server;
 
 /// What a side takes in one round, at the least: the other one is next before the machine has
 /// changed.
@@ -17,10 +16,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 const LEAST: usize = 31;
 
 pub(crate) fn compare(contest: &Contest) -> Row {
-    let mut audiences = [Side::Ours, Side::Peer].map(|side| contest.audience(side, u64::MAX));
-    let times = audiences
-        .each_mut()
-        .map(|audience| filling(contest.part, audience));
+    let mut sides = [Side::Ours, Side::Peer].map(|side| Server::start(contest, side));
+    let times = sides.each_mut().map(filling);
+    let things = times.map(|times| (times * contest.part.items() * contest.count) as f64);
     let mut rounds = Vec::new();
     let begun = Instant::now();
     while begun.elapsed() < LIMIT || rounds.len() < LEAST {
@@ -32,10 +30,8 @@ pub(crate) fn compare(contest: &Contest) -> Row {
         };
         let mut took = [0.0; 2];
         for side in order {
-            let audience = &mut audiences[side];
-            let things = (times[side] * contest.part.items() * audience.count()) as f64;
-            let time = contest.part.run(audience, times[side]);
-            took[side] = time.as_secs_f64() * 1e9 / things;
+            let time = sides[side].run(times[side]);
+            took[side] = time.as_secs_f64() * 1e9 / things[side];
         }
         rounds.push(took);
     }
@@ -49,9 +45,9 @@ pub(crate) fn compare(contest: &Contest) -> Row {
 }
 
 /// How many times fill a slice.
-fn filling(part: Part, audience: &mut Audience) -> u64 {
+fn filling(side: &mut Server) -> u64 {
     let mut times = 1;
-    while part.run(audience, times) < SLICE {
+    while side.run(times) < SLICE {
         times *= 2;
     }
     times
