@@ -85,6 +85,18 @@ impl Audience {
         meter(&mut || self.items(times))
     }
 
+    /// As [`whole`](Self::whole), but what publishes is no task of the runtime: a wake goes
+    /// through the queue that other threads use.
+    pub fn from_outside(&mut self, meter: Meter, times: u64) -> Duration {
+        meter(&mut || {
+            for _ in 0..times {
+                self.sent += 1;
+                self.publish.lock().unwrap()(self.sent);
+                self.run(1);
+            }
+        })
+    }
+
     /// How long the calls that publish take, without the tasks.
     pub fn publishing(&mut self, meter: Meter, times: u64) -> Duration {
         let measured = |_| {

@@ -21,6 +21,7 @@ pub(crate) struct Contest {
 pub(crate) enum Part {
     Whole,
     OnTwoThreads,
+    FromOutside,
     Publishing,
     Behind,
 }
@@ -31,7 +32,7 @@ pub(crate) enum Side {
     Peer,
 }
 
-pub(crate) const CONTESTS: [Contest; 10] = [
+pub(crate) const CONTESTS: [Contest; 12] = [
     contest("fan_out_1", Part::Whole, 1, broadcast_channel),
     contest("fan_out_100", Part::Whole, 100, broadcast_channel),
     contest("fan_out_10k", Part::Whole, 10_000, broadcast_channel),
@@ -50,6 +51,18 @@ pub(crate) const CONTESTS: [Contest; 10] = [
     ),
     contest("fan_out_10k_vs_mpsc", Part::Whole, 10_000, mpsc_each),
     contest("fan_out_10k_vs_floor", Part::Whole, 10_000, floor),
+    contest(
+        "fan_out_100k_from_outside",
+        Part::FromOutside,
+        100_000,
+        broadcast_channel,
+    ),
+    contest(
+        "fan_out_10k_from_outside_vs_floor",
+        Part::FromOutside,
+        10_000,
+        floor,
+    ),
     contest(
         "fan_out_publish_10k",
         Part::Publishing,
@@ -96,7 +109,9 @@ impl Contest {
         let count = self.count.min(most);
         match self.part {
             Part::OnTwoThreads => Audience::on_two_threads(count, join),
-            Part::Whole | Part::Publishing | Part::Behind => Audience::new(count, join),
+            Part::Whole | Part::FromOutside | Part::Publishing | Part::Behind => {
+                Audience::new(count, join)
+            }
         }
     }
 }
@@ -106,6 +121,7 @@ impl Part {
         match self {
             Self::Whole => audience.whole(clock::THREAD, times),
             Self::OnTwoThreads => audience.whole(clock::PROCESS, times),
+            Self::FromOutside => audience.from_outside(clock::THREAD, times),
             Self::Publishing => audience.publishing(clock::THREAD, times),
             Self::Behind => audience.behind(clock::THREAD, times),
         }
@@ -114,7 +130,7 @@ impl Part {
     /// How many items reach a subscriber each time.
     pub(crate) fn items(self) -> u64 {
         match self {
-            Self::Whole | Self::OnTwoThreads | Self::Publishing => 1,
+            Self::Whole | Self::OnTwoThreads | Self::FromOutside | Self::Publishing => 1,
             Self::Behind => BACKLOG,
         }
     }

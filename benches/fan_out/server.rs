@@ -2,7 +2,7 @@
 //! that took.
 //!
 //! In one process the subscribers of the second side, and of each later row, would be where
-//! earlier ones were freed, in whatever order: for a crowd beyond the cache that decides.
+//! earlier ones were freed, in whatever order: with a crowd beyond the cache that is measured too.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
