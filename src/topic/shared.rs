@@ -43,6 +43,10 @@ pub(super) struct State<T> {
     pub(super) subscribers: usize,
     /// The latest time that was told, if it is told by hand.
     told: Option<Instant>,
+    /// What the version of the topic is, for those who hold the lock. So the atomic is written by
+    /// publishers and read by subscribers, and no model takes a publisher's own read for the
+    /// last one.
+    pub(super) version: u64,
 }
 
 /// The group of topics that a topic belongs to.
@@ -85,6 +89,7 @@ impl<T> Shared<T> {
             closed: None,
             subscribers: 0,
             told: clock.told(),
+            version: 0,
         };
         Arc::new(Self {
             version: AtomicU64::new(0),
@@ -97,7 +102,7 @@ impl<T> Shared<T> {
         })
     }
 
-    /// The version, read with or without the lock.
+    /// The version, read without the lock.
     #[inline]
     pub(super) fn version(&self) -> u64 {
         // ORDERING: `Relaxed`, since nothing that the writer wrote is used by it: a reader that
@@ -111,13 +116,13 @@ impl<T> Shared<T> {
     /// another thread is on one: then that one wakes them.
     #[must_use]
     fn advance(&self, state: &mut State<T>) -> Option<Walk> {
-        // All writers hold the lock, so no update is lost.
-        let version = self.version() + 1;
+        state.version += 1;
+        let version = state.version;
         // ORDERING: `Relaxed`, as in `version`.
         self.version.store(version, Ordering::Relaxed);
         state.waker.take(|| ()).then(|| {
             let mut walk = Walk::new(version);
-            walk.step(state, version);
+            walk.step(state);
             walk
         })
     }
@@ -286,7 +291,7 @@ impl<T> Shared<T> {
                 let mut state = lock(&self.state);
                 let replaced = out.map(|out| state.waiting.put_back(out));
                 if woken < limit {
-                    walk.step(&mut state, self.version());
+                    walk.step(&mut state);
                 }
                 replaced
             };
@@ -339,7 +344,8 @@ impl Walk {
     }
 
     /// Under the lock: takes out the next chunk, or ends.
-    fn step<T>(&mut self, state: &mut State<T>, version: u64) {
+    fn step<T>(&mut self, state: &mut State<T>) {
+        let version = state.version;
         loop {
             match state.waiting.take_out(&mut self.next, version) {
                 TakeOut::Chunk(out) => {

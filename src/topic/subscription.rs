@@ -300,7 +300,7 @@ impl<T> Subscription<T> {
                     rare.get_or_insert_default().ahead = Some(Ahead::Batch(Box::new(batch)));
                 } else if let (Some(slot), true, None) = (*slot, has_waker, state.closed) {
                     // It has all, so it waits from now on: the next poll needs no lock.
-                    *waits_since = shared.version();
+                    *waits_since = state.version;
                     state.waiting.wait(slot, *waits_since);
                 }
                 return Look::Item(item);
@@ -330,7 +330,7 @@ impl<T> Subscription<T> {
             (_, None) => return Look::NeedsWaker,
         };
         *slot = Some(key);
-        *waits_since = shared.version();
+        *waits_since = state.version;
         state.waiting.wait(key, *waits_since);
         Look::Waits(replaced)
     }
