@@ -1,32 +1,64 @@
 //! Publishing against all that a subscriber does.
+//!
+//! Both sides of a race are spawned where a model counts the outcomes: it says as well what it
+//! explores.
 
+mod by_key;
+mod slots;
+mod wakers;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_core::Stream;
 use hangup::CloseReason;
-use hangup::topic::{Cursor, PublishError, Replay, Retention, Subscription, Topic};
+use hangup::topic::{Cursor, Gap, PublishError, Published, Replay, Retention, Subscription, Topic};
 use loom::sync::Notify;
 use loom::thread::spawn;
 
-use crate::model::{Woken, model, model_3};
+use crate::model::{model, model_3};
 
 fn topic(items: usize) -> Topic<u64> {
     Topic::new(Retention::items(items))
 }
 
-/// An item, or the number of the last one that is lost.
-type Read = Result<u64, u64>;
+/// An item, or what is lost: after this number, up to that one.
+type Read = Result<u64, (u64, u64)>;
 
-async fn read(events: &mut Subscription<u64>) -> Option<Read> {
-    let next = poll_fn(|cx| Pin::new(&mut *events).poll_next(cx)).await?;
-    Some(next.map(|item| *item).map_err(|gap| gap.to.number()))
+async fn read(events: &mut Subscription<u64>) -> Option<Result<Published<u64>, Gap>> {
+    poll_fn(|cx| Pin::new(&mut *events).poll_next(cx)).await
 }
 
-/// The waker of a thread that waits: the same one in every poll, as that of a task is, so that
-/// a subscription does not look into the log unless it has to.
+fn numbers(next: Result<Published<u64>, Gap>) -> Read {
+    match next {
+        Ok(item) => Ok(*item),
+        Err(gap) => {
+            assert_eq!(gap.resume, gap.to);
+            assert_eq!(gap.from.incarnation(), gap.to.incarnation());
+            Err((gap.from.number(), gap.to.number()))
+        }
+    }
+}
+
+/// The items are those of `numbers`: each is read once and in order, or lies in the one gap
+/// that names it.
+fn assert_whole(read: &[Read], after: u64, last: u64) {
+    let mut at = after;
+    for next in read {
+        let (from, to) = match *next {
+            Ok(item) => (item - 1, item),
+            Err(gap) => gap,
+        };
+        assert!(from == at && to > at, "{read:?}");
+        at = to;
+    }
+    assert_eq!(at, last, "{read:?}");
+}
+
 struct Parked(Notify);
 
 impl Wake for Parked {
@@ -39,42 +71,92 @@ impl Wake for Parked {
     }
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let parked = Arc::new(Parked(Notify::new()));
-    let waker = Waker::from(Arc::clone(&parked));
-    assert!(waker.clone().will_wake(&waker));
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => parked.0.wait(),
+/// A task: its waker is the same one in every poll, so that a subscription does not look into
+/// the log unless it has to.
+struct Task(Arc<Parked>);
+
+impl Task {
+    fn new() -> Self {
+        Self(Arc::new(Parked(Notify::new())))
+    }
+
+    fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.0))
+    }
+
+    fn run<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let waker = self.waker();
+        loop {
+            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(output) => return output,
+                Poll::Pending => self.0.0.wait(),
+            }
         }
+    }
+
+    fn next(&self, events: &mut Subscription<u64>) -> Option<Read> {
+        self.run(read(events)).map(numbers)
+    }
+
+    /// All items up to the end.
+    fn all(&self, events: &mut Subscription<u64>) -> Vec<Read> {
+        self.run(async {
+            let mut all = Vec::new();
+            while let Some(next) = read(events).await {
+                all.push(numbers(next));
+            }
+            all
+        })
+    }
+
+    /// No slot and no publisher has kept a waker of this task.
+    fn is_forgotten(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 }
 
-fn next(events: &mut Subscription<u64>) -> Option<Read> {
-    block_on(read(events))
-}
-
-/// All items up to the end, read by one task.
-fn all(events: &mut Subscription<u64>) -> Vec<Read> {
-    block_on(async {
-        let mut all = Vec::new();
-        while let Some(item) = read(events).await {
-            all.push(item);
-        }
-        all
-    })
+fn poll(events: &mut Subscription<u64>, waker: &Waker) -> Poll<Option<Read>> {
+    let polled = Pin::new(events).poll_next(&mut Context::from_waker(waker));
+    polled.map(|next| next.map(numbers))
 }
 
 fn wait(events: &mut Subscription<u64>, waker: &Waker) {
-    let polled = Pin::new(events).poll_next(&mut Context::from_waker(waker));
-    assert!(polled.is_pending());
+    assert!(poll(events, waker).is_pending());
+}
+
+/// What the executions of a model came to.
+#[derive(Clone)]
+struct Outcomes<T>(Arc<Mutex<BTreeSet<T>>>);
+
+impl<T: Ord + Debug> Outcomes<T> {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    fn note(&self, outcome: T) {
+        self.0.lock().unwrap().insert(outcome);
+    }
+
+    /// They came to all of these, and to no other one.
+    #[track_caller]
+    fn are(&self, expected: impl IntoIterator<Item = T>) {
+        assert_eq!(*self.0.lock().unwrap(), expected.into_iter().collect());
+    }
+}
+
+/// Publishes the items up to `last`, then closes.
+fn publish_all(topic: &Topic<u64>, last: u64) {
+    for item in topic.cursor().number() + 1..=last {
+        topic.publish(item).unwrap();
+    }
+    topic.close(CloseReason::Completed);
 }
 
 #[test]
 fn a_reader_gets_each_item_once_and_in_order() {
     model(|| {
+        let task = Task::new();
         let topic = topic(9);
         let mut events = topic.subscribe(Replay::Now);
         let publisher = spawn(move || {
@@ -82,178 +164,73 @@ fn a_reader_gets_each_item_once_and_in_order() {
             topic.publish(2).unwrap();
         });
         // The end, since the last clone is dropped.
-        assert_eq!(all(&mut events), [Ok(1), Ok(2)]);
+        assert_eq!(task.all(&mut events), [Ok(1), Ok(2)]);
         publisher.join().unwrap();
+        // Its slot was given back at the end.
+        assert!(task.is_forgotten());
     });
 }
 
 #[test]
 fn r11_publish_while_the_backlog_is_replayed() {
-    for replay in [Replay::All, Replay::Now] {
+    let expected: [(fn(Cursor) -> Replay, &[u64]); 3] = [
+        (|_| Replay::Now, &[1, 2, 3]),
+        (|_| Replay::All, &[0]),
+        (Replay::After, &[1]),
+    ];
+    for (replay, begins) in expected {
+        let seen = Outcomes::new();
+        let begun = seen.clone();
         model(move || {
             let topic = topic(9);
+            let replay = replay(topic.publish(1).unwrap());
+            let reader = spawn({
+                let topic = topic.clone();
+                move || {
+                    let task = Task::new();
+                    let mut events = topic.subscribe(replay);
+                    let begin = events.cursor().number();
+                    (begin, task.all(&mut events), task)
+                }
+            });
             let publisher = spawn({
                 let topic = topic.clone();
-                move || _ = topic.publish(1).unwrap()
+                move || publish_all(&topic, 3)
             });
-            let mut events = topic.subscribe(replay);
-            let begin = events.cursor().number();
-            let second = spawn(move || {
-                publisher.join().unwrap();
-                topic.publish(2).unwrap();
-            });
-            let all = all(&mut events);
-            match (replay, begin) {
-                (Replay::Now, 1) => assert_eq!(all, [Ok(2)]),
-                _ => assert_eq!(all, [Ok(1), Ok(2)]),
-            }
-            second.join().unwrap();
+            let (begin, read, task) = reader.join().unwrap();
+            publisher.join().unwrap();
+            assert_eq!(read, (begin + 1..=3).map(Ok).collect::<Vec<_>>());
+            assert!(task.is_forgotten());
+            begun.note(begin);
         });
+        seen.are(begins.iter().copied());
     }
 }
 
 #[test]
 fn two_publishers_wake_for_both_items_3() {
-    model_3(2, || {
+    let seen = Outcomes::new();
+    let orders = seen.clone();
+    model_3(2, move || {
+        let task = Task::new();
         let topic = topic(9);
         let mut events = topic.subscribe(Replay::Now);
         let publishers = [10, 20].map(|item| {
             let topic = topic.clone();
             spawn(move || (topic.publish(item).unwrap().number(), item))
         });
-        drop(topic);
-        let read = all(&mut events);
+        let read = [(); 2].map(|()| task.run(read(&mut events)).unwrap().unwrap());
+        let read = read.map(|item| (item.cursor().number(), *item));
         let mut published = publishers.map(|thread| thread.join().unwrap());
         published.sort_unstable();
         // The order of the cursors is the one that is read.
         assert_eq!(published.map(|(number, _)| number), [1, 2]);
-        assert_eq!(read, published.map(|(_, item)| Ok(item)));
-    });
-}
-
-#[test]
-fn a_subscription_is_dropped_while_it_is_woken() {
-    model(|| {
-        let topic = topic(9);
-        let mut events = topic.subscribe(Replay::Now);
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(Arc::clone(&woken));
-        wait(&mut events, &waker);
-        drop(waker);
-        let publisher = spawn({
-            let topic = topic.clone();
-            move || _ = topic.publish(1).unwrap()
-        });
+        assert_eq!(read, published);
         drop(events);
-        publisher.join().unwrap();
-        assert_eq!(topic.subscribers(), 0);
-        // Its waker is gone, from wherever it was.
-        assert_eq!(Arc::strong_count(&woken), 1);
+        assert!(task.is_forgotten());
+        orders.note(published.map(|(_, item)| item));
     });
-}
-
-#[test]
-fn a_slot_that_is_given_back_wakes_its_next_owner() {
-    model(|| {
-        let topic = topic(9);
-        let mut first = topic.subscribe(Replay::Now);
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(Arc::clone(&woken));
-        wait(&mut first, &waker);
-        drop(waker);
-        let publisher = spawn({
-            let topic = topic.clone();
-            move || {
-                topic.publish(1).unwrap();
-                topic.publish(2).unwrap();
-            }
-        });
-        drop(first);
-        let mut second = topic.subscribe(Replay::Now);
-        while second.cursor().number() < 2 {
-            let number = second.cursor().number();
-            assert_eq!(next(&mut second), Some(Ok(number + 1)));
-        }
-        publisher.join().unwrap();
-        assert_eq!(Arc::strong_count(&woken), 1);
-    });
-}
-
-#[test]
-fn a_task_that_moves_is_woken_where_it_is() {
-    model(|| {
-        let topic = topic(9);
-        let mut events = topic.subscribe(Replay::Now);
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(Arc::clone(&woken));
-        wait(&mut events, &waker);
-        drop(waker);
-        let publisher = spawn(move || {
-            topic.publish(1).unwrap();
-            topic.publish(2).unwrap();
-        });
-        // Both with the waker of this `block_on` alone.
-        assert_eq!(next(&mut events), Some(Ok(1)));
-        assert_eq!(next(&mut events), Some(Ok(2)));
-        publisher.join().unwrap();
-        drop(events);
-        assert_eq!(Arc::strong_count(&woken), 1);
-    });
-}
-
-#[test]
-fn what_is_evicted_is_told() {
-    model(|| {
-        let topic = topic(1);
-        let mut events = topic.subscribe(Replay::Now);
-        let publisher = spawn(move || {
-            topic.publish(1).unwrap();
-            topic.publish(2).unwrap();
-        });
-        let all = all(&mut events);
-        assert!(all == [Ok(1), Ok(2)] || all == [Err(1), Ok(2)], "{all:?}");
-        publisher.join().unwrap();
-    });
-}
-
-#[test]
-fn r27_accepted_then_closed_3() {
-    model_3(2, || {
-        let topic = topic(9);
-        let mut events = topic.subscribe(Replay::Now);
-        let reason = CloseReason::App(1);
-        let closer = spawn({
-            let topic = topic.clone();
-            move || assert!(topic.close(reason))
-        });
-        let publisher = spawn(move || topic.publish(1));
-        let all = all(&mut events);
-        closer.join().unwrap();
-        match publisher.join().unwrap() {
-            Ok(_) => assert_eq!(all, [Ok(1)]),
-            Err(error) => {
-                assert_eq!(error, PublishError::Closed(reason));
-                assert_eq!(all, []);
-            }
-        }
-    });
-}
-
-#[test]
-fn a_reset_is_told() {
-    model(|| {
-        let topic = topic(9);
-        let mut events = topic.subscribe(Replay::Now);
-        let resetter = spawn(move || {
-            topic.publish(1).unwrap();
-            topic.reset(Cursor::new(7, 100)).unwrap();
-            topic.publish(2).unwrap();
-        });
-        let all = all(&mut events);
-        let told = [Err(100), Ok(2)];
-        assert!(all == told || all == [Ok(1), told[0], told[1]], "{all:?}");
-        resetter.join().unwrap();
-    });
+    seen.are([[10, 20], [20, 10]]);
 }
 
 #[test]
@@ -263,39 +240,153 @@ fn two_subscribers_that_wait_are_both_woken_3() {
         let readers = [(); 2].map(|()| {
             let mut events = topic.subscribe(Replay::Now);
             spawn(move || {
-                let all = all(&mut events);
-                assert_eq!(all, [Ok(1)]);
+                let task = Task::new();
+                assert_eq!(task.all(&mut events), [Ok(1)]);
+                task
             })
         });
         topic.publish(1).unwrap();
-        drop(topic);
+        topic.close(CloseReason::Completed);
         for reader in readers {
-            reader.join().unwrap();
+            assert!(reader.join().unwrap().is_forgotten());
         }
     });
 }
 
 #[test]
-fn a_poll_that_was_not_woken_misses_nothing() {
-    model(|| {
-        let topic = topic(9);
+fn what_is_evicted_is_told() {
+    let seen = Outcomes::new();
+    let reads = seen.clone();
+    model(move || {
+        let topic = topic(1);
         let mut events = topic.subscribe(Replay::Now);
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(Arc::clone(&woken));
+        let reader = spawn(move || {
+            let task = Task::new();
+            (task.all(&mut events), task)
+        });
         let publisher = spawn({
             let topic = topic.clone();
-            move || _ = topic.publish(1).unwrap()
+            move || publish_all(&topic, 3)
         });
-        // As often as it likes, and each time it may wait anew.
-        let mut read = 0;
-        for _ in 0..2 {
-            let polled = Pin::new(&mut events).poll_next(&mut Context::from_waker(&waker));
-            read += u64::from(matches!(polled, Poll::Ready(Some(Ok(_)))));
-        }
+        let (read, task) = reader.join().unwrap();
         publisher.join().unwrap();
-        if read == 0 {
-            assert_eq!(woken.count(), 1);
-            assert_eq!(next(&mut events), Some(Ok(1)));
-        }
+        assert_whole(&read, 0, 3);
+        assert!(task.is_forgotten());
+        reads.note(read);
     });
+    seen.are([
+        vec![Ok(1), Ok(2), Ok(3)],
+        vec![Ok(1), Err((1, 2)), Ok(3)],
+        vec![Err((0, 1)), Ok(2), Ok(3)],
+        vec![Err((0, 1)), Err((1, 2)), Ok(3)],
+        vec![Err((0, 2)), Ok(3)],
+    ]);
+}
+
+/// A client comes back while what it has not seen is evicted.
+#[test]
+fn what_is_evicted_before_a_client_comes_back_is_told() {
+    let seen = Outcomes::new();
+    let reads = seen.clone();
+    model(move || {
+        let topic = topic(1);
+        let replay = Replay::After(topic.publish(1).unwrap());
+        topic.publish(2).unwrap();
+        let reader = spawn({
+            let topic = topic.clone();
+            move || {
+                let task = Task::new();
+                (task.all(&mut topic.subscribe(replay)), task)
+            }
+        });
+        let publisher = spawn({
+            let topic = topic.clone();
+            move || publish_all(&topic, 3)
+        });
+        let (read, task) = reader.join().unwrap();
+        publisher.join().unwrap();
+        assert_whole(&read, 1, 3);
+        assert!(task.is_forgotten());
+        reads.note(read);
+    });
+    seen.are([vec![Ok(2), Ok(3)], vec![Err((1, 2)), Ok(3)]]);
+}
+
+#[test]
+fn r27_accepted_then_closed_3() {
+    let seen = Outcomes::new();
+    let accepted = seen.clone();
+    model_3(2, move || {
+        let task = Task::new();
+        let topic = topic(9);
+        let mut events = topic.subscribe(Replay::Now);
+        let reason = CloseReason::App(1);
+        let closer = spawn({
+            let topic = topic.clone();
+            move || assert!(topic.close(reason))
+        });
+        let publisher = spawn({
+            let topic = topic.clone();
+            move || topic.publish(1)
+        });
+        let all = task.all(&mut events);
+        closer.join().unwrap();
+        let published = publisher.join().unwrap();
+        match published {
+            Ok(_) => assert_eq!(all, [Ok(1)]),
+            Err(error) => {
+                assert_eq!(error, PublishError::Closed(reason));
+                assert_eq!(all, []);
+            }
+        }
+        assert!(task.is_forgotten());
+        accepted.note(published.is_ok());
+    });
+    seen.are([false, true]);
+}
+
+#[test]
+fn a_reset_is_told() {
+    let seen = Outcomes::new();
+    let reads = seen.clone();
+    model(move || {
+        let topic = topic(9);
+        let mut events = topic.subscribe(Replay::Now);
+        let begin = topic.cursor();
+        let start = Cursor::new(begin.incarnation().wrapping_add(1), 100);
+        let reader = spawn(move || {
+            let task = Task::new();
+            let read = task.run(async {
+                let mut all = Vec::new();
+                while let Some(next) = read(&mut events).await {
+                    all.push(next.map(|item| *item));
+                }
+                all
+            });
+            (read, task)
+        });
+        let resetter = spawn({
+            let topic = topic.clone();
+            move || {
+                let first = topic.publish(1).unwrap();
+                topic.reset(start).unwrap();
+                topic.publish(2).unwrap();
+                topic.close(CloseReason::Completed);
+                first
+            }
+        });
+        let (read, task) = reader.join().unwrap();
+        let first = resetter.join().unwrap();
+        let (from, rest) = match read.split_first() {
+            Some((Ok(1), rest)) => (first, rest),
+            Some(_) | None => (begin, &read[..]),
+        };
+        let [Err(gap), Ok(2)] = rest else {
+            panic!("{read:?}")
+        };
+        assert_eq!((gap.from, gap.to, gap.resume), (from, start, start));
+        assert!(task.is_forgotten());
+        reads.note(read.len());
+    });
+    seen.are([2, 3]);
 }
