@@ -4,6 +4,7 @@
 //! explores.
 
 mod by_key;
+mod lost;
 mod slots;
 mod wakers;
 
@@ -42,21 +43,6 @@ fn numbers(next: Result<Published<u64>, Gap>) -> Read {
             Err((gap.from.number(), gap.to.number()))
         }
     }
-}
-
-/// The items are those of `numbers`: each is read once and in order, or lies in the one gap
-/// that names it.
-fn assert_whole(read: &[Read], after: u64, last: u64) {
-    let mut at = after;
-    for next in read {
-        let (from, to) = match *next {
-            Ok(item) => (item - 1, item),
-            Err(gap) => gap,
-        };
-        assert!(from == at && to > at, "{read:?}");
-        at = to;
-    }
-    assert_eq!(at, last, "{read:?}");
 }
 
 struct Parked(Notify);
@@ -254,65 +240,6 @@ fn two_subscribers_that_wait_are_both_woken_3() {
 }
 
 #[test]
-fn what_is_evicted_is_told() {
-    let seen = Outcomes::new();
-    let reads = seen.clone();
-    model(move || {
-        let topic = topic(1);
-        let mut events = topic.subscribe(Replay::Now);
-        let reader = spawn(move || {
-            let task = Task::new();
-            (task.all(&mut events), task)
-        });
-        let publisher = spawn({
-            let topic = topic.clone();
-            move || publish_all(&topic, 3)
-        });
-        let (read, task) = reader.join().unwrap();
-        publisher.join().unwrap();
-        assert_whole(&read, 0, 3);
-        assert!(task.is_forgotten());
-        reads.note(read);
-    });
-    seen.are([
-        vec![Ok(1), Ok(2), Ok(3)],
-        vec![Ok(1), Err((1, 2)), Ok(3)],
-        vec![Err((0, 1)), Ok(2), Ok(3)],
-        vec![Err((0, 1)), Err((1, 2)), Ok(3)],
-        vec![Err((0, 2)), Ok(3)],
-    ]);
-}
-
-/// A client comes back while what it has not seen is evicted.
-#[test]
-fn what_is_evicted_before_a_client_comes_back_is_told() {
-    let seen = Outcomes::new();
-    let reads = seen.clone();
-    model(move || {
-        let topic = topic(1);
-        let replay = Replay::After(topic.publish(1).unwrap());
-        topic.publish(2).unwrap();
-        let reader = spawn({
-            let topic = topic.clone();
-            move || {
-                let task = Task::new();
-                (task.all(&mut topic.subscribe(replay)), task)
-            }
-        });
-        let publisher = spawn({
-            let topic = topic.clone();
-            move || publish_all(&topic, 3)
-        });
-        let (read, task) = reader.join().unwrap();
-        publisher.join().unwrap();
-        assert_whole(&read, 1, 3);
-        assert!(task.is_forgotten());
-        reads.note(read);
-    });
-    seen.are([vec![Ok(2), Ok(3)], vec![Err((1, 2)), Ok(3)]]);
-}
-
-#[test]
 fn r27_accepted_then_closed_3() {
     let seen = Outcomes::new();
     let accepted = seen.clone();
@@ -343,50 +270,4 @@ fn r27_accepted_then_closed_3() {
         accepted.note(published.is_ok());
     });
     seen.are([false, true]);
-}
-
-#[test]
-fn a_reset_is_told() {
-    let seen = Outcomes::new();
-    let reads = seen.clone();
-    model(move || {
-        let topic = topic(9);
-        let mut events = topic.subscribe(Replay::Now);
-        let begin = topic.cursor();
-        let start = Cursor::new(begin.incarnation().wrapping_add(1), 100);
-        let reader = spawn(move || {
-            let task = Task::new();
-            let read = task.run(async {
-                let mut all = Vec::new();
-                while let Some(next) = read(&mut events).await {
-                    all.push(next.map(|item| *item));
-                }
-                all
-            });
-            (read, task)
-        });
-        let resetter = spawn({
-            let topic = topic.clone();
-            move || {
-                let first = topic.publish(1).unwrap();
-                topic.reset(start).unwrap();
-                topic.publish(2).unwrap();
-                topic.close(CloseReason::Completed);
-                first
-            }
-        });
-        let (read, task) = reader.join().unwrap();
-        let first = resetter.join().unwrap();
-        let (from, rest) = match read.split_first() {
-            Some((Ok(1), rest)) => (first, rest),
-            Some(_) | None => (begin, &read[..]),
-        };
-        let [Err(gap), Ok(2)] = rest else {
-            panic!("{read:?}")
-        };
-        assert_eq!((gap.from, gap.to, gap.resume), (from, start, start));
-        assert!(task.is_forgotten());
-        reads.note(read.len());
-    });
-    seen.are([2, 3]);
 }

@@ -1,9 +1,10 @@
 //! Topics by key: keys come and go under those who use them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use hangup::CloseReason;
 use hangup::topic::{Replay, Retention, Topic, Topics};
+use loom::sync::Mutex;
 use loom::thread::spawn;
 
 use super::{Outcomes, Read, Task};
@@ -107,13 +108,14 @@ fn r27_accepted_then_closed_or_for_those_who_come_later_3() {
     seen.are([0, 1]);
 }
 
-/// The hooks come in turns, and the last one says what is so.
+/// The hooks come in turns and one at a time, and the last one says what is so.
 #[test]
 fn hooks_say_whether_a_key_has_subscriptions() {
     let seen = Outcomes::new();
     let orders = seen.clone();
     model(move || {
-        let calls: Arc<Mutex<Vec<&str>>> = Arc::default();
+        // Another thread may come between the end of a lock and the begin of a hook.
+        let calls: Arc<Mutex<Vec<&str>>> = Arc::new(Mutex::new(Vec::new()));
         let call = |name| {
             let calls = Arc::clone(&calls);
             move |_: &u32| calls.lock().unwrap().push(name)
@@ -123,19 +125,58 @@ fn hooks_say_whether_a_key_has_subscriptions() {
         let topics = topics.build().unwrap();
         let events = topics.subscribe(KEY, Replay::Now).unwrap();
         let leaves = spawn(move || drop(events));
+        let comes_and_goes = spawn({
+            let topics = topics.clone();
+            move || drop(topics.subscribe(KEY, Replay::Now).unwrap())
+        });
+        leaves.join().unwrap();
+        comes_and_goes.join().unwrap();
+        assert!(topics.is_empty());
+        orders.note(calls.lock().unwrap().clone());
+    });
+    let once = vec!["first", "last"];
+    let twice = [&once[..], &once].concat();
+    seen.are([once, twice]);
+}
+
+/// A subscription that comes as the last one goes has the topic that is published to.
+#[test]
+fn a_key_stays_for_a_subscription_that_comes() {
+    model(|| {
+        let topics = topics();
+        let events = topics.subscribe(KEY, Replay::Now).unwrap();
+        let leaves = spawn(move || drop(events));
         let comes = spawn({
             let topics = topics.clone();
             move || topics.subscribe(KEY, Replay::Now).unwrap()
         });
         leaves.join().unwrap();
-        let events = comes.join().unwrap();
+        let mut events = comes.join().unwrap();
         assert_eq!(topics.subscribers(KEY), 1);
-        orders.note(calls.lock().unwrap().clone());
+        topics.publish(KEY, 1).unwrap();
+        assert_eq!(Task::new().next(&mut events), Some(Ok(1)));
         drop(events);
-        assert!(topics.is_empty());
-        assert_eq!(calls.lock().unwrap().last(), Some(&"last"));
+        assert_eq!(topics.subscribers(KEY), 0);
     });
-    seen.are([vec!["first"], vec!["first", "last", "first"]]);
+}
+
+/// The last clone is dropped, maybe by a subscription that ends just then.
+#[test]
+fn subscriptions_end_with_the_topics() {
+    model(|| {
+        let topics = topics();
+        let mut events = topics.subscribe(KEY, Replay::Now).unwrap();
+        topics.publish(KEY, 1).unwrap();
+        let reader = spawn(move || {
+            let task = Task::new();
+            (task.all(&mut events), task)
+        });
+        let owner = spawn(move || drop(topics));
+        let (read, task) = reader.join().unwrap();
+        owner.join().unwrap();
+        assert_eq!(read, [Ok(1)]);
+        assert!(task.is_forgotten());
+    });
 }
 
 /// Two that end at once leave nothing behind.
@@ -154,21 +195,35 @@ fn the_last_two_subscriptions_go() {
     });
 }
 
-/// A close leaves the key to the subscriptions that it ends, or they to the close.
+/// A close leaves the key to the subscriptions that it ends, or they to the close: also with an
+/// item that was retained.
 #[test]
 fn a_closed_key_goes_with_its_last_subscription() {
-    model(|| {
-        let topics = topics();
-        let events = topics.subscribe(KEY, Replay::Now).unwrap();
-        let owner = spawn(move || drop(events));
-        let closer = spawn({
-            let topics = topics.clone();
-            move || _ = topics.close(KEY, CloseReason::Shutdown)
+    for items in 0..2 {
+        let seen = Outcomes::new();
+        let closes = seen.clone();
+        model(move || {
+            let topics = topics();
+            let events = topics.subscribe(KEY, Replay::Now).unwrap();
+            for item in 0..items {
+                topics.publish(KEY, item).unwrap();
+            }
+            let owner = spawn(move || drop(events));
+            let closer = spawn({
+                let topics = topics.clone();
+                move || topics.close(KEY, CloseReason::Shutdown)
+            });
+            owner.join().unwrap();
+            closes.note(closer.join().unwrap());
+            assert!(topics.is_empty());
         });
-        owner.join().unwrap();
-        closer.join().unwrap();
-        assert!(topics.is_empty());
-    });
+        // What is retained keeps the key.
+        seen.are(if items == 0 {
+            vec![false, true]
+        } else {
+            vec![true]
+        });
+    }
 }
 
 /// As many keys as may be in use are.

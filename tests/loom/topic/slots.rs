@@ -7,8 +7,8 @@ use hangup::CloseReason;
 use hangup::topic::{Replay, Subscription, Topic};
 use loom::thread::spawn;
 
-use super::{Outcomes, Task, poll, publish_all, topic, wait};
-use crate::model::{Signal, Woken, explore, model};
+use super::{Outcomes, Task, poll, publish_all, read, topic, wait};
+use crate::model::{Signal, Woken, explore, model, model_3};
 
 /// A waker that counts, and what it counts.
 fn woken() -> (Arc<Woken>, Waker) {
@@ -215,12 +215,12 @@ fn a_poll_that_was_not_woken_misses_nothing() {
     seen.are([(0, 1), (1, 0), (1, 1)]);
 }
 
-/// By other means than its waker, which may come later.
+/// By other means than its waker, which another publisher may call later.
 #[test]
-fn what_a_reader_is_told_of_is_there() {
+fn what_a_reader_is_told_of_is_there_3() {
     let seen = Outcomes::new();
     let told = seen.clone();
-    model(move || {
+    model_3(2, move || {
         let topic = topic(9);
         let signal = Signal::new();
         let (woken, waker) = woken();
@@ -230,23 +230,67 @@ fn what_a_reader_is_told_of_is_there() {
             let signal = signal.clone();
             move || {
                 let is_told = signal.is_sent();
-                let polled = poll(&mut events, &waker);
-                assert!(!is_told || polled == Poll::Ready(Some(Ok(1))));
-                (is_told, polled.is_ready())
+                let mut read = Vec::new();
+                while let Poll::Ready(next) = poll(&mut events, &waker) {
+                    read.extend(next);
+                }
+                assert!(!is_told || read.contains(&Ok(2)));
+                (is_told, read.len())
             }
         });
-        let publisher = spawn({
+        let other = spawn({
+            let topic = topic.clone();
+            move || _ = topic.publish(1).unwrap()
+        });
+        let teller = spawn({
             let topic = topic.clone();
             move || {
-                topic.publish(1).unwrap();
+                topic.publish(2).unwrap();
                 signal.send();
             }
         });
         told.note(reader.join().unwrap());
-        publisher.join().unwrap();
+        other.join().unwrap();
+        teller.join().unwrap();
         assert!(is_forgotten(&woken));
     });
-    seen.are([(false, false), (false, true), (true, true)]);
+    let read = [0, 1, 2].map(|read| (false, read));
+    seen.are(read.into_iter().chain([(true, 1), (true, 2)]));
+}
+
+/// It is due while its chunk is out, and another one of that chunk waits on since.
+#[test]
+fn a_subscription_that_is_due_stays_due_3() {
+    model_3(2, || {
+        let topic = topic(9);
+        let task = Task::new();
+        let [mut first, mut second] = [(); 2].map(|()| topic.subscribe(Replay::Now));
+        let (woken, waker) = woken();
+        wait(&mut first, &task.waker());
+        wait(&mut second, &waker);
+        let publishers = [
+            spawn({
+                let topic = topic.clone();
+                move || _ = topic.publish(1).unwrap()
+            }),
+            spawn({
+                let topic = topic.clone();
+                move || {
+                    topic.publish(2).unwrap();
+                    while poll(&mut second, &waker).is_ready() {}
+                    topic.publish(3).unwrap();
+                }
+            }),
+        ];
+        for _ in 0..3 {
+            assert!(task.run(read(&mut first)).unwrap().is_ok());
+        }
+        for publisher in publishers {
+            publisher.join().unwrap();
+        }
+        drop(first);
+        assert!(task.is_forgotten() && is_forgotten(&woken));
+    });
 }
 
 /// As many subscriptions that wait as make one chunk full, but for one.
