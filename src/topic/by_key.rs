@@ -72,6 +72,7 @@ impl<K, T> ByKey<K, T> {
     pub(super) fn remove_idle(&self, hash: u64, key: &Arc<K>) {
         let removed = self.keys(hash).remove_idle(hash, key);
         if removed.is_some() {
+            // ORDERING: `Relaxed`, as in `count_one_more`.
             self.len.fetch_sub(1, Ordering::Relaxed);
         }
     }

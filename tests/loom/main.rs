@@ -8,8 +8,9 @@
 //!
 //! `LOOM_MAX_PREEMPTIONS` bounds how often a thread is preempted; it is 3 unless it is
 //! given. Without a bound, the models of two threads are exhaustive: most in a second, two
-//! of take-overs and some of the pairs in no time that anybody would wait. Those of three
-//! (their names say `_3`) bound themselves. Each model prints how many executions it took.
+//! of take-overs, some of the pairs and those in which a topic is read to its end in no time
+//! that anybody would wait. Those of three (their names say `_3`) bound themselves. Each model
+//! prints how many executions it took.
 //!
 //! How they are written: what the test itself notes down is kept in std atomics,
 //! which loom does not reorder, so they tell what happened when. Where a model
