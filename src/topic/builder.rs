@@ -112,6 +112,10 @@ impl<T> TopicBuilder<T> {
     /// The topic is fed from outside, by [`append_at`](super::Topic::append_at), with what an
     /// engine numbers after `start`: what is not after it is a gap.
     ///
+    /// [`Topics`](super::Topics) that are fed share one sequence: the engine's numbers ascend over
+    /// all keys, as those of a stream with many subjects do. Under a key that is made anew, a
+    /// number below that of a key that was removed is refused.
+    ///
     /// A subscriber may come with a cursor ahead of such a topic, since it has read from
     /// another node that was fed earlier. It gets what comes after its cursor.
     pub fn fed(mut self, start: Cursor) -> Self {

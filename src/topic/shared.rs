@@ -219,6 +219,10 @@ impl<T> Shared<T> {
     pub(super) fn reset(self: &Arc<Self>, start: Cursor) -> Result<(), PublishError> {
         let (forgotten, walk) = {
             let mut state = lock(&self.state);
+            // What was accepted before the close still arrives.
+            if let Some(reason) = state.closed {
+                return Err(PublishError::Closed(reason));
+            }
             state.log.check_start(start)?;
             let forgotten = state.log.reset(start);
             (forgotten, self.advance(&mut state))

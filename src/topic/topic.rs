@@ -123,7 +123,7 @@ impl<T> Topic<T> {
     ///
     /// # Errors
     ///
-    /// [`PublishError::NotAfter`] for a start before the last cursor of the same incarnation:
+    /// [`PublishError::Closed`], and [`PublishError::NotAfter`] for a start before the last cursor of the same incarnation:
     /// the numbers between were given already.
     pub fn reset(&self, start: Cursor) -> Result<(), PublishError> {
         self.publisher.shared.reset(start)

@@ -251,8 +251,14 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let (topic, _) = self.by_key.with_topic(key, |_, topic| topic)?;
-        topic.reset(start)
+        loop {
+            let (topic, _) = self.by_key.with_topic(key, |_, topic| topic)?;
+            match topic.reset(start) {
+                // It was closed or removed since the look-up, so the key has another one now.
+                Err(PublishError::Closed(_)) => {}
+                reset => return reset,
+            }
+        }
     }
 
     /// The place behind all that was published under `key`. `None` if it is not in use.

@@ -132,8 +132,12 @@ fn what_was_published_before_the_close_arrives_and_the_reason_follows() {
     let mut late = task::spawn(topic.subscribe(Replay::All));
     assert_eq!(ready(&mut late), [Ok(1), Ok(2)]);
     assert!(next(&mut late).is_none());
-    let refused = topic.publish(3).unwrap_err();
-    assert_eq!(refused, PublishError::Closed(CloseReason::App(7)));
+    let closed = PublishError::Closed(CloseReason::App(7));
+    assert_eq!(topic.publish(3).unwrap_err(), closed);
+    // Nothing that was accepted is forgotten.
+    assert_eq!(topic.reset(Cursor::new(7, 0)).unwrap_err(), closed);
+    let mut late = task::spawn(topic.subscribe(Replay::All));
+    assert_eq!(ready(&mut late), [Ok(1), Ok(2)]);
 }
 
 #[test]

@@ -383,7 +383,13 @@ impl World {
                     false => self.log.incarnation,
                 };
                 let start = Cursor::new(incarnation, self.log.last + ahead);
-                self.topic.reset(start).unwrap();
+                let reset = self.topic.reset(start);
+                if self.log.is_closed {
+                    let closed = PublishError::Closed(CloseReason::App(1));
+                    assert_eq!(reset, Err(closed));
+                    return;
+                }
+                reset.unwrap();
                 self.log.incarnation = incarnation;
                 (self.log.start, self.log.last) = (start.number(), start.number());
                 self.log.items.clear();
