@@ -7,26 +7,7 @@ use super::error::PublishError;
 use super::gap::Gap;
 use super::published::Published;
 use super::retention::{Lane, Retention};
-use super::ring::Ring;
-
-/// The most items that are evicted under one lock (I10).
-const PORTION: usize = 256;
-
-/// Items that were taken out, to be dropped when no lock is held (I8). Mostly it is one, which
-/// takes no allocation.
-pub(super) struct Evicted<T> {
-    first: Option<Published<T>>,
-    rest: Vec<Published<T>>,
-}
-
-impl<T> Default for Evicted<T> {
-    fn default() -> Self {
-        Self {
-            first: None,
-            rest: Vec::new(),
-        }
-    }
-}
+use super::ring::{Evicted, Ring};
 
 /// The lanes of a topic, merged by the numbers of their items.
 pub(super) struct Log<T> {
@@ -35,10 +16,9 @@ pub(super) struct Log<T> {
     incarnation: u64,
     /// The number of the last item.
     last: u64,
-    /// The number of the one before it, in whatever lane, and the ring of the last one: most
-    /// readers have all but the last item, and find it by these.
-    before_last: u64,
-    last_ring: usize,
+    /// The ring of the item that was appended last, as long as nothing else has happened: most
+    /// readers have all but that one.
+    newest_in: Option<usize>,
     /// The number of the last item that is lost: the highest of all rings, or the start.
     lost: u64,
     /// The numbers come from outside. A reader may be ahead of the log then: it has read from
@@ -87,8 +67,7 @@ impl<T> Log<T> {
             rings,
             incarnation: start.incarnation(),
             last: start.number(),
-            before_last: start.number(),
-            last_ring: 0,
+            newest_in: None,
             lost: start.number(),
             fed,
         }
@@ -160,23 +139,20 @@ impl<T> Log<T> {
 
     /// Appends to the ring that [`ring`](Self::ring) has found.
     pub(super) fn push(&mut self, ring: usize, item: Published<T>) {
-        self.before_last = self.last;
         self.last = item.cursor().number();
-        self.last_ring = ring;
+        self.newest_in = Some(ring);
         self.rings[ring].push(self.last, item);
     }
 
     /// Takes out a portion of what exceeds the retention. The caller drops it when no lock is
     /// held (I8), and comes again if it is a full portion.
+    #[inline]
     pub(super) fn evict(&mut self, now: Option<Instant>, evicted: &mut Evicted<T>) -> bool {
         for ring in &mut self.rings {
-            while let Some(item) = ring.evict(now) {
+            if ring.is_over(now) {
+                let more = ring.evict(now, evicted);
                 self.lost = self.lost.max(ring.lost());
-                match &evicted.first {
-                    None => evicted.first = Some(item),
-                    Some(_) => evicted.rest.push(item),
-                }
-                if evicted.rest.len() == PORTION {
+                if more {
                     return true;
                 }
             }
@@ -190,31 +166,25 @@ impl<T> Log<T> {
         let forgotten: Vec<_> = self.rings.iter_mut().map(Ring::clear).collect();
         self.incarnation = start.incarnation();
         self.last = start.number();
-        self.before_last = start.number();
+        self.newest_in = None;
         self.lost = start.number();
         forgotten
     }
 
-    /// What a reader at `position` reads next, which moves the position. It has been told that
-    /// items up to the number `told` are lost.
+    /// The item that was appended last, for a reader that has `number` and misses none before it.
     #[inline]
-    pub(super) fn read(&self, position: &mut Position, told: &mut u64) -> Read<'_, T> {
-        let number = position.number;
-        let is_within = position.incarnation == self.incarnation && number >= self.lost;
-        if is_within && number >= self.before_last && number < self.last {
-            // A ring evicts in order: as long as it has items, the last one is among them.
-            if let Some(item) = self.rings[self.last_ring].last() {
-                position.number = self.last;
-                return Read::Item(item);
-            }
+    pub(super) fn newest_after(&self, number: u64) -> Option<&Published<T>> {
+        // A reader of a log that is fed may be ahead of it.
+        if number >= self.last {
+            return None;
         }
-        if is_within && number == self.last {
-            return Read::Nothing;
-        }
-        self.read_on(position, told)
+        // A ring evicts in order: as long as it has items, the newest is among them.
+        self.rings.get(self.newest_in?)?.last()
     }
 
-    fn read_on(&self, position: &mut Position, told: &mut u64) -> Read<'_, T> {
+    /// What a reader at `position` reads next, which moves the position. It has been told that
+    /// items up to the number `told` are lost.
+    pub(super) fn read(&self, position: &mut Position, told: &mut u64) -> Read<'_, T> {
         if let Some(gap) = self.gap(position, told) {
             return Read::Gap(gap);
         }

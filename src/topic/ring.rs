@@ -7,6 +7,36 @@ use super::published::Published;
 use super::retention::{Lane, Retention};
 use crate::shrink;
 
+/// The most items that are evicted under one lock (I10).
+const PORTION: usize = 256;
+
+/// Items that were taken out, to be dropped when no lock is held (I8). Mostly it is one, which
+/// takes no allocation.
+pub(super) struct Evicted<T> {
+    first: Option<Published<T>>,
+    rest: Vec<Published<T>>,
+}
+
+impl<T> Default for Evicted<T> {
+    fn default() -> Self {
+        Self {
+            first: None,
+            rest: Vec::new(),
+        }
+    }
+}
+
+impl<T> Evicted<T> {
+    /// Returns whether it is a full portion.
+    fn add(&mut self, item: Published<T>) -> bool {
+        match &self.first {
+            None => self.first = Some(item),
+            Some(_) => self.rest.push(item),
+        }
+        self.rest.len() == PORTION
+    }
+}
+
 /// What one lane keeps, in ascending order, and what it has lost.
 pub(super) struct Ring<T> {
     pub(super) lane: Lane,
@@ -84,32 +114,50 @@ impl<T> Ring<T> {
         self.items.push_back((number, item));
     }
 
-    /// Takes out the oldest item if it exceeds what the lane keeps, `now` for its age.
-    pub(super) fn evict(&mut self, now: Option<Instant>) -> Option<Published<T>> {
-        let (number, oldest) = self.items.front()?;
+    /// Whether the oldest item exceeds what the lane keeps, `now` for its age.
+    #[inline]
+    pub(super) fn is_over(&self, now: Option<Instant>) -> bool {
         let Retention { items, bytes, .. } = self.retention;
-        let is_over = self.items.len() > items || self.bytes > bytes;
-        let is_old = self.is_old(oldest, now);
-        if !is_over && !is_old {
-            return None;
+        self.items.len() > items || self.bytes > bytes || (now.is_some() && self.is_old(now))
+    }
+
+    /// Takes out a portion of what exceeds what the lane keeps, and returns whether some may be
+    /// left.
+    pub(super) fn evict(&mut self, now: Option<Instant>, evicted: &mut Evicted<T>) -> bool {
+        while self.is_over(now) {
+            // A value that was overwritten is not missed.
+            let is_missed = !self.retention.latest || self.is_old(now);
+            let Some((number, oldest)) = self.items.pop_front() else {
+                return false;
+            };
+            if is_missed {
+                self.lost = number;
+            }
+            self.bytes -= oldest.entry().size;
+            if evicted.add(oldest) {
+                self.shrink();
+                return true;
+            }
         }
-        // A value that was overwritten is not missed.
-        if is_old || !self.retention.latest {
-            self.lost = *number;
-        }
-        let (_, oldest) = self.items.pop_front()?;
-        self.bytes -= oldest.entry().size;
+        self.shrink();
+        false
+    }
+
+    fn shrink(&mut self) {
         if let Some(target) = shrink::target(self.items.len(), self.items.capacity()) {
             self.items.shrink_to(target);
         }
-        Some(oldest)
     }
 
-    fn is_old(&self, item: &Published<T>, now: Option<Instant>) -> bool {
-        let (Some(limit), Some(at), Some(now)) = (self.retention.age, item.entry().at, now) else {
+    /// Whether the oldest item is too old.
+    fn is_old(&self, now: Option<Instant>) -> bool {
+        let (Some(limit), Some((_, oldest)), Some(now)) =
+            (self.retention.age, self.items.front(), now)
+        else {
             return false;
         };
-        now.saturating_duration_since(at) > limit
+        let age = |at| now.saturating_duration_since(at);
+        oldest.entry().at.is_some_and(|at| age(at) > limit)
     }
 
     /// Forgets all, and begins anew.

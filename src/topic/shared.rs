@@ -7,10 +7,11 @@ use super::backfill::Backfill;
 use super::clock::Clock;
 use super::cursor::Cursor;
 use super::error::PublishError;
-use super::log::{Evicted, Log, Position};
+use super::log::{Log, Position};
 use super::published::{Entry, Published};
 use super::replay::Replay;
 use super::retention::Lane;
+use super::ring::Evicted;
 use super::waiting::{Out, TakeOut, Waiting};
 use super::waker_kinds::WakerKinds;
 use crate::panic::catch_panic;
@@ -112,19 +113,15 @@ impl<T> Shared<T> {
         self.version.load(Ordering::Relaxed)
     }
 
-    /// Makes all who wait due. The lock is held. Returns the walk that wakes them, unless
-    /// another thread is on one: then that one wakes them.
-    #[must_use]
-    fn advance(&self, state: &mut State<T>) -> Option<Walk> {
+    /// Makes all who wait due. The lock is held. Begins a walk that wakes them, unless another
+    /// thread is on one: then that one wakes them.
+    fn advance(&self, state: &mut State<T>, walk: &mut Walk) {
         state.version += 1;
-        let version = state.version;
         // ORDERING: `Relaxed`, as in `version`.
-        self.version.store(version, Ordering::Relaxed);
-        state.waker.take(|| ()).then(|| {
-            let mut walk = Walk::new(version);
-            walk.step(state);
-            walk
-        })
+        self.version.store(state.version, Ordering::Relaxed);
+        if state.waker.take(|| ()) {
+            walk.begin(state);
+        }
     }
 
     /// Publishes what `make` makes of its cursor. `make` runs under the lock: it must not be
@@ -140,7 +137,8 @@ impl<T> Shared<T> {
         let mut evicted = Evicted::default();
         // On an error the item, which `make` owns, is dropped after the lock is released.
         let make = make;
-        let (cursor, walk, more) = {
+        let mut walk = Walk::default();
+        let (cursor, more) = {
             let mut state = lock(&self.state);
             let state = &mut *state;
             if let Some(reason) = state.closed {
@@ -160,11 +158,10 @@ impl<T> Shared<T> {
             });
             state.log.push(ring, item);
             let more = state.log.evict(now, &mut evicted);
-            (cursor, self.advance(state), more)
+            self.advance(state, &mut walk);
+            (cursor, more)
         };
-        if let Some(walk) = walk {
-            self.wake(walk);
-        }
+        self.wake(walk);
         drop(evicted);
         if more {
             self.evict(now);
@@ -217,7 +214,8 @@ impl<T> Shared<T> {
     }
 
     pub(super) fn reset(self: &Arc<Self>, start: Cursor) -> Result<(), PublishError> {
-        let (forgotten, walk) = {
+        let mut walk = Walk::default();
+        let forgotten = {
             let mut state = lock(&self.state);
             // What was accepted before the close still arrives.
             if let Some(reason) = state.closed {
@@ -225,11 +223,10 @@ impl<T> Shared<T> {
             }
             state.log.check_start(start)?;
             let forgotten = state.log.reset(start);
-            (forgotten, self.advance(&mut state))
+            self.advance(&mut state, &mut walk);
+            forgotten
         };
-        if let Some(walk) = walk {
-            self.wake(walk);
-        }
+        self.wake(walk);
         drop(forgotten);
         Ok(())
     }
@@ -248,8 +245,10 @@ impl<T> Shared<T> {
             return None;
         }
         state.closed = Some(reason);
+        let mut walk = Walk::default();
+        self.advance(&mut state, &mut walk);
         Some(Closing {
-            walk: self.advance(&mut state),
+            walk,
             end: state.log.end(),
             shared: Arc::clone(self),
         })
@@ -267,11 +266,14 @@ impl<T> Shared<T> {
     }
 
     /// Wakes all who are due, or leaves them to the runtime.
-    fn wake(self: &Arc<Self>, walk: Walk) {
+    #[inline]
+    fn wake(self: &Arc<Self>, mut walk: Walk) {
+        if walk.is_over {
+            return;
+        }
         match &self.hand_over {
             None => {
-                let mut walk = walk;
-                let _: bool = self.walk_on(&mut walk, usize::MAX);
+                let _: bool = self.walk_on(&mut walk, None);
             }
             Some(hand_over) => {
                 let shared = Arc::clone(self);
@@ -283,27 +285,29 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Wakes about `limit`, and returns whether some may be left.
-    fn walk_on(&self, walk: &mut Walk, limit: usize) -> bool {
-        let mut woken = 0;
+    /// Wakes all, or about as many as `limit`, and returns whether some may be left.
+    fn walk_on(&self, walk: &mut Walk, limit: Option<usize>) -> bool {
+        let mut left = limit;
         while !walk.is_over {
-            let mut out = walk.out.take();
-            if let Some(out) = &mut out {
-                woken += out.wake();
+            if let Some(out) = &mut walk.out {
+                left = left.map(|left| left.saturating_sub(out.due()));
+                out.wake();
             }
+            let is_enough = left == Some(0);
             let replaced = {
                 let mut state = lock(&self.state);
-                let replaced = out.map(|out| state.waiting.put_back(out));
-                if woken < limit {
+                let out = walk.out.take();
+                let replaced = out.map_or_else(Vec::new, |out| state.waiting.put_back(out));
+                if !is_enough {
                     walk.step(&mut state);
                 }
                 replaced
             };
             // A waker's drop is user code (I8), and must not stop this walk.
-            if let Some(replaced) = replaced.filter(|replaced| !replaced.is_empty()) {
+            if !replaced.is_empty() {
                 let _: Result<(), String> = catch_panic(|| drop(replaced));
             }
-            if woken >= limit {
+            if is_enough {
                 return true;
             }
         }
@@ -314,16 +318,14 @@ impl<T> Shared<T> {
 /// A topic that has closed, and whose subscribers are to be woken when no lock is held (I8).
 #[must_use]
 pub(super) struct Closing<T> {
-    walk: Option<Walk>,
+    walk: Walk,
     pub(super) end: Cursor,
     shared: Arc<Shared<T>>,
 }
 
 impl<T> Closing<T> {
     pub(super) fn wake(self) {
-        if let Some(walk) = self.walk {
-            self.shared.wake(walk);
-        }
+        self.shared.wake(self.walk);
     }
 }
 
@@ -337,14 +339,24 @@ struct Walk {
     is_over: bool,
 }
 
-impl Walk {
-    fn new(version: u64) -> Self {
+/// There is nothing to wake.
+impl Default for Walk {
+    fn default() -> Self {
         Self {
             next: 0,
-            version,
+            version: 0,
             out: None,
-            is_over: false,
+            is_over: true,
         }
+    }
+}
+
+impl Walk {
+    /// The lock is held, and so is the baton.
+    fn begin<T>(&mut self, state: &mut State<T>) {
+        self.version = state.version;
+        self.is_over = false;
+        self.step(state);
     }
 
     /// Under the lock: takes out the next chunk, or ends.
@@ -381,12 +393,12 @@ pub(super) struct Waking<T> {
 impl<T> Waking<T> {
     /// Wakes about `limit`, and returns whether some may be left.
     pub(super) fn wake_some(&mut self, limit: usize) -> bool {
-        self.shared.walk_on(&mut self.walk, limit)
+        self.shared.walk_on(&mut self.walk, Some(limit))
     }
 }
 
 impl<T> Drop for Waking<T> {
     fn drop(&mut self) {
-        let _: bool = self.wake_some(usize::MAX);
+        let _: bool = self.shared.walk_on(&mut self.walk, None);
     }
 }

@@ -248,7 +248,36 @@ impl<T> Subscription<T> {
         }
     }
 
+    /// Whether this waker is in its slot.
+    #[inline]
+    fn has_waker(&self, waker: &Waker) -> bool {
+        let wakers = &self.shared.wakers;
+        wakers.is(waker, self.waker_data, self.waker_kind)
+    }
+
+    /// The item for which it was woken, if that is all that has happened since it waits. Then it
+    /// waits for the next one at once, with the same waker: the next poll takes no lock.
     // Not inlined: the poll that finds nothing stays small.
+    #[inline(never)]
+    fn take_newest(&mut self, waker: &Waker) -> Option<Published<T>> {
+        let slot = self.slot?;
+        let has_waker = self.has_waker(waker);
+        if !has_waker || self.rare.as_ref().is_some_and(|rare| rare.ahead.is_some()) {
+            return None;
+        }
+        let mut state = lock(&self.shared.state);
+        let state = &mut *state;
+        // It had all at the version before this one.
+        if self.waits_since != state.version.wrapping_sub(1) {
+            return None;
+        }
+        let item = state.log.newest_after(self.position.number)?.clone();
+        self.position.number = item.cursor().number();
+        self.waits_since = state.version;
+        state.waiting.wait(slot, self.waits_since);
+        Some(item)
+    }
+
     #[inline(never)]
     fn poll_on(&mut self, cx: &mut Context<'_>) -> Polled<T> {
         if self.is_over {
@@ -375,15 +404,13 @@ impl<T> Stream for Subscription<T> {
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.waits_since == this.shared.version()
-            && this
-                .shared
-                .wakers
-                .is(cx.waker(), this.waker_data, this.waker_kind)
-        {
+        if this.waits_since == this.shared.version() && this.has_waker(cx.waker()) {
             return Poll::Pending;
         }
-        this.poll_on(cx)
+        match this.take_newest(cx.waker()) {
+            Some(item) => Poll::Ready(Some(Ok(item))),
+            None => this.poll_on(cx),
+        }
     }
 }
 

@@ -135,6 +135,7 @@ impl Waiting {
     }
 
     /// Takes out the next chunk, from `next` on, with a subscriber that is due at `version`.
+    #[inline]
     pub(super) fn take_out(&mut self, next: &mut usize, version: u64) -> TakeOut {
         let end = self.chunks.len().min(next.saturating_add(PORTION));
         while *next < end {
@@ -147,6 +148,7 @@ impl Waiting {
                 return TakeOut::Chunk(Out {
                     index,
                     due: mem::take(&mut chunk.due),
+                    taken: chunk.taken,
                     wakers: mem::take(&mut chunk.wakers),
                 });
             }
@@ -159,19 +161,21 @@ impl Waiting {
 
     /// Puts a chunk back. Returns the wakers that have been replaced, to be dropped when no
     /// lock is held (I8).
+    #[inline]
     pub(super) fn put_back(&mut self, out: Out) -> Vec<Waker> {
         let chunk = &mut self.chunks[out.index];
-        let mut replaced = Vec::new();
         chunk.is_out = false;
         chunk.wakers = out.wakers;
-        // Some of the slots may have been given back: of those that there are, the free ones.
-        let slots = u32::try_from(chunk.wakers.len()).unwrap_or(u64::BITS);
-        let unmade = u64::MAX.checked_shl(slots).unwrap_or(0);
-        let mut free = !chunk.taken & !unmade;
+        let mut replaced = Vec::new();
+        // The slots that were given back since.
+        let mut free = out.taken & !chunk.taken;
         while free != 0 {
             let bit = free.trailing_zeros();
             free &= free - 1;
             replaced.extend(chunk.wakers[bit as usize].take());
+        }
+        if chunk.moved.is_empty() {
+            return replaced;
         }
         for (bit, waker) in mem::take(&mut chunk.moved) {
             replaced.extend(chunk.store(bit, waker));
@@ -242,13 +246,19 @@ pub(super) enum TakeOut {
 pub(super) struct Out {
     index: usize,
     due: u64,
+    /// The slots that had a subscriber then.
+    taken: u64,
     wakers: Vec<Option<Waker>>,
 }
 
 impl Out {
-    /// Wakes those that are due, and returns how many. A panic of one does not stop the others.
-    pub(super) fn wake(&mut self) -> usize {
-        let due = self.due.count_ones();
+    /// How many are due.
+    pub(super) fn due(&self) -> usize {
+        self.due.count_ones() as usize
+    }
+
+    /// Wakes those that are due. A panic of one does not stop the others.
+    pub(super) fn wake(&mut self) {
         while self.due != 0 {
             let (due, wakers) = (&mut self.due, &self.wakers);
             let _: Result<(), String> = catch_panic(|| {
@@ -261,6 +271,5 @@ impl Out {
                 }
             });
         }
-        due as usize
     }
 }
