@@ -255,16 +255,12 @@ impl<T> Subscription<T> {
         wakers.is(waker, self.waker_data, self.waker_kind)
     }
 
-    /// The item for which it was woken, if that is all that has happened since it waits. Then it
-    /// waits for the next one at once, with the same waker: the next poll takes no lock.
+    /// The item for which a reader that waits was woken, if that is all that has happened since.
+    /// Then it waits for the next one at once, with the same waker: the next poll takes no lock.
     // Not inlined: the poll that finds nothing stays small.
     #[inline(never)]
-    fn take_newest(&mut self, waker: &Waker) -> Option<Published<T>> {
+    fn take_newest(&mut self) -> Option<Published<T>> {
         let slot = self.slot?;
-        let has_waker = self.has_waker(waker);
-        if !has_waker || self.rare.as_ref().is_some_and(|rare| rare.ahead.is_some()) {
-            return None;
-        }
         let mut state = lock(&self.shared.state);
         let state = &mut *state;
         // It had all at the version before this one.
@@ -404,13 +400,15 @@ impl<T> Stream for Subscription<T> {
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.waits_since == this.shared.version() && this.has_waker(cx.waker()) {
-            return Poll::Pending;
+        if this.waits_since != NOT_WAITING && this.has_waker(cx.waker()) {
+            if this.waits_since == this.shared.version() {
+                return Poll::Pending;
+            }
+            if let Some(item) = this.take_newest() {
+                return Poll::Ready(Some(Ok(item)));
+            }
         }
-        match this.take_newest(cx.waker()) {
-            Some(item) => Poll::Ready(Some(Ok(item))),
-            None => this.poll_on(cx),
-        }
+        this.poll_on(cx)
     }
 }
 
