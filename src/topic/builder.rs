@@ -178,6 +178,10 @@ impl<T> Plan<T> {
         !matches!(self.clock, Clock::Off)
     }
 
+    pub(super) fn is_fed(&self) -> bool {
+        self.fed
+    }
+
     /// The place behind which the topics begin.
     pub(super) fn start(&self) -> Cursor {
         self.start

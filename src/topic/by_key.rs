@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::builder::Plan;
 use super::cursor::Cursor;
@@ -24,6 +24,9 @@ type RandomState = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 /// The most keys that are looked at under one lock (I10).
 const PORTION: usize = 256;
 
+/// How many keys are looked at to make room for a new one.
+const ROOM: usize = 64;
+
 /// How many keys a new one looks at, whether they are idle: so idle keys are fewer than those
 /// in use, but for a few.
 const LOOKS: usize = 2;
@@ -34,6 +37,8 @@ pub(super) type Hook<K> = Box<dyn Fn(&K) + Send + Sync>;
 pub(super) struct ByKey<K, T> {
     shards: Shards<Keys<K, T>>,
     pub(super) hasher: RandomState,
+    /// With keys of its own, since what it makes is public.
+    incarnations: RandomState,
     pub(super) plan: Plan<T>,
     max_topics: usize,
     len: AtomicUsize,
@@ -51,6 +56,7 @@ impl<K, T> ByKey<K, T> {
         Self {
             shards: Shards::default(),
             hasher: RandomState::default(),
+            incarnations: RandomState::default(),
             plan,
             max_topics,
             len: AtomicUsize::new(0),
@@ -68,13 +74,53 @@ impl<K, T> ByKey<K, T> {
         self.shards.lock(shard(hash))
     }
 
-    /// Removes a key of which nothing is left.
-    pub(super) fn remove_idle(&self, hash: u64, key: &Arc<K>) {
+    /// Removes a key of which nothing is left, and returns whether it did.
+    pub(super) fn remove_idle(&self, hash: u64, key: &Arc<K>) -> bool {
         let removed = self.keys(hash).remove_idle(hash, key);
-        if removed.is_some() {
+        let is_removed = removed.is_some();
+        if is_removed {
             // ORDERING: `Relaxed`, as in `count_one_more`.
             self.len.fetch_sub(1, Ordering::Relaxed);
         }
+        is_removed
+    }
+
+    /// Closes the topic that `find` finds among these keys.
+    pub(super) fn close(
+        &self,
+        hash: u64,
+        reason: CloseReason,
+        find: impl FnOnce(&mut Keys<K, T>) -> Option<&mut Slot<K, T>>,
+    ) -> bool {
+        let closed = {
+            let mut keys = self.keys(hash);
+            let closed = find(&mut keys).and_then(|slot| {
+                let topic = slot.topic.take()?;
+                Some((topic.begin_close(reason), topic, Arc::clone(&slot.key)))
+            });
+            if let Some((Some(closing), ..)) = &closed {
+                keys.forgotten = keys.forgotten.max(closing.end.number());
+            }
+            closed
+        };
+        let Some((closing, topic, key)) = closed else {
+            return false;
+        };
+        if let Some(closing) = closing {
+            closing.wake();
+        }
+        self.remove_idle(hash, &key);
+        drop(topic);
+        true
+    }
+
+    /// Closes the topics of all keys. Returns how many these are.
+    pub(super) fn close_all(&self, reason: CloseReason) -> usize {
+        let mut count = 0;
+        self.for_each_key(|hash, key| {
+            count += usize::from(self.close(hash, reason, |keys| keys.find(hash, key)));
+        });
+        count
     }
 
     /// There is one more subscription under this key.
@@ -175,13 +221,27 @@ impl<K, T> ByKey<K, T> {
         });
     }
 
-    /// Drops what is too old under this key, and the key if it is idle then.
-    pub(super) fn expire(&self, hash: u64, key: &Arc<K>, expire: impl FnOnce(&Shared<T>)) {
+    /// Drops what is too old under this key, and the key if it is idle then. Returns whether it
+    /// was.
+    pub(super) fn expire(&self, hash: u64, key: &Arc<K>, expire: impl FnOnce(&Shared<T>)) -> bool {
         let topic = self.keys(hash).find(hash, key).and_then(Slot::topic);
-        if let Some(topic) = topic {
+        topic.is_some_and(|topic| {
             expire(&topic);
-            self.remove_idle(hash, key);
-        }
+            self.remove_idle(hash, key)
+        })
+    }
+
+    /// Looks for a key that is idle, to make room for a new one: those of its own shard first.
+    fn make_room(&self, hash: u64) -> bool {
+        let keys = (0..ROOM).filter_map(|look| {
+            let shard = shard(hash).wrapping_add(look) % self.shards.count();
+            self.shards.lock(shard).next_to_look_at()
+        });
+        let limits_ages = self.plan.limits_ages();
+        limits_ages
+            && keys
+                .into_iter()
+                .any(|(hash, key)| self.expire(hash, &key, Shared::expire_as_told))
     }
 
     /// A key has come into use: looks whether a few others are idle.
@@ -220,18 +280,26 @@ where
     {
         let hash = self.hasher.hash_one(key);
         let mut owned = None;
+        let mut may_have_room = true;
         loop {
             let mut keys = self.keys(hash);
             let is_new = keys.get(hash, key).is_none();
             if is_new {
                 // To clone a key is user code (I8).
-                let Some(owned) = owned.take() else {
+                let Some(owned) = &owned else {
                     drop(keys);
                     owned = Some(Arc::new(key.to_owned()));
                     continue;
                 };
-                self.count_one_more()?;
-                keys.insert(hash, &owned);
+                if let Err(error) = self.count_one_more() {
+                    drop(keys);
+                    if may_have_room && self.make_room(hash) {
+                        may_have_room = false;
+                        continue;
+                    }
+                    return Err(error);
+                }
+                keys.insert(hash, owned);
             }
             let forgotten = keys.forgotten;
             let Some(slot) = keys.get(hash, key) else {
@@ -240,13 +308,17 @@ where
             let key = &slot.key;
             let topic = slot.topic.get_or_insert_with(|| {
                 let membership = Member {
-                    topics: Arc::downgrade(self),
+                    topics: Arc::clone(self),
                     key: Arc::clone(key),
                     hash,
                 };
-                let first = self.plan.start();
-                let start = first.number().max(forgotten);
-                let start = Cursor::new(first.incarnation(), start);
+                let start = self.plan.start();
+                // So a cursor of one key is no place under another.
+                let incarnation = match self.plan.is_fed() {
+                    true => start.incarnation(),
+                    false => start.incarnation() ^ self.incarnations.hash_one(hash),
+                };
+                let start = Cursor::new(incarnation, start.number().max(forgotten));
                 self.plan.topic(start, Some(Box::new(membership)))
             });
             let topic = Arc::clone(topic);
@@ -315,9 +387,10 @@ fn shard(hash: u64) -> usize {
     (hash >> 32) as usize
 }
 
-/// Which key a topic is under.
+/// Which key a topic is under. It keeps all of them alive: until [`ByKey::close_all`] for the
+/// topics, and for subscriptions as long as they are.
 struct Member<K, T> {
-    topics: Weak<ByKey<K, T>>,
+    topics: Arc<ByKey<K, T>>,
     key: Arc<K>,
     hash: u64,
 }
@@ -328,21 +401,6 @@ where
     T: Send + Sync,
 {
     fn unsubscribed(&self) {
-        if let Some(topics) = self.topics.upgrade() {
-            topics.unsubscribed(self.hash, &self.key);
-        }
-    }
-}
-
-impl<K, T> Drop for ByKey<K, T> {
-    fn drop(&mut self) {
-        for shard in 0..self.shards.count() {
-            let slots: Vec<_> = self.shards.lock(shard).drain().collect();
-            for slot in slots {
-                if let Some(topic) = slot.topic {
-                    topic.close(CloseReason::Completed);
-                }
-            }
-        }
+        self.topics.unsubscribed(self.hash, &self.key);
     }
 }

@@ -139,8 +139,4 @@ impl<K, T> Keys<K, T> {
         self.looked_at = order;
         Some((hash, key))
     }
-
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Slot<K, T>> {
-        std::mem::take(&mut self.slots).into_iter()
-    }
 }

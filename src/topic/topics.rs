@@ -19,11 +19,18 @@ use crate::sync::lock;
 /// A [`Topic`](super::Topic) for each key: made when the key is first used, and removed when
 /// it has no subscription and retains nothing.
 ///
-/// A topic that retains nothing by age is removed by the time its key would be noticed: when
-/// other keys come, or by [`expire`](Self::expire). Without a limit in
-/// [age](super::Retention::age), what was published under a key stays until the key is
-/// [closed](Self::close): use [`max_topics`](super::TopicsBuilder::max_topics) where keys come from
-/// outside.
+/// A key is idle if it has no subscription, and retains no item that is young enough. It is
+/// removed when new keys come, each of which looks at a few others, or by
+/// [`expire`](Self::expire). Without a limit in [age](super::Retention::age) a key that has an item
+/// is never idle: it stays until it is [closed](Self::close). Use
+/// [`max_topics`](super::TopicsBuilder::max_topics) where keys come from outside. A connection that
+/// has closed keeps its subscription, and so its key, until its transport drops the stream.
+///
+/// A [`Cursor`] is a place under its own key: under another one it is a [gap](super::Gap).
+///
+/// A [drain](crate::Scope::drain) closes connections and not topics: what was accepted arrives if
+/// their streams [flush](crate::LiveStream::flush), or if [`close_all`](Self::close_all) comes
+/// before it.
 ///
 /// Cheap to clone; all clones are the same topics. When the last clone is dropped, the
 /// subscriptions end, after what was published before.
@@ -53,12 +60,25 @@ use crate::sync::lock;
 #[must_use = "to drop the last clone ends the topics"]
 pub struct Topics<K, T> {
     by_key: Arc<ByKey<K, T>>,
+    /// The same for all clones.
+    _owner: Arc<Owner<K, T>>,
+}
+
+/// Closes the topics when the last clone is dropped.
+struct Owner<K, T>(Arc<ByKey<K, T>>);
+
+impl<K, T> Drop for Owner<K, T> {
+    fn drop(&mut self) {
+        self.0.close_all(CloseReason::Completed);
+    }
 }
 
 impl<K, T> Topics<K, T> {
     pub(super) fn of(by_key: ByKey<K, T>) -> Self {
+        let by_key = Arc::new(by_key);
         Self {
-            by_key: Arc::new(by_key),
+            _owner: Arc::new(Owner(Arc::clone(&by_key))),
+            by_key,
         }
     }
 
@@ -117,7 +137,8 @@ where
     ///
     /// # Errors
     ///
-    /// As [`Topic::publish`](super::Topic::publish), and [`PublishError::TooManyTopics`].
+    /// [`PublishError::TooManyTopics`] for a new key, or [`PublishError::TooLarge`]. It is never
+    /// [`Closed`](PublishError::Closed): after a close the key has another topic.
     pub fn publish<Q>(&self, key: &Q, item: T) -> Result<Cursor, PublishError>
     where
         K: Borrow<Q>,
@@ -209,36 +230,26 @@ where
     }
 
     /// Closes the topic under `key`: its subscriptions end after what was published before, or
-    /// close their [connections](Subscription::for_connection) for `reason` then. What is
-    /// published under the key from now on is for later subscriptions. Returns whether there
-    /// was a topic.
+    /// close their [connections](Subscription::for_connection) for `reason` then. Returns whether
+    /// there was a topic.
+    ///
+    /// The key may be used again at once: what is published from now on is for later
+    /// subscriptions, and its cursors go on. A client that reconnects by itself, as an
+    /// `EventSource` does, makes the key anew: a server that wants it gone for good refuses it.
     pub fn close<Q>(&self, key: &Q, reason: CloseReason) -> bool
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let hash = self.by_key.hasher.hash_one(key);
-        let closed = {
-            let mut keys = self.by_key.keys(hash);
-            let slot = keys.get(hash, key);
-            let closed = slot.and_then(|slot| {
-                let topic = slot.topic.take()?;
-                Some((topic.begin_close(reason), topic, Arc::clone(&slot.key)))
-            });
-            if let Some((Some(closing), ..)) = &closed {
-                keys.forgotten = keys.forgotten.max(closing.end.number());
-            }
-            closed
-        };
-        let Some((closing, topic, key)) = closed else {
-            return false;
-        };
-        if let Some(closing) = closing {
-            closing.wake();
-        }
-        self.by_key.remove_idle(hash, &key);
-        drop(topic);
-        true
+        let by_key = &self.by_key;
+        by_key.close(hash, reason, |keys| keys.get(hash, key))
+    }
+
+    /// [Closes](Self::close) the topics of all keys that are in use for the whole call. Returns
+    /// how many these are.
+    pub fn close_all(&self, reason: CloseReason) -> usize {
+        self.by_key.close_all(reason)
     }
 
     /// Forgets all items under `key` and begins anew behind `start`.
@@ -297,6 +308,7 @@ impl<K, T> Clone for Topics<K, T> {
     fn clone(&self) -> Self {
         Self {
             by_key: Arc::clone(&self.by_key),
+            _owner: Arc::clone(&self._owner),
         }
     }
 }

@@ -39,6 +39,8 @@ impl<K, T> Topics<K, T> {
 
 impl<K, T> TopicsBuilder<K, T> {
     /// The most keys that are in use at one time.
+    ///
+    /// A new key that exceeds it looks at some others, and is refused if none of these is idle.
     pub fn max_topics(mut self, limit: usize) -> Self {
         self.max_topics = limit;
         self
@@ -48,7 +50,10 @@ impl<K, T> TopicsBuilder<K, T> {
     /// for instance.
     ///
     /// Calls for one key come one at a time, and [`on_last`](Self::on_last) in turns with this
-    /// one, with no lock held. A panic of a hook is contained.
+    /// one, with no lock held. Mostly it is the call that subscribes, or the drop of the last
+    /// subscription, that makes them before it returns; while a hook runs, the thread that runs
+    /// it makes those that become due, and none for a stay that begins and ends in between. A
+    /// panic of a hook is contained.
     pub fn on_first<F>(mut self, hook: F) -> Self
     where
         F: Fn(&K) + Send + Sync + 'static,
@@ -57,7 +62,9 @@ impl<K, T> TopicsBuilder<K, T> {
         self
     }
 
-    /// Calls `hook` when the last subscription under a key has ended.
+    /// Calls `hook` when the last subscription under a key has ended, also after the topics were
+    /// dropped. Subscriptions to a topic that was [closed](Topics::close) count until they have
+    /// ended.
     pub fn on_last<F>(mut self, hook: F) -> Self
     where
         F: Fn(&K) + Send + Sync + 'static,

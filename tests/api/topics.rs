@@ -81,6 +81,38 @@ fn a_cursor_is_no_place_in_a_later_topic_of_the_same_key() {
 }
 
 #[test]
+fn a_cursor_of_one_key_is_a_gap_under_another() {
+    let topics = Numbers::new(topic()).unwrap();
+    let seen = (1..=3)
+        .map(|item| topics.publish("ada", item).unwrap())
+        .next_back();
+    for item in 1..=5 {
+        topics.publish("bob", item).unwrap();
+    }
+    let resumed = topics.subscribe("bob", Replay::After(seen.unwrap()));
+    let mut resumed = task::spawn(resumed.unwrap());
+    let gap = assert_ready!(resumed.poll_next()).unwrap().unwrap_err();
+    assert_eq!(gap.from, seen.unwrap());
+    assert_eq!(ready(&mut resumed), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn the_last_hook_comes_also_after_the_topics() {
+    let log = Log::default();
+    let last = log.clone();
+    let topics = Numbers::builder(topic())
+        .on_last(move |key: &String| last.add(key.clone()))
+        .build()
+        .unwrap();
+    let mut events = task::spawn(topics.subscribe("ada", Replay::Now).unwrap());
+    drop(topics.clone());
+    topics.publish("ada", 1).unwrap();
+    drop(topics);
+    assert_eq!(ready(&mut events), [1]);
+    assert_eq!(log.entries(), ["ada"]);
+}
+
+#[test]
 fn hooks_come_in_turns_also_over_a_close() {
     let log = Log::default();
     let (first, last) = (log.clone(), log.clone());
@@ -178,6 +210,26 @@ fn keys_that_have_become_idle_go_when_others_come() {
 
 #[cfg(feature = "tokio")]
 #[tokio::test(start_paused = true)]
+async fn an_idle_key_makes_room_for_a_new_one() {
+    let topic = Topic::builder(Retention::items(10).age(Duration::from_secs(5)));
+    let topics = Topics::<u32, u32>::builder(topic).max_topics(10);
+    let topics = topics.build().unwrap();
+    for key in 0..10 {
+        topics.publish(&key, 1).unwrap();
+    }
+    let refused = topics.publish(&10, 1).unwrap_err();
+    assert_eq!(refused, PublishError::TooManyTopics);
+    tokio::time::advance(Duration::from_secs(6)).await;
+    for key in 10..20 {
+        let events = topics.subscribe(&key, Replay::Now).unwrap();
+        topics.publish(&key, 1).unwrap();
+        drop(events);
+    }
+    assert_eq!(topics.len(), 10);
+}
+
+#[cfg(feature = "tokio")]
+#[tokio::test(start_paused = true)]
 async fn idle_keys_are_few_without_a_sweep() {
     let topic = Topic::builder(Retention::items(10).age(Duration::from_secs(5)));
     let topics = Topics::<u32, u32>::new(topic).unwrap();
@@ -199,6 +251,29 @@ fn subscriptions_end_with_the_topics() {
     assert!(events.is_woken());
     assert_eq!(ready(&mut events), [1]);
     assert!(assert_ready!(events.poll_next()).is_none());
+}
+
+#[test]
+fn all_close_at_once() {
+    let topics = Numbers::new(topic()).unwrap();
+    let mut readers = ["ada", "bob"].map(|key| {
+        let scope = Scope::new();
+        let live = scope.live().unwrap();
+        let events = topics.subscribe(key, Replay::Now).unwrap();
+        let handle = live.handle();
+        let events = live.stream(events.for_connection(handle.clone()));
+        (task::spawn(events), handle)
+    });
+    topics.publish_all(&1);
+    assert_eq!(topics.close_all(CloseReason::Shutdown), 2);
+    assert_eq!(topics.close_all(CloseReason::Shutdown), 0);
+    for (reader, handle) in &mut readers {
+        assert_eq!(*assert_ready!(reader.poll_next()).unwrap().unwrap(), 1);
+        assert!(assert_ready!(reader.poll_next()).is_none());
+        let closed = handle.state().closed().unwrap();
+        assert_eq!(closed.reason, CloseReason::Shutdown);
+    }
+    assert!(topics.is_empty());
 }
 
 #[test]
