@@ -52,6 +52,11 @@ impl<T> Filling<T> {
         self.gap.to
     }
 
+    /// The last place that was filled, or that before the gap.
+    pub(super) fn last(&self) -> Cursor {
+        self.last
+    }
+
     fn rest(&self) -> Gap {
         let is_next = self.gap.resume == self.gap.to;
         Gap {

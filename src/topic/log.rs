@@ -231,6 +231,12 @@ impl<T> Log<T> {
         next
     }
 
+    /// Whether a reader at `position`, who has been told that items up to the number `told` are
+    /// lost, has a gap first.
+    pub(super) fn has_gap_after(&self, mut position: Position, mut told: u64) -> bool {
+        self.gap(&mut position, &mut told).is_some()
+    }
+
     fn gap(&self, position: &mut Position, told: &mut u64) -> Option<Gap> {
         let lost = self.lost;
         let known = position.number.max(*told);

@@ -50,6 +50,14 @@ pub(super) struct State<T> {
     pub(super) version: u64,
 }
 
+/// Where a subscription starts.
+pub(super) struct Start {
+    pub(super) position: Position,
+    /// Up to which number it needs no telling.
+    pub(super) told: u64,
+    pub(super) is_gap: bool,
+}
+
 /// The group of topics that a topic belongs to.
 pub(super) trait Membership: Send + Sync {
     /// A subscription has ended. No lock is held.
@@ -202,14 +210,20 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Counts a subscriber. Says where it starts, and up to which number it needs no telling.
-    pub(super) fn subscribe(&self, replay: Replay) -> (Position, u64) {
+    /// Counts a subscriber, and says where it starts.
+    pub(super) fn subscribe(&self, replay: Replay) -> Start {
         let mut state = lock(&self.state);
         state.subscribers += 1;
-        match replay {
-            Replay::Now => (Position::new(state.log.end()), 0),
-            Replay::All => state.log.beginning(),
+        let log = &state.log;
+        let (position, told) = match replay {
+            Replay::Now => (Position::new(log.end()), 0),
+            Replay::All => log.beginning(),
             Replay::After(cursor) => (Position::new(cursor), 0),
+        };
+        Start {
+            position,
+            told,
+            is_gap: log.has_gap_after(position, told),
         }
     }
 

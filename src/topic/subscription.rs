@@ -1,6 +1,7 @@
 //! A reader of a topic: its place in the log, as a stream.
 
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -14,7 +15,7 @@ use super::gap::Gap;
 use super::log::{Log, Position, Read};
 use super::published::{Entry, Published};
 use super::replay::Replay;
-use super::shared::Shared;
+use super::shared::{Shared, Start};
 use super::waiting::SlotKey;
 use super::waker_kinds::WakerKind;
 use crate::lifecycle::Handle;
@@ -78,6 +79,8 @@ struct Rare<T> {
     ahead: Option<Ahead<T>>,
     connection: Option<Handle>,
     closes_on_gap: bool,
+    /// Where it started was not retained any more.
+    starts_with_gap: bool,
 }
 
 impl<T> Default for Rare<T> {
@@ -87,6 +90,7 @@ impl<T> Default for Rare<T> {
             ahead: None,
             connection: None,
             closes_on_gap: false,
+            starts_with_gap: false,
         }
     }
 }
@@ -105,11 +109,17 @@ enum Ahead<T> {
 struct Batch<T> {
     items: [Option<Published<T>>; BATCH - 1],
     next: usize,
+    /// The number of the last item that was yielded.
+    yielded: u64,
 }
 
 impl<T> Subscription<T> {
     pub(super) fn new(shared: Arc<Shared<T>>, replay: Replay) -> Self {
-        let (position, told) = shared.subscribe(replay);
+        let Start {
+            position,
+            told,
+            is_gap,
+        } = shared.subscribe(replay);
         let mut subscription = Self {
             shared,
             position,
@@ -123,6 +133,9 @@ impl<T> Subscription<T> {
         // What it was told counts as long as it is ahead of its position.
         if told > position.number {
             subscription.rare().told = told;
+        }
+        if is_gap {
+            subscription.rare().starts_with_gap = true;
         }
         subscription
     }
@@ -147,6 +160,7 @@ impl<T> Subscription<T> {
             self.position = Position::new(cursor);
             if let Some(rare) = &mut self.rare {
                 rare.told = 0;
+                rare.starts_with_gap = false;
             }
         }
         self
@@ -163,19 +177,31 @@ impl<T> Subscription<T> {
         self
     }
 
-    /// Ends at a gap instead of yielding it, and closes the
-    /// [connection](Self::for_connection), if it was given one,
-    /// [`Overflow`](CloseReason::Overflow): the client may come back, and is told of the gap
-    /// then.
+    /// Ends instead of yielding a gap, and closes the [connection](Self::for_connection), if it
+    /// was given one, [`Overflow`](CloseReason::Overflow): for a reader that is too slow, and
+    /// better comes back than goes on.
+    ///
+    /// A gap at its start is yielded. So the client that comes back with the id of its last event
+    /// is told what it has missed, and is not sent away again.
     pub fn close_on_gap(mut self) -> Self {
         self.rare().closes_on_gap = true;
         self
     }
 
-    /// The place of the last item that was taken from the log.
+    /// How far it has come: a subscription [after](Replay::After) this place goes on where this
+    /// one is now.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
-        Cursor::new(self.position.incarnation, self.position.number)
+        let Position {
+            incarnation,
+            number,
+        } = self.position;
+        let rare = self.rare.as_ref();
+        match rare.and_then(|rare| rare.ahead.as_ref()) {
+            None => Cursor::new(incarnation, number),
+            Some(Ahead::Batch(batch)) => Cursor::new(incarnation, batch.yielded),
+            Some(Ahead::Filling(filling)) => filling.last(),
+        }
     }
 
     fn end(&mut self, reason: CloseReason) -> Polled<T> {
@@ -192,7 +218,11 @@ impl<T> Subscription<T> {
     }
 
     fn tell(&mut self, gap: Gap) -> Polled<T> {
-        match self.rare.as_ref().is_some_and(|rare| rare.closes_on_gap) {
+        let closes = self.rare.as_mut().is_some_and(|rare| {
+            let is_at_start = mem::take(&mut rare.starts_with_gap);
+            rare.closes_on_gap && !is_at_start
+        });
+        match closes {
             true => self.end(CloseReason::Overflow),
             false => Poll::Ready(Some(Err(gap))),
         }
@@ -206,6 +236,7 @@ impl<T> Subscription<T> {
                 let item = batch.items.get_mut(batch.next).and_then(Option::take);
                 batch.next += 1;
                 if let Some(item) = item {
+                    batch.yielded = item.cursor().number();
                     return Some(Poll::Ready(Some(Ok(item))));
                 }
                 rare.ahead = None;
@@ -229,6 +260,7 @@ impl<T> Subscription<T> {
                     }
                     Filled::Whole => {
                         rare.ahead = None;
+                        rare.starts_with_gap = false;
                         self.skip_to(to);
                         None
                     }
@@ -320,8 +352,9 @@ impl<T> Subscription<T> {
         match state.log.read(position, &mut told) {
             Read::Item(item) => {
                 let item = item.clone();
-                if position.number < state.log.end().number() {
-                    let batch = Batch::take(&state.log, position);
+                let yielded = position.number;
+                if yielded < state.log.end().number() {
+                    let batch = Batch::take(&state.log, position, yielded);
                     rare.get_or_insert_default().ahead = Some(Ahead::Batch(Box::new(batch)));
                 } else if let (Some(slot), true, None) = (*slot, has_waker, state.closed) {
                     // It has all, so it waits from now on: the next poll needs no lock.
@@ -387,10 +420,14 @@ enum Look<T> {
 
 impl<T> Batch<T> {
     /// Takes what comes next, under the lock that the caller holds.
-    fn take(log: &Log<T>, position: &mut Position) -> Self {
+    fn take(log: &Log<T>, position: &mut Position, yielded: u64) -> Self {
         let mut items = [const { None }; BATCH - 1];
         log.read_batch(position, &mut items);
-        Self { items, next: 0 }
+        Self {
+            items,
+            next: 0,
+            yielded,
+        }
     }
 }
 

@@ -104,6 +104,65 @@ fn a_gap_closes_the_connection_if_the_subscriber_chose_that() {
 }
 
 #[test]
+fn a_gap_at_the_start_is_told_to_those_who_close_on_gaps() {
+    let topic = builder(2).build().unwrap();
+    publish(&topic, 1..=5);
+    let place = |number| Cursor::new(topic.cursor().incarnation(), number);
+    let back = topic.subscribe(Replay::After(place(1))).close_on_gap();
+    let mut back = task::spawn(back);
+    assert_eq!(ready(&mut back), [Err((1, 3)), Ok(4), Ok(5)]);
+    // It is told of one alone.
+    publish(&topic, 6..=8);
+    assert!(next(&mut back).is_none());
+    // Nor is it told of one that its session excludes.
+    let session = topic.subscribe(Replay::After(place(1))).since(place(8));
+    let mut session = task::spawn(session.close_on_gap());
+    publish(&topic, 9..=11);
+    assert!(next(&mut session).is_none());
+}
+
+#[test]
+fn a_gap_that_was_filled_excuses_no_later_one() {
+    let source = |gap: Gap| {
+        let incarnation = gap.to.incarnation();
+        let numbers = gap.from.number() + 1..=gap.to.number().min(3);
+        let items = numbers.map(move |number| Ok((Cursor::new(incarnation, number), 0_u32)));
+        let end = (gap.to.number() > 3).then_some(Err(BackfillError));
+        Box::pin(stream::iter(items.chain(end))) as _
+    };
+    let topic = builder(1).backfill(source).build().unwrap();
+    publish(&topic, 1..=4);
+    let first = Cursor::new(topic.cursor().incarnation(), 1);
+    let back = topic.subscribe(Replay::After(first)).close_on_gap();
+    let mut back = task::spawn(back);
+    assert_eq!(ready(&mut back), [Ok(0), Ok(0), Ok(4)]);
+    publish(&topic, 5..=6);
+    assert!(next(&mut back).is_none());
+}
+
+#[test]
+fn a_reader_goes_on_from_the_place_of_another() {
+    let source = |gap: Gap| {
+        let place = move |number| Cursor::new(gap.to.incarnation(), number);
+        // It has the second and the third, and not the fourth.
+        let items = [2, 3].map(move |number| Ok((place(number), number as u32)));
+        Box::pin(stream::iter(items.into_iter().chain([Err(BackfillError)]))) as _
+    };
+    let topic = builder(20).backfill(source).build().unwrap();
+    publish(&topic, 1..=24);
+    let first = Cursor::new(topic.cursor().incarnation(), 1);
+    let mut reader = task::spawn(topic.subscribe(Replay::After(first)));
+    let all = ready(&mut task::spawn(topic.subscribe(Replay::After(first))));
+    assert_eq!(all[..4], [Ok(2), Ok(3), Err((3, 4)), Ok(5)]);
+    for yielded in 0..all.len() {
+        let mut other = task::spawn(topic.subscribe(Replay::After(reader.cursor())));
+        assert_eq!(ready(&mut other), all[yielded..]);
+        let _: Option<Result<_, Gap>> = next(&mut reader);
+    }
+    assert_eq!(reader.cursor(), topic.cursor());
+}
+
+#[test]
 fn what_was_published_before_the_close_arrives_and_the_reason_follows() {
     let topic = builder(100).build().unwrap();
     let live = support::live();
