@@ -120,7 +120,7 @@ impl<R: Runtime + ?Sized> Runtime for Arc<R> {
 /// There is no [`Runtime`] for what was asked for: see the [module](self) for where one is
 /// looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("no runtime: the scope has none, and this thread is in none")]
+#[error("no runtime: none was given, and this thread is in none")]
 pub struct NoRuntime;
 
 /// Makes `runtime` the one of this thread, until the returned guard is dropped.

@@ -21,7 +21,8 @@ use super::topics::Topics;
 
 impl Topic<Bytes> {
     /// Publishes an event into the [default lane](Lane::default), encoded once for all, with
-    /// its cursor for its `id`. A limit in bytes counts its text.
+    /// its cursor for its `id`. A [limit in bytes](super::Retention::bytes) counts the bytes of the
+    /// whole event, as `.size(Bytes::len)` at the builder does.
     ///
     /// # Errors
     ///
@@ -32,7 +33,7 @@ impl Topic<Bytes> {
     /// ```
     /// # use futures::{StreamExt, executor::block_on};
     /// use hangup::Scope;
-    /// use hangup::topic::{EventBody, Replay, Retention, SseEvent, Topic};
+    /// use hangup::topic::{EventBody, Gap, Replay, Retention, SseEvent, Topic};
     /// use http_body_util::BodyExt;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,7 +42,8 @@ impl Topic<Bytes> {
     ///
     /// let live = Scope::new().live()?;
     /// let events = topic.subscribe(Replay::All).for_connection(live.handle());
-    /// let events = events.gap_as(|gap| SseEvent::new("gap").data(&gap.to_string()).into_bytes());
+    /// let missed = |gap: Gap| SseEvent::new("gap").data(&gap.to_string()).id(gap.resume);
+    /// let events = events.gap_as(move |gap| missed(gap).into_bytes());
     /// let farewell = |_| Some(SseEvent::new("closed").data("bye").into_bytes());
     /// let mut body = EventBody::new(live.stream(events).farewell(farewell));
     ///
@@ -112,7 +114,8 @@ pin_project! {
     /// it is.
     ///
     /// Heartbeats, the flush and the farewell are those of the
-    /// [`LiveStream`](crate::LiveStream) within, so they come between events.
+    /// [`LiveStream`](crate::LiveStream) within, so they come between events. The response's
+    /// `Content-Type` is the caller's: `text/event-stream`.
     #[must_use = "bodies do nothing unless polled"]
     pub struct EventBody<S> {
         #[pin]

@@ -16,8 +16,12 @@ pub struct Gap {
     pub from: Cursor,
     /// The last place that is missing.
     pub to: Cursor,
-    /// A client that has been told of the gap may subscribe again after this place, and misses
-    /// nothing more: [`to`](Self::to), unless items before it are still to be yielded.
+    /// The place that a client which has been told of the gap resumes after: send it as the
+    /// event's `id`.
+    ///
+    /// Mostly it is [`to`](Self::to). While items before `to` are still to be yielded, from
+    /// another [lane](super::Lane), it is [`from`](Self::from): a client that resumes there gets
+    /// these items, and is told of the gap again.
     pub resume: Cursor,
 }
 

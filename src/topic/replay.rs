@@ -12,6 +12,10 @@ pub enum Replay {
     All,
     /// With what was published after this cursor: a [gap](super::Gap) comes first if some of it
     /// is not retained any more.
+    ///
+    /// For a cursor of another incarnation that is a gap and then all that is retained. For one
+    /// that is ahead of the log, and so was never given by it, that is a gap and then what is
+    /// published from now on.
     After(Cursor),
 }
 

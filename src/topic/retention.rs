@@ -27,7 +27,8 @@ impl Retention {
     }
 
     /// The latest item alone, as for a value that each item overwrites: an item that was
-    /// overwritten before a subscriber came to it is no gap.
+    /// overwritten before a subscriber came to it is no gap. One that was dropped for its
+    /// [age](Self::age) is: nothing replaces what the client knows.
     pub const fn latest() -> Self {
         Self {
             latest: true,

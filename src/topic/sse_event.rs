@@ -35,7 +35,8 @@ pub struct SseEvent {
 const ID: &str = "id: ";
 
 impl SseEvent {
-    /// An event of this type, without data: a client dispatches none that has no data.
+    /// An event of this type, without data. Clients ignore an event that has none: to send one
+    /// that says nothing, give it an empty text.
     pub fn new(event: &str) -> Self {
         Self::default().line("event: ", event)
     }

@@ -57,8 +57,8 @@ impl<T> Topic<T> {
     ///
     /// # Panics
     ///
-    /// If `retention` is limited in bytes or by age: that takes a
-    /// [builder](Self::builder), which returns an error instead.
+    /// If `retention` is limited in bytes, or if it is limited by age and this thread is in no
+    /// [runtime](crate::runtime): a [builder](Self::builder) returns an error instead.
     pub fn new(retention: Retention) -> Self {
         match Self::builder(retention).build() {
             Ok(topic) => topic,
@@ -71,7 +71,8 @@ impl<T> Topic<T> {
         TopicBuilder::new(retention)
     }
 
-    /// Publishes into the [default lane](Lane::default), and wakes the subscribers.
+    /// Publishes into the [default lane](Lane::default), and wakes the subscribers. A waker that
+    /// panics stops no other one, and its panic does not reach the caller.
     ///
     /// # Errors
     ///
@@ -129,7 +130,8 @@ impl<T> Topic<T> {
         self.publisher.shared.reset(start)
     }
 
-    /// Subscribes from a place in the log on.
+    /// Subscribes from a place in the log on. Also after the close: the subscription ends after
+    /// what is retained.
     pub fn subscribe(&self, replay: Replay) -> Subscription<T> {
         let shared = &self.publisher.shared;
         // What is too old is not replayed.
