@@ -13,6 +13,8 @@
 //! If there is none, the caller gets a typed error, [`NoRuntime`].
 
 #[cfg(feature = "tokio")]
+mod shutdown_signal;
+#[cfg(feature = "tokio")]
 mod tokio;
 
 use std::cell::{Cell, RefCell};
@@ -23,6 +25,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+
+#[cfg(feature = "tokio")]
+pub use shutdown_signal::{ShutdownSignal, shutdown_signal};
 
 /// A future that is owned and can be sent anywhere.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

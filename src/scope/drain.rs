@@ -84,7 +84,7 @@ impl Scope {
 }
 
 /// A drain that has not begun. Made by [`Scope::drain`]; `.await` it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use = "a drain does nothing unless it is awaited"]
 pub struct Drain {
     scope: Scope,
@@ -131,6 +131,10 @@ pub struct Unsettled {
 }
 
 impl Drain {
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     /// The most connections that are closed at once: 256, unless this is called. At least
     /// one. A [spread](Self::spread) drain closes fewer if that is enough.
     pub fn batch_size(mut self, size: usize) -> Self {

@@ -4,6 +4,7 @@ mod builder;
 mod sweep;
 mod drained;
 mod drain;
+mod drain_after;
 mod abort_on;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::time::{Deadlines, Timers};
 
 pub use builder::ScopeBuilder;
 pub use drain::{AbandonedUndo, Drain, DrainReport, Unsettled};
+pub use drain_after::{DrainAfter, Serve, Shutdown};
 pub use drained::Drained;
 
 /// A group of connections, and the only way to open one.

@@ -13,6 +13,8 @@ mod closing;
 mod deadlines;
 mod time;
 mod debug;
+#[cfg(feature = "tokio")]
+mod drain_after;
 #[cfg(all(feature = "http-body", feature = "tokio"))]
 mod event_body;
 #[cfg(feature = "tokio")]

@@ -29,6 +29,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use futures::stream;
 use futures::{Stream, StreamExt};
+use hangup::runtime::shutdown_signal;
 use hangup::topic::{EventBody, Gap, Replay, Retention, SseEvent, Topic, Topics};
 use hangup::{CloseReason, Closed, Conflict, End, Live, Registry, Scope};
 use http_body_util::BodyExt;
@@ -36,7 +37,7 @@ use hyper::body::Frame;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use alive::Alive;
 use job_router::JobRouter;
@@ -44,13 +45,11 @@ use names::AgentId;
 use permissions::Permissions;
 use problem::Problem;
 use settings::{Settings, USAGE};
-use signals::Signals;
 use transport::Timely;
 
 mod alive;
 mod job_router;
 mod permissions;
-mod signals;
 mod upstream;
 mod problem;
 mod names;
@@ -72,10 +71,8 @@ const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(5);
 /// For how many agents it is known why the last stream ended.
 const REMEMBERED_AGENTS: usize = 1000;
-/// What an undo that hangs can cost a shutdown.
+/// What an undo that hangs can cost a shutdown, or a client that does not read its farewell.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
-/// What a client that does not read its farewell can cost it.
-const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// Our own code for streams that `DELETE` ends.
 const DELETED: CloseReason = CloseReason::App(1);
@@ -92,10 +89,10 @@ async fn main() -> ExitCode {
     };
     let served = async {
         // Before the line that says that it listens: a signal that follows it drains.
-        let signals = Signals::listen()?;
+        let signal = shutdown_signal()?;
         let listener = TcpListener::bind(&settings.addr).await?;
         println!("listening on http://{}", listener.local_addr()?);
-        serve(listener, &settings, signals.first()).await
+        serve(listener, &settings, signal).await
     };
     match served.await {
         Ok(()) => ExitCode::SUCCESS,
@@ -113,11 +110,8 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let gateway = Gateway::new(settings, listener.local_addr()?);
-    let scope = gateway.scope.clone();
-    let (drained, has_drained) = oneshot::channel();
-    let drain = async move {
-        shutdown.await;
-        let report = scope.drain(DRAIN_DEADLINE).await.unwrap();
+    let drained = gateway.scope.drain_after(shutdown, DRAIN_DEADLINE);
+    let drained = drained.on_report(|report| {
         println!(
             "{} streams closed, {} by force",
             report.closed, report.forced
@@ -125,18 +119,11 @@ pub(crate) async fn serve(
         for abandoned in report.abandoned {
             println!("abandoned: {}", abandoned.undo);
         }
-        // `Err` if the server has ended.
-        let _: Result<(), ()> = drained.send(());
-    };
-    let grace = async {
-        if has_drained.await.is_ok() {
-            tokio::time::sleep(SHUTDOWN_GRACE).await;
-        }
-    };
-    tokio::select! {
-        () = transport::serve(listener, routes(gateway), settings, drain) => {}
-        () = grace => {}
-    }
+    });
+    // A client that does not read its farewell is not waited for.
+    let _: Option<()> = drained
+        .serve(|drained| transport::serve(listener, routes(gateway), settings, drained))
+        .await;
     Ok(())
 }
 

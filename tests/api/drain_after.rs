@@ -1,0 +1,117 @@
+//! A drain that waits for a signal, and a server that is bounded by it.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hangup::{CloseReason, OpenError, Scope};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_test::task;
+use tokio_test::{assert_pending, assert_ready};
+
+use crate::support::log::Log;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+fn live(scope: &Scope) -> hangup::Live {
+    scope.live().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_changes_before_the_signal() {
+    let scope = Scope::new();
+    let signal = Arc::new(Notify::new());
+    let notified = Arc::clone(&signal).notified_owned();
+    let log = Log::default();
+    let drained = scope.drain_after(notified, DEADLINE).on_report({
+        let log = log.clone();
+        move |report| log.add(report.closed.to_string())
+    });
+    let mut drained = task::spawn(drained);
+    let open = live(&scope);
+    assert_pending!(drained.poll());
+    assert!(scope.open().is_ok());
+    signal.notify_one();
+    assert!(drained.is_woken());
+    assert_ready!(drained.poll());
+    assert_eq!(scope.open().unwrap_err(), OpenError::Draining);
+    let closed = open.handle().state().closed().unwrap();
+    assert_eq!(closed.reason, CloseReason::Shutdown);
+    assert_eq!(log.entries(), ["1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_learns_of_the_end_of_the_drain() {
+    let scope = Scope::new();
+    // A connection that has not settled keeps the drain, and so the server.
+    let kept = Arc::new(Notify::new());
+    let undo = Arc::clone(&kept).notified_owned();
+    let mut setup = scope.open().unwrap().register().unwrap();
+    setup.on_close_async("undo", || undo).unwrap();
+    let open = setup.go_live().unwrap();
+    let served = scope.drain_after(async {}, DEADLINE).serve(async |over| {
+        over.await;
+        "served"
+    });
+    let mut served = task::spawn(served);
+    assert_pending!(served.poll());
+    tokio::time::advance(DEADLINE / 2).await;
+    assert_pending!(served.poll());
+    kept.notify_one();
+    drop(open);
+    assert_eq!(served.await, Some("served"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_end_is_dropped_at_the_deadline() {
+    let scope = Scope::new();
+    let begun = Instant::now();
+    let served = scope.drain_after(async {}, DEADLINE).serve(|over| async {
+        over.await;
+        // A peer that does not read.
+        pending::<()>().await;
+    });
+    assert_eq!(served.await, None);
+    assert_eq!(begun.elapsed(), DEADLINE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_drain_that_took_all_the_time_a_server_still_says_goodbye() {
+    let scope = Scope::new();
+    let mut setup = scope.open().unwrap().register().unwrap();
+    setup.on_close_async("undo", pending).unwrap();
+    let _open = setup.go_live().unwrap();
+    let begun = Instant::now();
+    let served = scope.drain_after(async {}, DEADLINE).serve(|over| async {
+        over.await;
+        pending::<()>().await;
+    });
+    assert_eq!(served.await, None);
+    let took = begun.elapsed();
+    assert!(
+        took > DEADLINE && took <= DEADLINE + Duration::from_secs(1),
+        "{took:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_ends_by_itself_is_not_drained() {
+    let scope = Scope::new();
+    let served = scope
+        .drain_after(pending::<()>(), DEADLINE)
+        .serve(|_| async { 7 });
+    assert_eq!(served.await, Some(7));
+    assert!(scope.open().is_ok());
+}
+
+#[test]
+fn without_a_runtime_all_are_closed_and_none_is_waited_for() {
+    let scope = Scope::new();
+    let open = live(&scope);
+    let mut drained = task::spawn(scope.drain_after(async {}, DEADLINE));
+    assert_ready!(drained.poll());
+    assert_eq!(scope.open().unwrap_err(), OpenError::Draining);
+    let closed = open.handle().state().closed().unwrap();
+    assert_eq!(closed.reason, CloseReason::Shutdown);
+}
