@@ -98,7 +98,7 @@ impl From<NoRuntime> for KeyError {
 /// | [`Settling`](KeyError::Settling) | 503 | 1 s | 14 `UNAVAILABLE` | 1013 | ends, for good |
 /// | [`Held`](KeyError::Held) | 409 | what it says | 10 `ABORTED` | 1013 | ends, for good |
 /// | [`TimedOut`](KeyError::TimedOut) | 503 | 1 s | 14 `UNAVAILABLE` | 1013 | ends, for good |
-/// | [`AlreadyJoined`](KeyError::AlreadyJoined), `NoRuntime`, `NoDeadline` | 500 | | 13 `INTERNAL` | 1011 | ends, for good |
+/// | [`AlreadyJoined`](KeyError::AlreadyJoined), `NoRuntime`, `NoDeadline`, `NotInSetup` | 500 | | 13 `INTERNAL` | 1011 | ends, for good |
 /// | `Superseded` | 409 | | 10 `ABORTED` | 1008 | ends, for good |
 /// | other [`Closed`] | 503 | 1 s | 14 `UNAVAILABLE` | 1011 | ends, for good |
 ///
@@ -144,6 +144,10 @@ pub enum Error {
     /// Nothing would end the connection that was to be [held open](crate::Live::hold_open).
     #[error("to be held open, a connection needs an idle deadline, a max_age or an expires_at")]
     NoDeadline,
+    /// The set-up that was asked for is lent to another part of the handler, was taken, or is
+    /// over: see `layer::Admitted::setup`.
+    #[error("the connection is not in its set-up")]
+    NotInSetup,
 }
 
 // A close is a `Closed`, and a missing runtime a `NoRuntime`, from whichever step it comes.
@@ -238,7 +242,9 @@ impl Error {
                 let seconds = retry_after.as_secs_f64().ceil() as u64;
                 answer(409, Some(seconds), 10, 1013)
             }
-            Self::Key(_) | Self::NoRuntime(_) | Self::NoDeadline => answer(500, None, 13, 1011),
+            Self::Key(_) | Self::NoRuntime(_) | Self::NoDeadline | Self::NotInSetup => {
+                answer(500, None, 13, 1011)
+            }
             Self::Closed(closed) => match closed.reason {
                 CloseReason::Shutdown => answer(503, Some(1), 14, 1001),
                 CloseReason::Superseded => answer(409, None, 10, 1008),
@@ -265,7 +271,7 @@ mod tests {
         let held = KeyError::Held {
             retry_after: Duration::from_millis(2500),
         };
-        let table: [(Error, u16, Option<u64>, u32, u16); 13] = [
+        let table: [(Error, u16, Option<u64>, u32, u16); 14] = [
             (KeyError::Settling.into(), 503, Some(1), 14, 1013),
             (held.into(), 409, Some(3), 10, 1013),
             (OpenError::Draining.into(), 503, Some(1), 14, 1001),
@@ -276,6 +282,7 @@ mod tests {
             (KeyError::AlreadyJoined.into(), 500, None, 13, 1011),
             (NoRuntime.into(), 500, None, 13, 1011),
             (Error::NoDeadline, 500, None, 13, 1011),
+            (Error::NotInSetup, 500, None, 13, 1011),
             (closed(CloseReason::Shutdown).into(), 503, Some(1), 14, 1001),
             (closed(CloseReason::Superseded).into(), 409, None, 10, 1008),
             (closed(CloseReason::Expired).into(), 503, Some(1), 14, 1011),

@@ -30,6 +30,7 @@
 //! | share one upstream among all connections under a key | [`RegistryBuilder::on_first`] |
 //! | stream until either side ends, with heartbeats and a farewell | [`Live::stream`], [`LiveStream`] |
 //! | send a body that another service made | [`Live::body`], [`LiveBody`] |
+//! | put it around the handlers of a server that exists | [`layer`], [`Scope::drain_after`] |
 //! | stream without a set-up | [`Scope::live`] |
 //! | send to many what a client that comes back gets as well: a backlog, then live, without a gap | [`topic`] |
 //! | send to everyone | [`Topics::publish_all`](topic::Topics::publish_all), [`Registry::members`] |
@@ -149,6 +150,8 @@
 //! - **`http-body`** (on by default): [`Live::body`], for bodies of HTTP messages, with
 //!   heartbeats between server-sent events, and [topics](topic) of events that are encoded once
 //!   for all.
+//! - **`tower`**: a [layer](layer) that gives the streams of a server that exists their
+//!   connections.
 //! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the close.
 //! - **`tracing`**: `TracingObserver`, which emits an event for every transition.
 //!
@@ -171,6 +174,8 @@ mod connection;
 mod stream;
 mod scope;
 pub mod topic;
+#[cfg(feature = "tower")]
+pub mod layer;
 #[cfg(feature = "tracing")]
 mod tracing;
 pub mod future;
@@ -183,7 +188,7 @@ pub use error::{Error, KeyError, OpenError};
 pub use lifecycle::observer::Observer;
 pub use lifecycle::settled::Settled;
 pub use lifecycle::{End, Handle};
-pub use registry::{Conflict, Member, Registry, RegistryBuilder};
+pub use registry::{Conflict, Registry, RegistryBuilder};
 pub use scope::{Scope, ScopeBuilder};
 #[doc(no_inline)]
 pub use state::{CloseReason, Closed, Phase, State};

@@ -1,8 +1,10 @@
-//! What scopes, drains and connections report about themselves: values, to log and to count.
+//! What scopes, drains, connections and registries report about themselves: values, to log, to
+//! count and to look at.
 
 pub use crate::connection::Taken;
 pub use crate::id::ConnectionId;
 pub use crate::lifecycle::WaitsFor;
 pub use crate::lifecycle::group::Stats;
 pub use crate::lifecycle::telemetry::{DrainEvent, Transition};
+pub use crate::registry::Member;
 pub use crate::scope::{AbandonedUndo, DrainReport, Unsettled};

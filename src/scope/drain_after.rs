@@ -31,7 +31,7 @@ impl Scope {
     /// A server then waits for its own connections, also for a peer that has stopped reading.
     /// [`serve`](DrainAfter::serve) bounds that.
     ///
-    /// Without a [runtime](crate::runtime) there is no time: it closes all connections at once,
+    /// Without a [`Runtime`] there is no time: it closes all connections at once,
     /// and waits for none. A signal that panics passes its panic on.
     ///
     /// # Cancel safety

@@ -10,7 +10,7 @@ fn owners_and_handles_cross_threads() {
     assert_send_sync::<Handle>();
     assert_send_sync::<Scope>();
     assert_send_sync::<hangup::Registry<String, u8>>();
-    assert_send_sync::<hangup::Member<u8>>();
+    assert_send_sync::<hangup::report::Member<u8>>();
     assert_send(&pending());
     assert_send::<Registering>(&registering());
     assert_send::<Live>(&live());

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::Poll;
 
-use hangup::{CloseReason, Member, OpenError, Pending, State};
+use hangup::report::Member;
+use hangup::{CloseReason, OpenError, Pending, State};
 
 use super::witness::Witness;
 use super::world::{KEY, MAX, World};

@@ -1,0 +1,138 @@
+//! The layer: what it is told, and what it makes of a service.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request;
+use tower_layer::Layer;
+
+use super::service::AdmitService;
+use super::settings::Settings;
+use crate::lifecycle::End;
+use crate::scope::Scope;
+use crate::topic::SseEvent;
+
+/// A [`Layer`] that gives every stream of a service a connection of a [`Scope`], with the
+/// handlers as they are.
+///
+/// A request whose head asks for a stream is admitted before its handler runs, or
+/// [refused](super#what-is-refused). When the handler has answered, the connection goes live with
+/// the body of its answer: each ends with the other, as in [`Live::body`](crate::Live::body). A
+/// close from anywhere, a drain or a deadline ends the body with a farewell in the form of its
+/// protocol. A client that vanishes closes the connection.
+///
+/// A handler that has not answered is dropped when its connection closes, and the client gets the
+/// refusal for that. A handler reaches its connection through the extension
+/// [`Admitted`](super::Admitted).
+///
+/// An answer that does not stream lets go of the connection, and goes out as it is: an error, a
+/// document, an upgrade whose handler has not [taken](super::Admitted::take) it. What does not ask for a
+/// stream takes part in nothing.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use axum::Router;
+/// use axum::routing::get;
+/// use hangup::Scope;
+/// use hangup::layer::Admit;
+///
+/// async fn events() -> String { String::new() } // or axum's `Sse`
+///
+/// let scope = Scope::builder().max_connections(10_000).build();
+/// let admit = Admit::new(scope.clone()).heartbeat(Duration::from_secs(15));
+/// let app: Router = Router::new().route("/events", get(events)).layer(admit);
+/// # let _ = app;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is applied to a service"]
+pub struct Admit {
+    settings: Arc<Settings>,
+}
+
+impl Admit {
+    /// Admits what [asks for a stream](super::asks_for_stream) into `scope`.
+    pub fn new(scope: Scope) -> Self {
+        Self {
+            settings: Arc::new(Settings::new(scope)),
+        }
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        let settings = &self.settings;
+        let mut settings = Settings {
+            scope: settings.scope.clone(),
+            when: settings.when.clone(),
+            heartbeat: settings.heartbeat,
+            flush: settings.flush,
+            farewell: Arc::clone(&settings.farewell),
+        };
+        change(&mut settings);
+        self.settings = Arc::new(settings);
+        self
+    }
+
+    /// Admits the requests for whose heads `asks` returns `true`, and no others: see
+    /// [`asks_for_stream`](super::asks_for_stream) for what decides without this.
+    ///
+    /// Of what is admitted, an answer of unknown length is a stream too. If it is neither of
+    /// server-sent events nor of gRPC, it has no heartbeats and no farewell.
+    pub fn when<F>(self, asks: F) -> Self
+    where
+        F: Fn(&request::Parts) -> bool + Send + Sync + 'static,
+    {
+        self.change(|settings| settings.when = Some(Arc::new(asks)))
+    }
+
+    /// Sends a comment when nothing was sent for `period`, between server-sent events: see
+    /// [`LiveBody::heartbeat`](crate::LiveBody::heartbeat). Without this there are none.
+    ///
+    /// It takes a [runtime](crate::runtime): without one a stream is refused as
+    /// [`Error::NoRuntime`](crate::Error::NoRuntime). gRPC has pings of its own, in HTTP/2.
+    pub fn heartbeat(self, period: Duration) -> Self {
+        self.change(|settings| settings.heartbeat = Some(period))
+    }
+
+    /// After a close from elsewhere, sends the frames that the handler's body has ready, at most
+    /// `limit` of them, before the farewell: see
+    /// [`LiveStream::flush`](crate::LiveStream::flush). Without this there are none.
+    pub fn flush(self, limit: usize) -> Self {
+        self.change(|settings| settings.flush = limit)
+    }
+
+    /// The event that is sent when a stream of server-sent events is closed from elsewhere;
+    /// `None` for none. Without this it is an event `closed` whose data is the reason, at a
+    /// shutdown with a `retry` between one and five seconds.
+    ///
+    /// It comes between events: see [`LiveBody::farewell`](crate::LiveBody::farewell). A stream of
+    /// gRPC ends with its status instead.
+    pub fn farewell<F>(self, event: F) -> Self
+    where
+        F: Fn(&End) -> Option<SseEvent> + Send + Sync + 'static,
+    {
+        self.change(|settings| settings.farewell = Arc::new(event))
+    }
+}
+
+impl<S> Layer<S> for Admit {
+    type Service = AdmitService<S>;
+
+    fn layer(&self, inner: S) -> AdmitService<S> {
+        AdmitService::new(inner, Arc::clone(&self.settings))
+    }
+}
+
+impl fmt::Debug for Admit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admit")
+            .field("scope", &self.settings.scope)
+            .field("heartbeat", &self.settings.heartbeat)
+            .finish_non_exhaustive()
+    }
+}

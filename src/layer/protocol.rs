@@ -1,0 +1,155 @@
+//! Which messages are streams, by their heads.
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, request};
+
+/// The kind of a stream, which decides how it is refused, and what it says at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// Server-sent events.
+    Sse,
+    Grpc,
+    /// A stream whose bytes are not known.
+    Other,
+}
+
+/// Whether the head of a request asks for a stream: for server-sent events, by its `Accept`, or
+/// for a call of gRPC, by its `Content-Type`. A `HEAD` asks for none.
+///
+/// This is what [`Admit`](super::Admit) goes by, unless it is [told](super::Admit::when)
+/// otherwise.
+#[must_use]
+pub fn asks_for_stream(head: &request::Parts) -> bool {
+    Protocol::of_request(&head.method, &head.headers).is_some()
+}
+
+impl Protocol {
+    #[inline]
+    pub(super) fn of_request(method: &Method, headers: &HeaderMap) -> Option<Self> {
+        if *method == Method::HEAD || headers.is_empty() {
+            return None;
+        }
+        if *method == Method::POST && is_grpc(headers.get(CONTENT_TYPE)) {
+            return Some(Self::Grpc);
+        }
+        let mut accepted = headers.get_all(ACCEPT).iter();
+        accepted.any(accepts_events).then_some(Self::Sse)
+    }
+
+    /// The protocol of a response that streams.
+    pub(super) fn of_response(headers: &HeaderMap) -> Option<Self> {
+        let kind = headers.get(CONTENT_TYPE);
+        if is_grpc(kind) {
+            // With the status in its head it is an error, and has no body.
+            return (!headers.contains_key("grpc-status")).then_some(Self::Grpc);
+        }
+        kind.is_some_and(|kind| is_events(kind.as_bytes()))
+            .then_some(Self::Sse)
+    }
+}
+
+fn is_grpc(kind: Option<&HeaderValue>) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let Some((name, rest)) = kind.and_then(|kind| kind.as_bytes().split_at_checked(GRPC.len()))
+    else {
+        return false;
+    };
+    // Not `application/grpc-web`, whose trailers are part of its body.
+    name.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+}
+
+fn accepts_events(accepted: &HeaderValue) -> bool {
+    let mut ranges = accepted.as_bytes().split(|byte| *byte == b',');
+    ranges.any(|range| is_events(range) && !is_refused(range))
+}
+
+/// Whether a media type, or a range of them, is `text/event-stream`.
+fn is_events(kind: &[u8]) -> bool {
+    let name = kind.split(|byte| *byte == b';').next().unwrap_or(kind);
+    name.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// Whether its weight is zero: `q=0`.
+fn is_refused(range: &[u8]) -> bool {
+    let mut parameters = range.split(|byte| *byte == b';').skip(1);
+    parameters.any(|parameter| {
+        let weight = parameter.trim_ascii();
+        let weight = weight.strip_prefix(b"q=").or(weight.strip_prefix(b"Q="));
+        weight.is_some_and(|weight| {
+            weight.starts_with(b"0") && weight.iter().all(|byte| matches!(byte, b'0' | b'.'))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{ACCEPT, CONTENT_TYPE};
+    use http::{HeaderMap, HeaderValue, Method};
+
+    use super::Protocol;
+
+    fn accept(values: &[&'static str]) -> HeaderMap {
+        let values = values.iter().copied().map(HeaderValue::from_static);
+        values.map(|value| (ACCEPT, value)).collect()
+    }
+
+    fn kind(value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn the_head_of_a_request_asks_for_events() {
+        let asks = |method: &Method, values: &[&'static str]| {
+            Protocol::of_request(method, &accept(values)) == Some(Protocol::Sse)
+        };
+        assert!(asks(&Method::GET, &["text/event-stream"]));
+        assert!(asks(
+            &Method::POST,
+            &["application/json, Text/Event-Stream;q=0.9"]
+        ));
+        assert!(asks(
+            &Method::GET,
+            &["text/html", "text/event-stream; charset=utf-8"]
+        ));
+        assert!(!asks(&Method::HEAD, &["text/event-stream"]));
+        assert!(!asks(&Method::GET, &["*/*"]));
+        assert!(!asks(&Method::GET, &["text/event-streams"]));
+        assert!(!asks(
+            &Method::GET,
+            &["text/html;q=1, text/event-stream; q=0.000"]
+        ));
+        assert!(!asks(&Method::GET, &[]));
+    }
+
+    #[test]
+    fn calls_of_grpc_are_streams_and_those_for_the_web_are_not() {
+        let of = |value| Protocol::of_request(&Method::POST, &kind(value));
+        for value in [
+            "application/grpc",
+            "application/GRPC+proto",
+            "application/grpc;x=y",
+        ] {
+            assert_eq!(of(value), Some(Protocol::Grpc), "{value}");
+        }
+        for value in [
+            "application/grpc-web",
+            "application/grpcs",
+            "application/json",
+            "a",
+        ] {
+            assert_eq!(of(value), None, "{value}");
+        }
+        let mut failed = kind("application/grpc");
+        assert_eq!(Protocol::of_response(&failed), Some(Protocol::Grpc));
+        failed.insert("grpc-status", HeaderValue::from_static("5"));
+        assert_eq!(Protocol::of_response(&failed), None);
+    }
+
+    #[test]
+    fn the_head_of_a_response_says_what_it_streams() {
+        let of = |value| Protocol::of_response(&kind(value));
+        assert_eq!(of("text/event-stream;charset=utf-8"), Some(Protocol::Sse));
+        assert_eq!(of("application/json"), None);
+        assert_eq!(Protocol::of_response(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,235 @@
+//! The service: admits, waits for the handler, and binds its answer to the connection.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::admitted::Admitted;
+use super::body::AdmitBody;
+use super::protocol::Protocol;
+use super::refusal::Form;
+use super::settings::Settings;
+use crate::error::Error;
+use crate::lifecycle::WaitForClosed;
+use crate::state::{CloseReason, Closed};
+
+/// A service whose streams have connections. Made by [`Admit`](super::Admit).
+#[derive(Clone)]
+pub struct AdmitService<S> {
+    inner: S,
+    settings: Arc<Settings>,
+}
+
+impl<S> AdmitService<S> {
+    pub(super) fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings }
+    }
+}
+
+impl<S, R, B> Service<Request<R>> for AdmitService<S>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    B: Body<Data = Bytes>,
+{
+    type Response = Response<AdmitBody<B>>;
+    type Error = S::Error;
+    type Future = AdmitFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<R>) -> AdmitFuture<S::Future> {
+        let protocol = Protocol::of_request(request.method(), request.headers());
+        if protocol.is_none() && self.settings.when.is_none() {
+            return AdmitFuture::plain(self.inner.call(request));
+        }
+        self.admit(request, protocol)
+    }
+}
+
+impl<S> AdmitService<S> {
+    fn admit<R>(
+        &mut self,
+        mut request: Request<R>,
+        protocol: Option<Protocol>,
+    ) -> AdmitFuture<S::Future>
+    where
+        S: Service<Request<R>>,
+    {
+        if let Some(asks) = &self.settings.when {
+            let (head, body) = request.into_parts();
+            let asks = asks(&head);
+            request = Request::from_parts(head, body);
+            if !asks {
+                return AdmitFuture::plain(self.inner.call(request));
+            }
+        }
+        let form = Form::of(protocol.unwrap_or(Protocol::Other), request.headers());
+        let opened = self.settings.scope.open().map_err(Error::from);
+        let setup = opened.and_then(|pending| Ok(pending.register()?));
+        let admitted = match setup {
+            Ok(setup) => Admitted::new(setup),
+            Err(error) => {
+                return AdmitFuture {
+                    inner: None,
+                    admission: Admission::Refused { form, error },
+                };
+            }
+        };
+        let is_head = *request.method() == Method::HEAD;
+        request.extensions_mut().insert(admitted.clone());
+        let waiting = Waiting {
+            closed: admitted.handle().closed(),
+            admitted,
+            form,
+            takes_any: self.settings.when.is_some() && !is_head,
+            settings: Arc::clone(&self.settings),
+        };
+        AdmitFuture {
+            inner: Some(self.inner.call(request)),
+            admission: Admission::Waits {
+                waiting: Box::new(waiting),
+            },
+        }
+    }
+}
+
+pin_project! {
+    /// The answer of an [`AdmitService`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct AdmitFuture<F> {
+        #[pin]
+        inner: Option<F>,
+        admission: Admission,
+    }
+}
+
+enum Admission {
+    None,
+    Refused { form: Form, error: Error },
+    // In a box, so that a request that asks for no stream stays small.
+    Waits { waiting: Box<Waiting> },
+}
+
+/// A connection whose handler has not answered.
+struct Waiting {
+    admitted: Admitted,
+    closed: WaitForClosed,
+    form: Form,
+    /// An answer of unknown length is a stream, whatever it says it is.
+    takes_any: bool,
+    settings: Arc<Settings>,
+}
+
+impl<F> AdmitFuture<F> {
+    #[inline]
+    fn plain(inner: F) -> Self {
+        Self {
+            inner: Some(inner),
+            admission: Admission::None,
+        }
+    }
+}
+
+impl<F, B, E> Future for AdmitFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body<Data = Bytes>,
+{
+    type Output = Result<Response<AdmitBody<B>>, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Admission::Refused { form, error } = *this.admission {
+            return Poll::Ready(Ok(refuse(form, error)));
+        }
+        let inner = this.inner.as_mut().as_pin_mut();
+        let inner = inner.expect("polled after it was ready");
+        let polled = inner.poll(cx);
+        let Admission::Waits { waiting } = this.admission else {
+            let response = ready!(polled);
+            return Poll::Ready(response.map(|response| response.map(AdmitBody::plain)));
+        };
+        match polled {
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(waiting.answer(response))),
+            Poll::Ready(Err(error)) => {
+                waiting.admitted.abandon(CloseReason::Failed);
+                Poll::Ready(Err(error))
+            }
+            Poll::Pending => {
+                let closed = ready!(Pin::new(&mut waiting.closed).poll(cx));
+                if waiting.admitted.is_taken() {
+                    return Poll::Pending;
+                }
+                // The handler's part of the set-up is dropped before it is undone (I2).
+                this.inner.set(None);
+                waiting.admitted.abandon(closed.reason);
+                Poll::Ready(Ok(refuse(waiting.form, closed.into())))
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn answer<B: Body<Data = Bytes>>(&self, response: Response<B>) -> Response<AdmitBody<B>> {
+        let (head, body) = response.into_parts();
+        let is_stream = !body.is_end_stream();
+        let protocol = Protocol::of_response(&head.headers).or_else(|| {
+            let is_any = self.takes_any && body.size_hint().exact().is_none();
+            is_any.then_some(Protocol::Other)
+        });
+        let Some(setup) = self.admitted.finish() else {
+            // A handler has taken it, and streams by itself.
+            return Response::from_parts(head, AdmitBody::plain(body));
+        };
+        let Some(protocol) = protocol.filter(|_| is_stream) else {
+            // `Err` if it had closed.
+            let _: Result<(), Closed> = setup.close(CloseReason::Completed);
+            return Response::from_parts(head, AdmitBody::plain(body));
+        };
+        let live = match setup.go_live() {
+            Ok(live) => live,
+            Err(closed) => return refuse(self.form, closed.into()),
+        };
+        match AdmitBody::guarded(live, body, protocol, &head.headers, &self.settings) {
+            Ok(body) => Response::from_parts(head, body),
+            Err(error) => refuse(self.form, error.into()),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // The client has gone, unless the handler has answered.
+        self.admitted.abandon(CloseReason::Dropped);
+    }
+}
+
+fn refuse<B: Body<Data = Bytes>>(form: Form, error: Error) -> Response<AdmitBody<B>> {
+    form.refuse(error).map(AdmitBody::refusal)
+}
+
+impl<S: fmt::Debug> fmt::Debug for AdmitService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdmitService")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Debug for AdmitFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdmitFuture").finish_non_exhaustive()
+    }
+}
