@@ -1,0 +1,103 @@
+//! A chat over WebSockets, on axum. The first message of a client is its name.
+//!
+//! `cargo run -p axum-ws-chat -- 3000`, then connect any WebSocket client to
+//! `ws://localhost:3000/chat`, and see who is there: `curl localhost:3000/users`.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use futures::{SinkExt, StreamExt};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let default = std::env::var("PORT").ok();
+    let port = std::env::args().nth(1).or(default);
+    let port = port.map_or(3000, |port| port.parse().expect("a port is a number"));
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("listening on {}", listener.local_addr()?);
+
+    let chat = Chat {
+        messages: broadcast::Sender::new(100),
+        users: Arc::default(),
+    };
+    let app = Router::new()
+        .route("/chat", get(upgrade))
+        .route("/users", get(users))
+        .with_state(chat);
+    axum::serve(listener, app)
+        .with_graceful_shutdown(shutdown_signal())
+        .await
+}
+
+#[derive(Clone)]
+struct Chat {
+    messages: broadcast::Sender<String>,
+    users: Arc<Mutex<BTreeSet<String>>>,
+}
+
+async fn upgrade(ws: WebSocketUpgrade, State(chat): State<Chat>) -> Response {
+    ws.on_upgrade(|socket| talk(socket, chat))
+}
+
+async fn talk(mut socket: WebSocket, chat: Chat) {
+    let Some(Ok(Message::Text(name))) = socket.recv().await else {
+        return;
+    };
+    let name = name.to_string();
+    if !chat.users.lock().unwrap().insert(name.clone()) {
+        // An error says that the client has gone.
+        let _: Result<(), _> = socket.send("this name is taken".into()).await;
+        return;
+    }
+
+    let (mut sender, mut receiver) = socket.split();
+    let mut messages = chat.messages.subscribe();
+    let mut send_task = tokio::spawn(async move {
+        while let Ok(text) = messages.recv().await {
+            if sender.send(text.into()).await.is_err() {
+                break;
+            }
+        }
+    });
+
+    let everyone = chat.messages.clone();
+    let prefix = format!("{name}: ");
+    let mut receive_task = tokio::spawn(async move {
+        while let Some(Ok(Message::Text(text))) = receiver.next().await {
+            // An error says that there is no receiver.
+            let _: Result<usize, _> = everyone.send(prefix.clone() + text.as_str());
+        }
+    });
+
+    tokio::select! {
+        _ = &mut send_task => receive_task.abort(),
+        _ = &mut receive_task => send_task.abort(),
+    }
+    chat.users.lock().unwrap().remove(&name);
+}
+
+async fn users(State(chat): State<Chat>) -> Json<Vec<String>> {
+    Json(chat.users.lock().unwrap().iter().cloned().collect())
+}
+
+async fn shutdown_signal() {
+    let ctrl_c = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    let terminate = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::terminate()).unwrap().recv().await;
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending();
+    tokio::select! {
+        _ = ctrl_c => {}
+        () = terminate => {}
+    }
+}
