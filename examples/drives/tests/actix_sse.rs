@@ -1,0 +1,31 @@
+//! Server-sent events on actix-web.
+
+use hangup_drives::sse::{Routes, drive};
+use hangup_drives::{Answer, Demand, Ending, Exit, Plan, build};
+
+const ROUTES: Routes = Routes {
+    events: "/events",
+    messages: "/messages",
+    users: "/users",
+};
+
+/// It counts clients that have gone until it pings them, and the ping waits for the one that has
+/// stopped reading. Open streams keep it from exiting in time, and no stream is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plain() {
+    let plan = Plan::default();
+    let binary = build("actix-sse-plain");
+    let report = drive(&binary, ROUTES, plan).await.unwrap();
+    println!("{report:?}");
+    let unmet = [
+        Demand::CountsRight,
+        Demand::ExitsInTime,
+        Demand::SaysGoodbye,
+        Demand::RefusesLate,
+    ];
+    assert_eq!(report.unmet(), unmet, "{report:?}");
+    assert_eq!(report.exit, Exit::Overdue);
+    assert_eq!(report.endings, vec![Ending::Open; plan.readers]);
+    // A stream that opens during the shutdown.
+    assert_eq!(report.late, Answer::Accepted);
+}
