@@ -382,9 +382,10 @@ async fn an_error_of_the_service_is_passed_on() {
 /// left.
 #[tokio::test]
 async fn ten_thousand_mixed_requests() {
+    type Kind = (fn() -> Request, fn() -> Response);
     const CAP: usize = 100;
     let scope = Scope::builder().max_connections(CAP).build();
-    let kinds: [(fn() -> Request, fn() -> Response); 7] = [
+    let kinds: [Kind; 7] = [
         (
             || request("GET", &[("accept", "application/json")]),
             || {

@@ -18,10 +18,8 @@
 //! let app = Router::new().route("/events", get(events)).layer(Admit::new(scope.clone()));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let drained = scope.drain_after(signal, Duration::from_secs(10));
-//! let served = drained.serve(|drained| {
-//!     axum::serve(listener, app).with_graceful_shutdown(drained)
-//! });
-//! served.await.transpose()?;
+//! let server = axum::serve(listener, app).with_graceful_shutdown(drained);
+//! scope.serve(server).await.transpose()?;
 //! # Ok(())
 //! # }
 //! ```

@@ -73,11 +73,13 @@ fn is_events(kind: &[u8]) -> bool {
 fn is_refused(range: &[u8]) -> bool {
     let mut parameters = range.split(|byte| *byte == b';').skip(1);
     parameters.any(|parameter| {
-        let weight = parameter.trim_ascii();
-        let weight = weight.strip_prefix(b"q=").or(weight.strip_prefix(b"Q="));
-        weight.is_some_and(|weight| {
+        let is_zero = |weight: &[u8]| {
             weight.starts_with(b"0") && weight.iter().all(|byte| matches!(byte, b'0' | b'.'))
-        })
+        };
+        match parameter.trim_ascii() {
+            [b'q' | b'Q', b'=', weight @ ..] => is_zero(weight),
+            _ => false,
+        }
     })
 }
 

@@ -197,6 +197,7 @@ impl ScopeBuilder {
                 undo_slots,
                 members: Shards::default(),
                 drained: Mutex::new(Waiters::default()),
+                served_until: Mutex::new(None),
             }),
         }
     }

@@ -22,6 +22,9 @@ const TICK: Duration = Duration::from_millis(10);
 /// The time for the tasks of abandoned undos to be polled once more.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// The least time that a [server](Scope::serve) has after a drain, to send the farewells.
+const FOR_THE_SERVER: Duration = Duration::from_millis(500);
+
 impl Scope {
     /// Ends every connection, within `deadline` if possible:
     ///
@@ -37,7 +40,7 @@ impl Scope {
     /// It does nothing until it is awaited. It does not wait until the transport has sent
     /// the farewells: that is up to the server. A graceful shutdown of axum or of
     /// hyper-util, begun after the drain or beside it, waits for that. It ends soon then,
-    /// except for clients that do not read: give it a limit of its own.
+    /// except for clients that do not read: [`serve`](Self::serve) gives it a limit.
     ///
     /// # Errors
     ///
@@ -156,6 +159,7 @@ impl Drain {
     async fn run(self) -> Result<DrainReport, NoRuntime> {
         let given = self.scope.runtime().cloned();
         let runtime = given.or_else(runtime::current).ok_or(NoRuntime)?;
+        let begun = runtime.now();
         self.scope.begin_drain();
         // All connections that there will ever be: no other is admitted (I6).
         let handles = self.scope.handles();
@@ -195,6 +199,9 @@ impl Drain {
                 .abandoned
                 .extend(settled.abandoned.into_iter().map(abandoned));
         }
+        let now = runtime.now();
+        let until = (begun + self.deadline).max(now + FOR_THE_SERVER);
+        self.scope.shared.serve_until(until);
         report.forced = handles.len() - report.closed - report.unsettled.len();
         self.scope.tell(DrainEvent::Done {
             closed: report.closed,

@@ -1,22 +1,15 @@
-//! A drain that waits for a signal, and a server that ends within its deadline.
+//! A drain that waits for a signal.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
-
-use pin_project_lite::pin_project;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use super::Scope;
 use super::drain::{Drain, DrainReport};
-use crate::runtime::{self, BoxFuture, NoRuntime, Runtime};
+use crate::runtime::{BoxFuture, NoRuntime};
 use crate::state::CloseReason;
-use crate::sync::{Mutex, lock};
-
-/// The least time that a server has after a drain, to send the farewells.
-const GRACE: Duration = Duration::from_millis(500);
 
 impl Scope {
     /// Waits for `signal`, and then [drains](Self::drain) within `deadline`: what a server's
@@ -29,9 +22,9 @@ impl Scope {
     /// not a connection that is refused.
     ///
     /// A server then waits for its own connections, also for a peer that has stopped reading.
-    /// [`serve`](DrainAfter::serve) bounds that.
+    /// [`serve`](Self::serve) bounds that.
     ///
-    /// Without a [`Runtime`] there is no time: it closes all connections at once,
+    /// Without a [`Runtime`](crate::runtime::Runtime) there is no time: it closes all connections at once,
     /// and waits for none. A signal that panics passes its panic on.
     ///
     /// # Cancel safety
@@ -54,7 +47,8 @@ impl Scope {
     /// let signal = hangup::runtime::shutdown_signal()?;
     /// # */
     /// let drained = scope.drain_after(signal, Duration::from_secs(10));
-    /// axum::serve(listener, app).with_graceful_shutdown(drained).await?;
+    /// let server = axum::serve(listener, app).with_graceful_shutdown(drained);
+    /// scope.serve(server).await.transpose()?;
     /// # Ok(())
     /// # }
     /// ```
@@ -66,9 +60,8 @@ impl Scope {
         let signal = signal.into_future();
         DrainAfter {
             signal: Box::pin(async move { drop(signal.await) }),
-            deadline,
             drain: self.drain(deadline),
-            begun: None,
+            running: None,
             on_report: None,
         }
     }
@@ -80,16 +73,10 @@ type OnReport = Box<dyn FnOnce(DrainReport) + Send>;
 #[must_use = "futures do nothing unless polled"]
 pub struct DrainAfter {
     signal: BoxFuture<()>,
-    deadline: Duration,
     drain: Drain,
-    begun: Option<Begun>,
+    /// `None` until the signal has come.
+    running: Option<BoxFuture<Result<DrainReport, NoRuntime>>>,
     on_report: Option<OnReport>,
-}
-
-struct Begun {
-    runtime: Option<Arc<dyn Runtime>>,
-    at: Option<Instant>,
-    drain: BoxFuture<Result<DrainReport, NoRuntime>>,
 }
 
 impl DrainAfter {
@@ -111,69 +98,6 @@ impl DrainAfter {
         self.drain = map(self.drain);
         self
     }
-
-    /// Runs a server whose graceful shutdown waits for the drain, and bounds it: `None` if it has
-    /// not ended by itself when the deadline has passed, and half a second after the drain has.
-    /// Then it is dropped.
-    ///
-    /// A server that is dropped leaves the connections that it has spawned to its runtime: they
-    /// end when `main` returns.
-    ///
-    /// # Cancel safety
-    ///
-    /// To drop it drops the server and the drain.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::time::Duration;
-    /// use hangup::Scope;
-    ///
-    /// let scope = Scope::new();
-    /// let app = axum::Router::new(); // ...with the scope in its state
-    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    /// # let signal = std::future::ready(());
-    /// # /*
-    /// let signal = hangup::runtime::shutdown_signal()?;
-    /// # */
-    /// let drained = scope.drain_after(signal, Duration::from_secs(10));
-    /// let served = drained.serve(|drained| {
-    ///     axum::serve(listener, app).with_graceful_shutdown(drained)
-    /// });
-    /// // `None` if a client did not read to its end.
-    /// served.await.transpose()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn serve<F, S>(self, server: F) -> Serve<S::IntoFuture>
-    where
-        F: FnOnce(Shutdown) -> S,
-        S: IntoFuture,
-    {
-        let told = Arc::new(Mutex::new(Told::NotYet(None)));
-        let shutdown = Shutdown {
-            told: Arc::clone(&told),
-        };
-        Serve {
-            server: server(shutdown).into_future(),
-            drain: self,
-            told,
-            left: None,
-        }
-    }
-
-    fn begin(&self) -> Begun {
-        let scope = self.drain.scope();
-        let given = scope.runtime().cloned();
-        let runtime = given.or_else(runtime::current);
-        Begun {
-            at: runtime.as_ref().map(|runtime| runtime.now()),
-            runtime,
-            drain: self.drain.clone().into_future(),
-        }
-    }
 }
 
 impl Future for DrainAfter {
@@ -181,14 +105,14 @@ impl Future for DrainAfter {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if this.begun.is_none() {
-            ready!(this.signal.as_mut().poll(cx));
-            this.begun = Some(this.begin());
-        }
-        let Some(begun) = &mut this.begun else {
-            unreachable!("it has begun");
+        let running = match &mut this.running {
+            Some(running) => running,
+            None => {
+                ready!(this.signal.as_mut().poll(cx));
+                this.running.insert(this.drain.clone().into_future())
+            }
         };
-        match ready!(begun.drain.as_mut().poll(cx)) {
+        match ready!(running.as_mut().poll(cx)) {
             Ok(report) => {
                 if let Some(tell) = this.on_report.take() {
                     tell(report);
@@ -204,99 +128,11 @@ impl Future for DrainAfter {
     }
 }
 
-/// What a server's graceful shutdown waits for: it resolves when the drain is over. Given out by
-/// [`DrainAfter::serve`].
-#[must_use = "futures do nothing unless polled"]
-pub struct Shutdown {
-    told: Arc<Mutex<Told>>,
-}
-
-enum Told {
-    NotYet(Option<Waker>),
-    Over,
-}
-
-impl Future for Shutdown {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // To clone a waker, and to drop one, is user code (I8).
-        let waker = cx.waker().clone();
-        let replaced = match &mut *lock(&self.told) {
-            Told::NotYet(waiting) => waiting.replace(waker),
-            Told::Over => return Poll::Ready(()),
-        };
-        drop(replaced);
-        Poll::Pending
-    }
-}
-
-pin_project! {
-    /// A server that ends within the deadline of a drain. Made by [`DrainAfter::serve`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Serve<S> {
-        #[pin]
-        server: S,
-        drain: DrainAfter,
-        told: Arc<Mutex<Told>>,
-        // The time that the server has after the drain.
-        left: Option<BoxFuture<()>>,
-    }
-}
-
-impl<S: Future> Future for Serve<S> {
-    type Output = Option<S::Output>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Poll::Ready(output) = this.server.poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        let is_over = matches!(&*lock(this.told), Told::Over);
-        if !is_over {
-            ready!(Pin::new(&mut *this.drain).poll(cx));
-            if let Some(Begun {
-                runtime: Some(runtime),
-                at: Some(at),
-                ..
-            }) = &this.drain.begun
-            {
-                let passed = runtime.now().saturating_duration_since(*at);
-                let left = this.drain.deadline.saturating_sub(passed);
-                *this.left = Some(runtime.sleep(left.max(GRACE)));
-            }
-            let told = std::mem::replace(&mut *lock(this.told), Told::Over);
-            if let Told::NotYet(Some(waker)) = told {
-                waker.wake();
-            }
-        }
-        match this.left {
-            Some(left) => left.as_mut().poll(cx).map(|()| None),
-            // Without a clock it is not bounded.
-            None => Poll::Pending,
-        }
-    }
-}
-
 impl fmt::Debug for DrainAfter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DrainAfter")
-            .field("deadline", &self.deadline)
-            .field("has_begun", &self.begun.is_some())
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Shutdown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shutdown").finish_non_exhaustive()
-    }
-}
-
-impl<S> fmt::Debug for Serve<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Serve")
             .field("drain", &self.drain)
+            .field("has_begun", &self.running.is_some())
             .finish_non_exhaustive()
     }
 }

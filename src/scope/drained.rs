@@ -15,9 +15,42 @@ use crate::sync::waiters::WaiterKey;
 /// Future of [`Scope::drained`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Drained {
-    shared: Arc<Group<Lifecycle>>,
+    waiter: Waiter,
+}
+
+/// One that waits for what a drain does.
+pub(super) struct Waiter {
+    pub(super) shared: Arc<Group<Lifecycle>>,
     /// One for this scope, and for each above it: their drains are drains of this one.
     keys: Vec<Option<WaiterKey>>,
+}
+
+impl Waiter {
+    pub(super) fn new(scope: &Scope) -> Self {
+        Self {
+            shared: Arc::clone(&scope.shared),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Has the task woken. What it waits for is to be looked at again after this.
+    pub(super) fn wait(&mut self, cx: &Context<'_>) {
+        self.keys.resize(self.shared.depth + 1, None);
+        for (group, key) in self.shared.and_above().zip(&mut self.keys) {
+            let waker = cx.waker().clone();
+            let replaced = lock(&group.drained).insert(key, waker);
+            drop(replaced);
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        for (group, key) in self.shared.and_above().zip(&self.keys) {
+            let removed = key.and_then(|key| lock(&group.drained).remove(key));
+            drop(removed);
+        }
+    }
 }
 
 impl Scope {
@@ -38,8 +71,7 @@ impl Scope {
     /// It only observes, and leaves nothing behind when it is dropped.
     pub fn drained(&self) -> Drained {
         Drained {
-            shared: Arc::clone(&self.shared),
-            keys: Vec::new(),
+            waiter: Waiter::new(self),
         }
     }
 }
@@ -48,30 +80,16 @@ impl Future for Drained {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.get_mut();
-        if this.shared.is_drained() {
+        let waiter = &mut self.get_mut().waiter;
+        if waiter.shared.is_drained() {
             return Poll::Ready(());
         }
-        this.keys.resize(this.shared.depth + 1, None);
-        for (group, key) in this.shared.and_above().zip(&mut this.keys) {
-            let waker = cx.waker().clone();
-            let replaced = lock(&group.drained).insert(key, waker);
-            drop(replaced);
-        }
+        waiter.wait(cx);
         // Checked again: the last connection may have settled before the waker was stored.
-        if this.shared.is_drained() {
+        if waiter.shared.is_drained() {
             Poll::Ready(())
         } else {
             Poll::Pending
-        }
-    }
-}
-
-impl Drop for Drained {
-    fn drop(&mut self) {
-        for (group, key) in self.shared.and_above().zip(&self.keys) {
-            let removed = key.and_then(|key| lock(&group.drained).remove(key));
-            drop(removed);
         }
     }
 }

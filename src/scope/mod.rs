@@ -5,6 +5,7 @@ mod sweep;
 mod drained;
 mod drain;
 mod drain_after;
+mod serve;
 mod abort_on;
 
 use std::fmt;
@@ -21,8 +22,9 @@ use crate::time::{Deadlines, Timers};
 
 pub use builder::ScopeBuilder;
 pub use drain::{AbandonedUndo, Drain, DrainReport, Unsettled};
-pub use drain_after::{DrainAfter, Serve, Shutdown};
+pub use drain_after::DrainAfter;
 pub use drained::Drained;
+pub use serve::Serve;
 
 /// A group of connections, and the only way to open one.
 ///

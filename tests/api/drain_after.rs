@@ -50,8 +50,9 @@ async fn a_server_learns_of_the_end_of_the_drain() {
     let mut setup = scope.open().unwrap().register().unwrap();
     setup.on_close_async("undo", || undo).unwrap();
     let open = setup.go_live().unwrap();
-    let served = scope.drain_after(async {}, DEADLINE).serve(async |over| {
-        over.await;
+    let drained = scope.drain_after(async {}, DEADLINE);
+    let served = scope.serve(async {
+        drained.await;
         "served"
     });
     let mut served = task::spawn(served);
@@ -67,8 +68,9 @@ async fn a_server_learns_of_the_end_of_the_drain() {
 async fn a_server_that_does_not_end_is_dropped_at_the_deadline() {
     let scope = Scope::new();
     let begun = Instant::now();
-    let served = scope.drain_after(async {}, DEADLINE).serve(|over| async {
-        over.await;
+    let drained = scope.drain_after(async {}, DEADLINE);
+    let served = scope.serve(async {
+        drained.await;
         // A peer that does not read.
         pending::<()>().await;
     });
@@ -83,8 +85,9 @@ async fn after_a_drain_that_took_all_the_time_a_server_still_says_goodbye() {
     setup.on_close_async("undo", pending).unwrap();
     let _open = setup.go_live().unwrap();
     let begun = Instant::now();
-    let served = scope.drain_after(async {}, DEADLINE).serve(|over| async {
-        over.await;
+    let drained = scope.drain_after(async {}, DEADLINE);
+    let served = scope.serve(async {
+        drained.await;
         pending::<()>().await;
     });
     assert_eq!(served.await, None);
@@ -98,11 +101,21 @@ async fn after_a_drain_that_took_all_the_time_a_server_still_says_goodbye() {
 #[tokio::test]
 async fn a_server_that_ends_by_itself_is_not_drained() {
     let scope = Scope::new();
-    let served = scope
-        .drain_after(pending::<()>(), DEADLINE)
-        .serve(|_| async { 7 });
-    assert_eq!(served.await, Some(7));
+    assert_eq!(scope.serve(async { 7 }).await, Some(7));
     assert!(scope.open().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_is_bounded_by_the_drain_of_a_scope_above() {
+    let above = Scope::new();
+    let scope = above.child().build();
+    let mut served = task::spawn(scope.serve(pending::<()>()));
+    assert_pending!(served.poll());
+    above.drain(DEADLINE).await.unwrap();
+    assert!(served.is_woken());
+    let begun = Instant::now();
+    assert_eq!(served.await, None);
+    assert_eq!(begun.elapsed(), DEADLINE);
 }
 
 #[test]

@@ -110,7 +110,8 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let gateway = Gateway::new(settings, listener.local_addr()?);
-    let drained = gateway.scope.drain_after(shutdown, DRAIN_DEADLINE);
+    let scope = gateway.scope.clone();
+    let drained = scope.drain_after(shutdown, DRAIN_DEADLINE);
     let drained = drained.on_report(|report| {
         println!(
             "{} streams closed, {} by force",
@@ -121,9 +122,8 @@ pub(crate) async fn serve(
         }
     });
     // A client that does not read its farewell is not waited for.
-    let _: Option<()> = drained
-        .serve(|drained| transport::serve(listener, routes(gateway), settings, drained))
-        .await;
+    let server = transport::serve(listener, routes(gateway), settings, drained);
+    let _: Option<()> = scope.serve(server).await;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod undo_slots;
 mod admission;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::settled::UndoCounts;
 use super::telemetry::Telemetry;
@@ -70,6 +71,8 @@ pub(crate) struct Group<M> {
     /// Held while the members are counted.
     pub(crate) counting: Mutex<()>,
     pub(crate) drained: Mutex<Waiters>,
+    /// When a server is to have ended, once a drain has.
+    pub(crate) served_until: Mutex<Option<Instant>>,
 }
 
 impl<M> Group<M> {
@@ -181,6 +184,19 @@ impl<M: Member> Group<M> {
         if self.is_drained() {
             self.wake_drained();
         }
+    }
+
+    /// A drain has ended: a server has until then.
+    pub(crate) fn serve_until(&self, instant: Instant) {
+        lock(&self.served_until).get_or_insert(instant);
+        self.wake_drained();
+    }
+
+    /// When a server is to have ended, if a drain of this scope, or of one above it, has.
+    pub(crate) fn served_until(&self) -> Option<Instant> {
+        self.and_above()
+            .filter_map(|group| *lock(&group.served_until))
+            .min()
     }
 
     /// Wakes all that wait for a drain, which look again. They also wait at the scopes above
