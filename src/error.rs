@@ -98,7 +98,7 @@ impl From<NoRuntime> for KeyError {
 /// | [`Settling`](KeyError::Settling) | 503 | 1 s | 14 `UNAVAILABLE` | 1013 | ends, for good |
 /// | [`Held`](KeyError::Held) | 409 | what it says | 10 `ABORTED` | 1013 | ends, for good |
 /// | [`TimedOut`](KeyError::TimedOut) | 503 | 1 s | 14 `UNAVAILABLE` | 1013 | ends, for good |
-/// | [`AlreadyJoined`](KeyError::AlreadyJoined), `NoRuntime`, `NoDeadline`, `NotInSetup` | 500 | | 13 `INTERNAL` | 1011 | ends, for good |
+/// | [`AlreadyJoined`](KeyError::AlreadyJoined), `NoRuntime`, `NoDeadline`, `NotInSetup`, `NotAdmitted` | 500 | | 13 `INTERNAL` | 1011 | ends, for good |
 /// | `Superseded` | 409 | | 10 `ABORTED` | 1008 | ends, for good |
 /// | other [`Closed`] | 503 | 1 s | 14 `UNAVAILABLE` | 1011 | ends, for good |
 ///
@@ -148,6 +148,10 @@ pub enum Error {
     /// over: see `layer::Admitted::setup`.
     #[error("the connection is not in its set-up")]
     NotInSetup,
+    /// The request has no connection: it does not ask for a stream, or there is no layer that
+    /// admits it. See `layer::Admitted::of`.
+    #[error("the request was not admitted as a stream")]
+    NotAdmitted,
 }
 
 // A close is a `Closed`, and a missing runtime a `NoRuntime`, from whichever step it comes.
@@ -242,9 +246,11 @@ impl Error {
                 let seconds = retry_after.as_secs_f64().ceil() as u64;
                 answer(409, Some(seconds), 10, 1013)
             }
-            Self::Key(_) | Self::NoRuntime(_) | Self::NoDeadline | Self::NotInSetup => {
-                answer(500, None, 13, 1011)
-            }
+            Self::Key(_)
+            | Self::NoRuntime(_)
+            | Self::NoDeadline
+            | Self::NotInSetup
+            | Self::NotAdmitted => answer(500, None, 13, 1011),
             Self::Closed(closed) => match closed.reason {
                 CloseReason::Shutdown => answer(503, Some(1), 14, 1001),
                 CloseReason::Superseded => answer(409, None, 10, 1008),
@@ -271,7 +277,7 @@ mod tests {
         let held = KeyError::Held {
             retry_after: Duration::from_millis(2500),
         };
-        let table: [(Error, u16, Option<u64>, u32, u16); 14] = [
+        let table: [(Error, u16, Option<u64>, u32, u16); 15] = [
             (KeyError::Settling.into(), 503, Some(1), 14, 1013),
             (held.into(), 409, Some(3), 10, 1013),
             (OpenError::Draining.into(), 503, Some(1), 14, 1001),
@@ -283,6 +289,7 @@ mod tests {
             (NoRuntime.into(), 500, None, 13, 1011),
             (Error::NoDeadline, 500, None, 13, 1011),
             (Error::NotInSetup, 500, None, 13, 1011),
+            (Error::NotAdmitted, 500, None, 13, 1011),
             (closed(CloseReason::Shutdown).into(), 503, Some(1), 14, 1001),
             (closed(CloseReason::Superseded).into(), 409, None, 10, 1008),
             (closed(CloseReason::Expired).into(), 503, Some(1), 14, 1011),

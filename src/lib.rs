@@ -152,6 +152,8 @@
 //!   for all.
 //! - **`tower`**: a [layer](layer) that gives the streams of a server that exists their
 //!   connections.
+//! - **`axum`**: [`Error`] as a response, and the layer's connection as an extractor.
+//! - **`tonic`**: [`Error`] as a status.
 //! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the close.
 //! - **`tracing`**: `TracingObserver`, which emits an event for every transition.
 //!

@@ -179,14 +179,30 @@ async fn what_asks_for_no_stream_takes_part_in_nothing() {
     let scope = Scope::builder().max_connections(1).build();
     let admit = Admit::new(scope.clone());
     let _full = scope.open().unwrap();
-    for request in [
-        request("GET", &[]),
-        request("HEAD", &[("accept", "text/event-stream")]),
-    ] {
-        let answer = through(&admit, request, events).await;
-        assert_eq!(answer.status(), 200);
-    }
+    let document = || Response::new(Body::from("{}"));
+    let answer = through(&admit, request("GET", &[]), document).await;
+    assert_eq!(answer.status(), 200);
+    let head = request("HEAD", &[("accept", "text/event-stream")]);
+    let answer = through(&admit, head, events).await;
+    assert_eq!(answer.status(), 200);
     assert_eq!(scope.stats().refused_full, 0);
+}
+
+#[tokio::test]
+async fn a_stream_that_was_not_asked_for_is_admitted_when_it_is_seen() {
+    let scope = Scope::builder().max_connections(1).build();
+    let admit = Admit::new(scope.clone());
+    let curl = || request("GET", &[("accept", "*/*")]);
+    let mut answer = through(&admit, curl(), events).await;
+    assert_eq!(scope.stats().live, 1);
+    let refused = through(&admit, curl(), events).await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(frame(&mut answer).await.unwrap(), EVENT);
+    scope.close_all(CloseReason::Idle);
+    let goodbye = frame(&mut answer).await.unwrap();
+    assert_eq!(goodbye, "event: closed\ndata: idle\n\n");
+    assert!(frame(&mut answer).await.is_none());
+    assert_eq!(open(&scope), 0);
 }
 
 #[tokio::test]

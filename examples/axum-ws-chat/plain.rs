@@ -4,6 +4,7 @@
 //! `ws://localhost:3000/chat`, and see who is there: `curl localhost:3000/users`.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
@@ -11,6 +12,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
+use futures::future::select;
 use futures::{SinkExt, StreamExt};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -59,27 +61,23 @@ async fn talk(mut socket: WebSocket, chat: Chat) {
 
     let (mut sender, mut receiver) = socket.split();
     let mut messages = chat.messages.subscribe();
-    let mut send_task = tokio::spawn(async move {
+    let send = async {
         while let Ok(text) = messages.recv().await {
             if sender.send(text.into()).await.is_err() {
                 break;
             }
         }
-    });
+    };
 
-    let everyone = chat.messages.clone();
-    let prefix = format!("{name}: ");
-    let mut receive_task = tokio::spawn(async move {
+    let receive = async {
         while let Some(Ok(Message::Text(text))) = receiver.next().await {
             // An error says that there is no receiver.
-            let _: Result<usize, _> = everyone.send(prefix.clone() + text.as_str());
+            let _: Result<usize, _> = chat.messages.send(format!("{name}: {text}"));
         }
-    });
+    };
 
-    tokio::select! {
-        _ = &mut send_task => receive_task.abort(),
-        _ = &mut receive_task => send_task.abort(),
-    }
+    // Until either ends.
+    select(pin!(send), pin!(receive)).await;
     chat.users.lock().unwrap().remove(&name);
 }
 

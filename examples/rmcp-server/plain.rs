@@ -40,10 +40,7 @@ async fn main() -> std::io::Result<()> {
         .route("/sessions", get(count_sessions))
         .with_state(sessions);
     axum::serve(listener, app)
-        .with_graceful_shutdown(async move {
-            shutdown_signal().await;
-            shutdown.cancel();
-        })
+        .with_graceful_shutdown(shutdown_signal(shutdown))
         .await
 }
 
@@ -104,7 +101,7 @@ async fn count_sessions(State(sessions): State<Sessions>) -> Json<usize> {
     Json(sessions.lock().unwrap().len())
 }
 
-async fn shutdown_signal() {
+async fn shutdown_signal(tell: CancellationToken) {
     let ctrl_c = tokio::signal::ctrl_c();
     #[cfg(unix)]
     let terminate = async {
@@ -117,4 +114,5 @@ async fn shutdown_signal() {
         _ = ctrl_c => {}
         () = terminate => {}
     }
+    tell.cancel();
 }

@@ -27,8 +27,10 @@ use crate::topic::SseEvent;
 /// [`Admitted`](super::Admitted).
 ///
 /// An answer that does not stream lets go of the connection, and goes out as it is: an error, a
-/// document, an upgrade whose handler has not [taken](super::Admitted::take) it. What does not ask for a
-/// stream takes part in nothing.
+/// document, an upgrade whose handler has not [taken](super::Admitted::take) it. A request that
+/// does not ask for a stream, and does not get one, takes part in nothing. If its answer streams
+/// even so, as for a `curl` that accepts anything, it is admitted then, or refused: its handler
+/// has run, and has not had an [`Admitted`](super::Admitted).
 ///
 /// # Examples
 ///
@@ -78,8 +80,9 @@ impl Admit {
         self
     }
 
-    /// Admits the requests for whose heads `asks` returns `true`, and no others: see
-    /// [`asks_for_stream`](super::asks_for_stream) for what decides without this.
+    /// Admits the requests for whose heads `asks` returns `true`, and no others, also not when
+    /// their answers stream: see [`asks_for_stream`](super::asks_for_stream) for what decides
+    /// without this.
     ///
     /// Of what is admitted, an answer of unknown length is a stream too. If it is neither of
     /// server-sent events nor of gRPC, it has no heartbeats and no farewell.

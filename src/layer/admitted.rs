@@ -5,6 +5,8 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use http::Extensions;
+
 use crate::connection::Registering;
 use crate::error::Error;
 use crate::lifecycle::Handle;
@@ -60,6 +62,16 @@ impl Admitted {
         Self {
             slot: Arc::new(slot),
         }
+    }
+
+    /// The connection of a request with these extensions, those of `http` or of tonic's requests.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAdmitted`] if the request was not admitted: it does not ask for a stream, or
+    /// there is no [`Admit`](super::Admit) above the handler.
+    pub fn of(extensions: &Extensions) -> Result<Self, Error> {
+        extensions.get().cloned().ok_or(Error::NotAdmitted)
     }
 
     /// A handle to the connection.

@@ -42,6 +42,10 @@ mod settings;
 mod body;
 mod service;
 mod admit;
+#[cfg(feature = "axum")]
+mod axum;
+#[cfg(feature = "tonic")]
+mod tonic;
 
 pub use admit::Admit;
 pub use admitted::{Admitted, Setup};

@@ -51,7 +51,16 @@ where
     fn call(&mut self, request: Request<R>) -> AdmitFuture<S::Future> {
         let protocol = Protocol::of_request(request.method(), request.headers());
         if protocol.is_none() && self.settings.when.is_none() {
-            return AdmitFuture::plain(self.inner.call(request));
+            let is_head = *request.method() == Method::HEAD;
+            return AdmitFuture {
+                inner: Some(self.inner.call(request)),
+                admission: match is_head {
+                    true => Admission::None,
+                    false => Admission::Late {
+                        settings: Arc::clone(&self.settings),
+                    },
+                },
+            };
         }
         self.admit(request, protocol)
     }
@@ -71,7 +80,10 @@ impl<S> AdmitService<S> {
             let asks = asks(&head);
             request = Request::from_parts(head, body);
             if !asks {
-                return AdmitFuture::plain(self.inner.call(request));
+                return AdmitFuture {
+                    inner: Some(self.inner.call(request)),
+                    admission: Admission::None,
+                };
             }
         }
         let form = Form::of(protocol.unwrap_or(Protocol::Other), request.headers());
@@ -116,9 +128,18 @@ pin_project! {
 
 enum Admission {
     None,
-    Refused { form: Form, error: Error },
+    /// The request did not ask for a stream. If its answer is one even so, it is admitted then.
+    Late {
+        settings: Arc<Settings>,
+    },
+    Refused {
+        form: Form,
+        error: Error,
+    },
     // In a box, so that a request that asks for no stream stays small.
-    Waits { waiting: Box<Waiting> },
+    Waits {
+        waiting: Box<Waiting>,
+    },
 }
 
 /// A connection whose handler has not answered.
@@ -131,16 +152,6 @@ struct Waiting {
     settings: Arc<Settings>,
 }
 
-impl<F> AdmitFuture<F> {
-    #[inline]
-    fn plain(inner: F) -> Self {
-        Self {
-            inner: Some(inner),
-            admission: Admission::None,
-        }
-    }
-}
-
 impl<F, B, E> Future for AdmitFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
@@ -151,15 +162,22 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Admission::Refused { form, error } = *this.admission {
-            return Poll::Ready(Ok(refuse(form, error)));
-        }
+        let waiting = match this.admission {
+            Admission::Refused { form, error } => {
+                return Poll::Ready(Ok(refuse(*form, *error)));
+            }
+            Admission::Waits { waiting } => Some(waiting),
+            Admission::None | Admission::Late { .. } => None,
+        };
         let inner = this.inner.as_mut().as_pin_mut();
         let inner = inner.expect("polled after it was ready");
         let polled = inner.poll(cx);
-        let Admission::Waits { waiting } = this.admission else {
-            let response = ready!(polled);
-            return Poll::Ready(response.map(|response| response.map(AdmitBody::plain)));
+        let Some(waiting) = waiting else {
+            let response = ready!(polled)?;
+            return Poll::Ready(Ok(match this.admission {
+                Admission::Late { settings } => admit_late(settings, response),
+                _ => response.map(AdmitBody::plain),
+            }));
         };
         match polled {
             Poll::Ready(Ok(response)) => Poll::Ready(Ok(waiting.answer(response))),
@@ -213,6 +231,31 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         // The client has gone, unless the handler has answered.
         self.admitted.abandon(CloseReason::Dropped);
+    }
+}
+
+/// Admits a stream whose request did not ask for it: `curl` accepts anything, for instance.
+#[inline]
+fn admit_late<B: Body<Data = Bytes>>(
+    settings: &Settings,
+    response: Response<B>,
+) -> Response<AdmitBody<B>> {
+    let protocol = Protocol::of_response(response.headers());
+    let Some(protocol) = protocol.filter(|_| !response.body().is_end_stream()) else {
+        return response.map(AdmitBody::plain);
+    };
+    let form = match protocol {
+        Protocol::Grpc => Form::Grpc,
+        Protocol::Sse | Protocol::Other => Form::Http,
+    };
+    let (head, body) = response.into_parts();
+    let guarded = settings.scope.live().and_then(|live| {
+        let guarded = AdmitBody::guarded(live, body, protocol, &head.headers, settings);
+        guarded.map_err(Error::from)
+    });
+    match guarded {
+        Ok(body) => Response::from_parts(head, body),
+        Err(error) => refuse(form, error),
     }
 }
 

@@ -16,6 +16,7 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpResponse, HttpServer, Responder, get, post, rt};
 use futures::future::join_all;
 use futures::{Stream, StreamExt, stream};
+use hangup::{Scope, runtime::shutdown_signal};
 use tokio::sync::mpsc;
 
 #[actix_web::main]
@@ -24,6 +25,7 @@ async fn main() -> std::io::Result<()> {
     let port = std::env::args().nth(1).or(default);
     let port = port.map_or(3000, |port| port.parse().expect("a port is a number"));
     let broadcaster = Data::from(Broadcaster::start());
+    let scope = broadcaster.scope.clone();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(Data::clone(&broadcaster))
@@ -32,14 +34,24 @@ async fn main() -> std::io::Result<()> {
             .service(users)
     })
     .workers(2)
+    .disable_signals()
     .bind(("127.0.0.1", port))?;
     println!("listening on {}", server.addrs()[0]);
     // It ends by Ctrl-C and SIGTERM.
-    server.run().await
+    let server = server.run();
+    let (handle, drained) = (
+        server.handle(),
+        scope.drain_after(shutdown_signal()?, Duration::from_secs(2)),
+    );
+    rt::spawn(futures::FutureExt::then(drained, move |()| {
+        handle.stop(true)
+    }));
+    scope.serve(server).await.unwrap_or(Ok(()))
 }
 
 #[derive(Default)]
 struct Broadcaster {
+    scope: Scope,
     clients: Mutex<Vec<mpsc::Sender<Bytes>>>,
 }
 
@@ -84,8 +96,14 @@ impl Broadcaster {
 }
 
 #[get("/events")]
-async fn events(broadcaster: Data<Broadcaster>) -> impl Responder {
+async fn events(broadcaster: Data<Broadcaster>) -> HttpResponse {
+    let Ok(live) = broadcaster.scope.live() else {
+        let mut refused = HttpResponse::ServiceUnavailable();
+        return refused.insert_header(("retry-after", "1")).finish();
+    };
     let events = broadcaster.add_client().map(Ok::<_, Infallible>);
+    let goodbye = |_| Some(Ok(Bytes::from_static(b"event: closed\ndata: bye\n\n")));
+    let events = live.stream(events).farewell(goodbye);
     HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("cache-control", "no-cache"))
@@ -100,6 +118,6 @@ async fn send_message(broadcaster: Data<Broadcaster>, text: String) -> impl Resp
 
 #[get("/users")]
 async fn users(broadcaster: Data<Broadcaster>) -> impl Responder {
-    let count = broadcaster.clients.lock().unwrap().len();
+    let count = broadcaster.scope.stats().live;
     HttpResponse::Ok().json(count)
 }

@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -20,6 +21,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures::{Stream, StreamExt};
+use hangup::{Scope, layer::Admit};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -38,14 +40,16 @@ async fn main() -> std::io::Result<()> {
         users: Arc::default(),
         next_id: Arc::default(),
     };
+    let scope = Scope::new();
     let app = Router::new()
         .route("/events", get(events))
         .route("/messages", post(send_message))
         .route("/users", get(users))
+        .layer(Admit::new(scope.clone()))
         .with_state(chat);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown_signal())
-        .await
+    let drained = scope.drain_after(shutdown_signal(), Duration::from_secs(2));
+    let server = axum::serve(listener, app).with_graceful_shutdown(drained);
+    scope.serve(server).await.unwrap_or(Ok(()))
 }
 
 #[derive(Clone)]

@@ -4,14 +4,18 @@
 //! `ws://localhost:3000/chat`, and see who is there: `curl localhost:3000/users`.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
+use axum::extract::ws::CloseFrame;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
+use futures::future::select;
 use futures::{SinkExt, StreamExt};
+use hangup::{Error, Live, Scope};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 
@@ -23,7 +27,9 @@ async fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("listening on {}", listener.local_addr()?);
 
+    let scope = Scope::new();
     let chat = Chat {
+        scope: scope.clone(),
         messages: broadcast::Sender::new(100),
         users: Arc::default(),
     };
@@ -31,22 +37,24 @@ async fn main() -> std::io::Result<()> {
         .route("/chat", get(upgrade))
         .route("/users", get(users))
         .with_state(chat);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown_signal())
-        .await
+    let drained = scope.drain_after(shutdown_signal(), std::time::Duration::from_secs(2));
+    let server = axum::serve(listener, app).with_graceful_shutdown(drained);
+    scope.serve(server).await.unwrap_or(Ok(()))
 }
 
 #[derive(Clone)]
 struct Chat {
+    scope: Scope,
     messages: broadcast::Sender<String>,
     users: Arc<Mutex<BTreeSet<String>>>,
 }
 
-async fn upgrade(ws: WebSocketUpgrade, State(chat): State<Chat>) -> Response {
-    ws.on_upgrade(|socket| talk(socket, chat))
+async fn upgrade(ws: WebSocketUpgrade, State(chat): State<Chat>) -> Result<Response, Error> {
+    let live = chat.scope.live()?;
+    Ok(ws.on_upgrade(|socket| talk(socket, chat, live)))
 }
 
-async fn talk(mut socket: WebSocket, chat: Chat) {
+async fn talk(mut socket: WebSocket, chat: Chat, live: Live) {
     let Some(Ok(Message::Text(name))) = socket.recv().await else {
         return;
     };
@@ -59,26 +67,27 @@ async fn talk(mut socket: WebSocket, chat: Chat) {
 
     let (mut sender, mut receiver) = socket.split();
     let mut messages = chat.messages.subscribe();
-    let mut send_task = tokio::spawn(async move {
+    let send = async {
         while let Ok(text) = messages.recv().await {
             if sender.send(text.into()).await.is_err() {
                 break;
             }
         }
-    });
+    };
 
-    let everyone = chat.messages.clone();
-    let prefix = format!("{name}: ");
-    let mut receive_task = tokio::spawn(async move {
+    let receive = async {
         while let Some(Ok(Message::Text(text))) = receiver.next().await {
             // An error says that there is no receiver.
-            let _: Result<usize, _> = everyone.send(prefix.clone() + text.as_str());
+            let _: Result<usize, _> = chat.messages.send(format!("{name}: {text}"));
         }
-    });
+    };
 
-    tokio::select! {
-        _ = &mut send_task => receive_task.abort(),
-        _ = &mut receive_task => send_task.abort(),
+    // Until either ends.
+    let closing = live.run(select(pin!(send), pin!(receive))).await.err();
+    if let Some(closing) = closing {
+        let (code, reason) = (Error::from(closing.closed()).close_code(), "".into());
+        let close = |_| sender.send(Message::Close(Some(CloseFrame { code, reason })));
+        closing.farewell(close).await;
     }
     chat.users.lock().unwrap().remove(&name);
 }

@@ -147,7 +147,7 @@ pub struct Curl {
 struct Seen {
     /// The head of the answer is complete. Its status is 200.
     open: bool,
-    /// The event `shutdown`.
+    /// The event `closed`.
     goodbye: bool,
     /// There is no more.
     all: bool,
@@ -234,7 +234,7 @@ async fn read(body: ChildStdout, seen: Arc<Mutex<Seen>>) {
     // An error is an end as well.
     while body.read_until(b'\n', &mut line).await.is_ok_and(|n| n > 0) {
         let event = line.strip_prefix(b"event:").map(<[u8]>::trim_ascii);
-        seen.lock().unwrap().goodbye |= event == Some(b"shutdown");
+        seen.lock().unwrap().goodbye |= event == Some(b"closed");
         line.clear();
     }
     seen.lock().unwrap().all = true;

@@ -27,3 +27,12 @@ async fn plain() {
     // A stream that opens during the shutdown.
     assert_eq!(report.late, Answer::Accepted);
 }
+
+/// With the layer it meets all that is asked of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_hangup() {
+    let binary = build("axum-sse-chat");
+    let report = drive(&binary, ROUTES, Plan::default()).await.unwrap();
+    println!("{report:?}");
+    assert_eq!(report.unmet(), [], "{report:?}");
+}

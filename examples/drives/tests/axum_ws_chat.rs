@@ -39,6 +39,14 @@ async fn plain() {
     assert_eq!(report.late, Answer::Accepted);
 }
 
+/// On a connection for each socket it meets all that is asked of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_hangup() {
+    let report = drive(&build("axum-ws-chat"), Plan::default()).await;
+    println!("{report:?}");
+    assert_eq!(report.unmet(), [], "{report:?}");
+}
+
 async fn drive(binary: &Path, plan: Plan) -> Report {
     let mut server = Server::start(binary, plan.drain).await.unwrap();
     let addr = server.addr;

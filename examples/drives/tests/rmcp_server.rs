@@ -41,6 +41,14 @@ async fn plain() {
     assert_eq!(report.late, Answer::Other(broken));
 }
 
+/// With the layer it ends, and refuses the late client. The sessions stay rmcp's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_hangup() {
+    let report = drive(&build("rmcp-server"), Plan::default()).await;
+    println!("{report:?}");
+    assert_eq!(report.unmet(), [Demand::CountsRight], "{report:?}");
+}
+
 async fn drive(binary: &Path, plan: Plan) -> Report {
     let mut server = Server::start(binary, plan.drain).await.unwrap();
     let addr = server.addr;

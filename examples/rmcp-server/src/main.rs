@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
+use hangup::{Scope, layer::Admit};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{ProgressNotificationParam, RequestMetaObject};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -35,16 +36,15 @@ async fn main() -> std::io::Result<()> {
         Arc::new(LocalSessionManager::default()),
         StreamableHttpServerConfig::default().with_cancellation_token(shutdown.child_token()),
     );
+    let scope = Scope::new();
     let app = Router::new()
         .nest_service("/mcp", service)
         .route("/sessions", get(count_sessions))
+        .layer(Admit::new(scope.clone()))
         .with_state(sessions);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(async move {
-            shutdown_signal().await;
-            shutdown.cancel();
-        })
-        .await
+    let drained = scope.drain_after(shutdown_signal(shutdown), Duration::from_secs(2));
+    let server = axum::serve(listener, app).with_graceful_shutdown(drained);
+    scope.serve(server).await.unwrap_or(Ok(()))
 }
 
 /// How often each session has counted down.
@@ -104,7 +104,7 @@ async fn count_sessions(State(sessions): State<Sessions>) -> Json<usize> {
     Json(sessions.lock().unwrap().len())
 }
 
-async fn shutdown_signal() {
+async fn shutdown_signal(tell: CancellationToken) {
     let ctrl_c = tokio::signal::ctrl_c();
     #[cfg(unix)]
     let terminate = async {
@@ -117,4 +117,5 @@ async fn shutdown_signal() {
         _ = ctrl_c => {}
         () = terminate => {}
     }
+    tell.cancel();
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hangup::layer::{Admit, Admitted};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
@@ -27,10 +28,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         messages: broadcast::Sender::new(100),
         watchers: Arc::default(),
     };
-    Server::builder()
+    let scope = hangup::Scope::new();
+    let drained = scope.drain_after(shutdown_signal(), std::time::Duration::from_secs(2));
+    let server = Server::builder()
+        .layer(Admit::new(scope.clone()))
         .add_service(ChatServer::new(service))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown_signal())
-        .await?;
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), drained);
+    scope.serve(server).await.transpose()?;
     Ok(())
 }
 
@@ -45,12 +49,14 @@ impl Chat for Service {
 
     async fn watch(
         &self,
-        _request: Request<WatchRequest>,
+        request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let (sender, receiver) = mpsc::channel(16);
         let mut messages = self.messages.subscribe();
         let watchers = Arc::clone(&self.watchers);
+        let mut setup = Admitted::of(request.extensions())?.setup()?;
         watchers.fetch_add(1, Ordering::Relaxed);
+        setup.on_close(move || drop(watchers.fetch_sub(1, Ordering::Relaxed)))?;
         tokio::spawn(async move {
             while let Ok(message) = messages.recv().await {
                 if sender.send(Ok(message)).await.is_err() {
@@ -58,7 +64,6 @@ impl Chat for Service {
                     break;
                 }
             }
-            watchers.fetch_sub(1, Ordering::Relaxed);
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
     }

@@ -61,6 +61,15 @@ async fn plain_notices_when_it_sends() {
     assert_eq!(count_becomes(0, plan.gone, || watchers(addr)).await, 0);
 }
 
+/// With the layer, and an undo instead of the line after the loop, it meets all that is asked of
+/// it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_hangup() {
+    let report = drive(&build("tonic-streaming"), Plan::default()).await;
+    println!("{report:?}");
+    assert_eq!(report.unmet(), [], "{report:?}");
+}
+
 async fn drive(binary: &Path, plan: Plan) -> Report {
     let mut server = Server::start(binary, plan.drain).await.unwrap();
     let addr = server.addr;
