@@ -56,7 +56,7 @@ impl Chat for Service {
         let watchers = Arc::clone(&self.watchers);
         let mut setup = Admitted::of(request.extensions())?.setup()?;
         watchers.fetch_add(1, Ordering::Relaxed);
-        setup.on_close(move || drop(watchers.fetch_sub(1, Ordering::Relaxed)))?;
+        setup.on_close(move || _ = watchers.fetch_sub(1, Ordering::Relaxed))?;
         tokio::spawn(async move {
             while let Ok(message) = messages.recv().await {
                 if sender.send(Ok(message)).await.is_err() {
