@@ -10,7 +10,9 @@ use super::cursor::Cursor;
 use super::gap::Gap;
 
 /// The items that fill a [`Gap`], each with its cursor: those after
-/// [`from`](Gap::from) up to [`to`](Gap::to), in their order.
+/// [`from`](Gap::from) up to [`to`](Gap::to), in their order. Also those that the log still has,
+/// since it may have lost them before their turn; what a source leaves out comes from the log if
+/// it has it then. An item whose number is not after the one before it is dropped.
 ///
 /// That it ends says that it was all. After an error the rest of the gap is told to the
 /// subscriber.
@@ -28,15 +30,18 @@ pub(super) struct Filling<T> {
     // Never locked: it makes the stream `Sync`.
     source: Mutex<BackfillStream<T>>,
     gap: Gap,
+    /// The last item that was yielded.
     last: Cursor,
+    /// What the source gave, and what the log still has comes before it.
+    held: Option<(Cursor, T)>,
 }
 
 pub(super) enum Filled<T> {
     Item(Cursor, T),
     /// Nothing is missing up to the end of the gap.
     Whole,
-    /// This is still missing.
-    Rest(Gap),
+    /// The [rest](Filling::rest) is still missing.
+    Failed,
 }
 
 impl<T> Filling<T> {
@@ -45,6 +50,7 @@ impl<T> Filling<T> {
             source: Mutex::new(source),
             gap,
             last: gap.from,
+            held: None,
         }
     }
 
@@ -57,24 +63,43 @@ impl<T> Filling<T> {
         self.last
     }
 
-    fn rest(&self) -> Gap {
-        let is_next = self.gap.resume == self.gap.to;
+    /// Whether the log still has some of the items in the gap, or had when it was found.
+    pub(super) fn is_over_kept(&self) -> bool {
+        self.gap.resume != self.gap.to
+    }
+
+    /// What is missing after all that was yielded. `is_last` if the log has no item in it.
+    pub(super) fn rest(&self, is_last: bool) -> Gap {
         Gap {
             from: self.last,
             to: self.gap.to,
-            resume: if is_next { self.gap.to } else { self.last },
+            resume: if is_last { self.gap.to } else { self.last },
         }
+    }
+
+    /// An item of the log is yielded before this one, or in its place.
+    pub(super) fn put_back(&mut self, kept: Cursor, filled: (Cursor, T)) {
+        self.last = kept;
+        self.held = Some(filled);
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Filled<T>> {
         loop {
             let source = self.source.get_mut();
             let source = source.unwrap_or_else(PoisonError::into_inner);
-            let (cursor, item) = match source.as_mut().poll_next(cx) {
+            let polled = match self.held.take() {
+                Some(held) => Poll::Ready(Some(Ok(held))),
+                None => source.as_mut().poll_next(cx),
+            };
+            let (cursor, item) = match polled {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(Filled::Whole),
+                // It gave all before it failed.
+                Poll::Ready(Some(Err(BackfillError))) if self.last == self.gap.to => {
+                    return Poll::Ready(Filled::Whole);
+                }
                 Poll::Ready(Some(Err(BackfillError))) => {
-                    return Poll::Ready(Filled::Rest(self.rest()));
+                    return Poll::Ready(Filled::Failed);
                 }
                 Poll::Ready(Some(Ok(filled))) => filled,
             };

@@ -124,7 +124,8 @@ impl<T> TopicBuilder<T> {
     }
 
     /// Where items come from that are not retained any more: `source` is called for each gap,
-    /// and what it cannot fill is told to the subscriber.
+    /// and what it cannot fill is told to the subscriber. It is not called for a
+    /// [cursor ahead of the log](super::Replay::After).
     pub fn backfill<F>(mut self, source: F) -> Self
     where
         F: Fn(Gap) -> BackfillStream<T> + Send + Sync + 'static,

@@ -25,6 +25,13 @@ pub struct Gap {
     pub resume: Cursor,
 }
 
+impl Gap {
+    /// The reader came with a cursor ahead of the log, which the log has not given.
+    pub(super) fn is_backward(&self) -> bool {
+        self.from.incarnation() == self.to.incarnation() && self.from.number() > self.to.number()
+    }
+}
+
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -8,6 +8,7 @@ use super::gap::Gap;
 use super::published::Published;
 use super::retention::{Lane, Retention};
 use super::ring::{Evicted, Ring};
+use super::told::Told;
 
 /// The lanes of a topic, merged by the numbers of their items.
 pub(super) struct Log<T> {
@@ -19,6 +20,8 @@ pub(super) struct Log<T> {
     /// The ring of the item that was appended last, as long as nothing else has happened: most
     /// readers have all but that one.
     newest_in: Option<usize>,
+    /// The number behind which it began.
+    start: u64,
     /// The number of the last item that is lost: the highest of all rings, or the start.
     lost: u64,
     /// The numbers come from outside. A reader may be ahead of the log then: it has read from
@@ -68,6 +71,7 @@ impl<T> Log<T> {
             incarnation: start.incarnation(),
             last: start.number(),
             newest_in: None,
+            start: start.number(),
             lost: start.number(),
             fed,
         }
@@ -82,10 +86,18 @@ impl<T> Log<T> {
         self.at(self.last)
     }
 
-    /// Before all that is retained, and up to which number the reader needs no telling: what is
-    /// not retained was lost before it came, and is no gap.
-    pub(super) fn beginning(&self) -> (Position, u64) {
-        (Position::new(self.at(0)), self.lost)
+    /// Before all that is retained, and what the reader needs no telling of: what is not
+    /// retained was lost before it came, and is no gap.
+    pub(super) fn beginning(&self) -> (Position, Told) {
+        let position = Position::new(self.at(0));
+        let lost = self.lost;
+        // Below the first one that a ring has, it has lost all before the reader came.
+        let told = |ring: &Ring<T>| ring.after(0).map_or(lost, |first| lost.min(first.0 - 1));
+        if self.rings.iter().all(|ring| told(ring) == lost) {
+            return (position, Told::UpTo(lost));
+        }
+        let rings = self.rings.iter().map(told);
+        (position, Told::PerRing(rings.chain([self.last]).collect()))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -163,10 +175,13 @@ impl<T> Log<T> {
     /// Forgets all items and begins anew behind `start`. Returns what the caller drops when no
     /// lock is held (I8).
     pub(super) fn reset(&mut self, start: Cursor) -> impl Sized + use<T> {
-        let forgotten: Vec<_> = self.rings.iter_mut().map(Ring::clear).collect();
+        let is_same = start.incarnation() == self.incarnation;
+        let forgotten = self.rings.iter_mut().map(|ring| ring.clear(is_same));
+        let forgotten: Vec<_> = forgotten.collect();
         self.incarnation = start.incarnation();
         self.last = start.number();
         self.newest_in = None;
+        self.start = start.number();
         self.lost = start.number();
         forgotten
     }
@@ -182,23 +197,27 @@ impl<T> Log<T> {
         self.rings.get(self.newest_in?)?.last()
     }
 
-    /// What a reader at `position` reads next, which moves the position. It has been told that
-    /// items up to the number `told` are lost.
-    pub(super) fn read(&self, position: &mut Position, told: &mut u64) -> Read<'_, T> {
-        if let Some(gap) = self.gap(position, told) {
+    /// What a reader at `position` reads next, which moves the position.
+    pub(super) fn read(&self, position: &mut Position, told: &mut Told) -> Read<'_, T> {
+        if let Some(gap) = self.other_log(position, told) {
             return Read::Gap(gap);
         }
-        match self.next(position.number) {
-            Some((number, item)) => {
-                position.number = *number;
-                Read::Item(item)
+        let gap = self.missing(position, told);
+        // What is kept up to where a gap begins comes first, so that no reader who goes on after
+        // the gap misses it.
+        let limit = gap.map_or(u64::MAX, |(from, _)| from);
+        match (self.take_up_to(position, limit), gap) {
+            (Some(item), _) => Read::Item(item),
+            (None, None) => Read::Nothing,
+            (None, Some((from, to))) => {
+                told.tell(to);
+                Read::Gap(self.gap(self.at(from), to, position))
             }
-            None => Read::Nothing,
         }
     }
 
-    /// What a reader at `position` reads after an item, under the same lock: so no gap comes
-    /// before it.
+    /// What a reader at `position` reads after an item, under the same lock: no gap comes before
+    /// it, unless the reader [misses](Self::has_gap) something.
     pub(super) fn read_batch(&self, position: &mut Position, items: &mut [Option<Published<T>>]) {
         if let [ring] = &self.rings[..] {
             let next = ring.all_after(position.number);
@@ -217,6 +236,45 @@ impl<T> Log<T> {
         }
     }
 
+    /// The next item, which moves the position, if its number is not above `limit`.
+    pub(super) fn take_up_to(&self, position: &mut Position, limit: u64) -> Option<&Published<T>> {
+        let (number, item) = self.next_up_to(position, limit)?;
+        position.number = *number;
+        Some(item)
+    }
+
+    /// Whether there is another item up to `end`.
+    pub(super) fn has_up_to(&self, position: &Position, end: Cursor) -> bool {
+        end.incarnation() == self.incarnation && self.next_up_to(position, end.number()).is_some()
+    }
+
+    fn next_up_to(&self, position: &Position, limit: u64) -> Option<&(u64, Published<T>)> {
+        if position.incarnation != self.incarnation || position.number >= limit {
+            return None;
+        }
+        self.next(position.number).filter(|next| next.0 <= limit)
+    }
+
+    /// Whether a reader in this log misses something further on.
+    pub(super) fn has_gap(&self, position: &Position, told: &Told) -> bool {
+        self.missing(position, told).is_some()
+    }
+
+    /// Up to where a reader in this log misses nothing, and the last item that it misses.
+    fn missing(&self, position: &Position, told: &Told) -> Option<(u64, u64)> {
+        if position.number >= self.lost {
+            return None;
+        }
+        let known = |told: u64| position.number.max(told);
+        let rings = self.rings.iter().map(Ring::lost).enumerate();
+        let rings = rings.map(|(ring, lost)| (known(told.of(ring)), lost));
+        // What was forgotten in an incarnation that came between, no ring knows.
+        let is_anew = self.start > known(told.of(self.rings.len()));
+        let reset = is_anew.then(|| (known(told.all()), self.start));
+        let missed = rings.filter(|(known, lost)| lost > known).chain(reset);
+        missed.reduce(|(from, to), (known, lost)| (from.min(known), to.max(lost)))
+    }
+
     #[inline]
     fn next(&self, number: u64) -> Option<&(u64, Published<T>)> {
         let mut rings = self.rings.iter();
@@ -231,49 +289,52 @@ impl<T> Log<T> {
         next
     }
 
-    /// Whether a reader at `position`, who has been told that items up to the number `told` are
-    /// lost, has a gap first.
-    pub(super) fn has_gap_after(&self, mut position: Position, mut told: u64) -> bool {
-        self.gap(&mut position, &mut told).is_some()
+    /// The place of a cursor of this incarnation: none is ahead of the log, unless it is fed.
+    pub(super) fn place(&self, cursor: Cursor) -> Position {
+        let number = match self.fed {
+            true => cursor.number(),
+            false => cursor.number().min(self.last),
+        };
+        Position::new(Cursor::new(cursor.incarnation(), number))
     }
 
-    fn gap(&self, position: &mut Position, told: &mut u64) -> Option<Gap> {
-        let lost = self.lost;
-        let known = position.number.max(*told);
-        let from = Cursor::new(position.incarnation, known);
+    /// Whether a reader that comes to `position` has a gap first.
+    pub(super) fn starts_with_gap(&self, position: &Position, told: &Told) -> bool {
+        let is_ahead = position.number > self.last && !self.fed;
+        position.incarnation != self.incarnation || is_ahead || self.has_gap(position, told)
+    }
+
+    /// The gap of a reader whose place is in another log than this, which moves it here.
+    fn other_log(&self, position: &mut Position, told: &mut Told) -> Option<Gap> {
+        let at = |number| Cursor::new(position.incarnation, number);
         if position.incarnation != self.incarnation {
+            let from = at(position.number.max(told.all()));
             *position = Position::new(self.at(0));
-        } else if position.number > self.last {
-            // It may have read from another log with these numbers, which was fed earlier.
-            if self.fed {
-                return None;
-            }
-            // No cursor of this log is ahead of it.
-            *position = Position::new(self.end());
-            let to = self.end();
-            return Some(Gap {
-                from,
-                to,
-                resume: to,
-            });
-        } else if lost <= known {
+            *told = Told::UpTo(self.lost);
+            return Some(self.gap(from, self.lost, position));
+        }
+        // It may have read from another log with these numbers, which was fed earlier.
+        if position.number <= self.last || self.fed {
             return None;
         }
-        let to = self.at(lost);
-        *told = lost;
-        let precedes = |(number, _): &(u64, Published<T>)| *number <= lost;
-        if self.next(position.number).is_some_and(precedes) {
-            return Some(Gap {
-                from,
-                to,
-                resume: from,
-            });
+        // No cursor of this log is ahead of it.
+        let from = at(position.number);
+        *position = Position::new(self.end());
+        Some(self.gap(from, self.last, position))
+    }
+
+    /// The gap up to the number `to`, of a reader at `position` that has all that is kept up to
+    /// where the gap begins.
+    fn gap(&self, from: Cursor, to: u64, position: &mut Position) -> Gap {
+        let is_last = self.next_up_to(position, to).is_none();
+        if is_last {
+            position.number = to;
         }
-        position.number = lost;
-        Some(Gap {
+        let to = self.at(to);
+        Gap {
             from,
             to,
-            resume: to,
-        })
+            resume: if is_last { to } else { from },
+        }
     }
 }

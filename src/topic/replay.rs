@@ -8,14 +8,15 @@ use super::cursor::Cursor;
 pub enum Replay {
     /// With what is published from now on.
     Now,
-    /// With all that is retained.
+    /// With all that is retained. What was lost before is no [gap](super::Gap).
     All,
     /// With what was published after this cursor: a [gap](super::Gap) comes first if some of it
     /// is not retained any more.
     ///
-    /// For a cursor of another incarnation that is a gap and then all that is retained. For one
-    /// that is ahead of the log, and so was never given by it, that is a gap and then what is
-    /// published from now on.
+    /// For a cursor of another incarnation that is a gap and then all that is retained. A cursor
+    /// ahead of the log, which the log has not given, is a gap as well: one up to the end of the
+    /// log, where the subscription goes on. A topic that is [fed](super::TopicBuilder::fed) may be
+    /// behind another node, and waits for what comes after it.
     After(Cursor),
 }
 

@@ -160,10 +160,13 @@ impl<T> Ring<T> {
         oldest.entry().at.is_some_and(|at| age(at) > limit)
     }
 
-    /// Forgets all, and begins anew.
-    pub(super) fn clear(&mut self) -> VecDeque<(u64, Published<T>)> {
+    /// Forgets all, and begins anew: in the same incarnation it was lost.
+    pub(super) fn clear(&mut self, is_same: bool) -> VecDeque<(u64, Published<T>)> {
         self.bytes = 0;
-        self.lost = 0;
+        self.lost = match is_same {
+            true => self.items.back().map_or(self.lost, |last| last.0),
+            false => 0,
+        };
         std::mem::take(&mut self.items)
     }
 }

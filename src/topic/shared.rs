@@ -12,6 +12,7 @@ use super::published::{Entry, Published};
 use super::replay::Replay;
 use super::retention::Lane;
 use super::ring::Evicted;
+use super::told::Told;
 use super::waiting::{Out, TakeOut, Waiting};
 use super::waker_kinds::WakerKinds;
 use crate::panic::catch_panic;
@@ -53,8 +54,8 @@ pub(super) struct State<T> {
 /// Where a subscription starts.
 pub(super) struct Start {
     pub(super) position: Position,
-    /// Up to which number it needs no telling.
-    pub(super) told: u64,
+    /// What it needs no telling of.
+    pub(super) told: Told,
     pub(super) is_gap: bool,
 }
 
@@ -216,14 +217,14 @@ impl<T> Shared<T> {
         state.subscribers += 1;
         let log = &state.log;
         let (position, told) = match replay {
-            Replay::Now => (Position::new(log.end()), 0),
+            Replay::Now => (Position::new(log.end()), Told::default()),
             Replay::All => log.beginning(),
-            Replay::After(cursor) => (Position::new(cursor), 0),
+            Replay::After(cursor) => (Position::new(cursor), Told::default()),
         };
         Start {
+            is_gap: log.starts_with_gap(&position, &told),
             position,
             told,
-            is_gap: log.has_gap_after(position, told),
         }
     }
 

@@ -9,21 +9,20 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
+use super::ahead::{Ahead, Batch};
 use super::backfill::{Filled, Filling};
 use super::cursor::Cursor;
 use super::gap::Gap;
-use super::log::{Log, Position, Read};
+use super::log::{Position, Read};
 use super::published::{Entry, Published};
 use super::replay::Replay;
 use super::shared::{Shared, Start};
+use super::told::Told;
 use super::waiting::SlotKey;
 use super::waker_kinds::WakerKind;
 use crate::lifecycle::Handle;
 use crate::state::{CloseReason, Closed};
 use crate::sync::lock;
-
-/// How many items a reader that is behind takes under one lock.
-const BATCH: usize = 16;
 
 /// The items of a [`Topic`](super::Topic), from where the subscription started.
 ///
@@ -74,8 +73,7 @@ pub struct Subscription<T> {
 }
 
 struct Rare<T> {
-    /// It has been told that items up to this number are lost.
-    told: u64,
+    told: Told,
     ahead: Option<Ahead<T>>,
     connection: Option<Handle>,
     closes_on_gap: bool,
@@ -86,7 +84,7 @@ struct Rare<T> {
 impl<T> Default for Rare<T> {
     fn default() -> Self {
         Self {
-            told: 0,
+            told: Told::default(),
             ahead: None,
             connection: None,
             closes_on_gap: false,
@@ -99,19 +97,6 @@ impl<T> Default for Rare<T> {
 const NOT_WAITING: u64 = u64::MAX;
 
 type Polled<T> = Poll<Option<Result<Published<T>, Gap>>>;
-
-/// What was taken and is not yielded yet.
-enum Ahead<T> {
-    Batch(Box<Batch<T>>),
-    Filling(Filling<T>),
-}
-
-struct Batch<T> {
-    items: [Option<Published<T>>; BATCH - 1],
-    next: usize,
-    /// The number of the last item that was yielded.
-    yielded: u64,
-}
 
 impl<T> Subscription<T> {
     pub(super) fn new(shared: Arc<Shared<T>>, replay: Replay) -> Self {
@@ -131,7 +116,7 @@ impl<T> Subscription<T> {
             rare: None,
         };
         // What it was told counts as long as it is ahead of its position.
-        if told > position.number {
+        if !matches!(told, Told::UpTo(number) if number <= position.number) {
             subscription.rare().told = told;
         }
         if is_gap {
@@ -151,17 +136,25 @@ impl<T> Subscription<T> {
     ///
     /// It has no effect if `cursor` is of an earlier incarnation.
     pub fn since(mut self, cursor: Cursor) -> Self {
-        let end = lock(&self.shared.state).log.end();
+        let (end, position, starts_with_gap) = {
+            let log = &lock(&self.shared.state).log;
+            let position = log.place(cursor);
+            let starts_with_gap = log.starts_with_gap(&position, &Told::default());
+            (log.end(), position, starts_with_gap)
+        };
         if cursor.incarnation() != end.incarnation() {
             return self;
         }
         let is_in_log = self.position.incarnation == cursor.incarnation();
-        if !is_in_log || self.position.number < cursor.number() {
-            self.position = Position::new(cursor);
-            if let Some(rare) = &mut self.rare {
-                rare.told = 0;
-                rare.starts_with_gap = false;
-            }
+        // Also where they are equal: a reader of all is at 0, and takes for told what was lost.
+        if is_in_log && self.position.number > position.number {
+            return self;
+        }
+        self.position = position;
+        if starts_with_gap || self.rare.is_some() {
+            let rare = self.rare();
+            rare.told = Told::default();
+            rare.starts_with_gap = starts_with_gap;
         }
         self
     }
@@ -197,10 +190,10 @@ impl<T> Subscription<T> {
             number,
         } = self.position;
         let rare = self.rare.as_ref();
-        match rare.and_then(|rare| rare.ahead.as_ref()) {
+        let ahead = rare.and_then(|rare| rare.ahead.as_ref());
+        match ahead {
             None => Cursor::new(incarnation, number),
-            Some(Ahead::Batch(batch)) => Cursor::new(incarnation, batch.yielded),
-            Some(Ahead::Filling(filling)) => filling.last(),
+            Some(ahead) => ahead.last(incarnation),
         }
     }
 
@@ -223,7 +216,11 @@ impl<T> Subscription<T> {
             rare.closes_on_gap && !is_at_start
         });
         match closes {
-            true => self.end(CloseReason::Overflow),
+            true => {
+                // The gap is not told, so a client has to come back before it.
+                self.position = Position::new(gap.from);
+                self.end(CloseReason::Overflow)
+            }
             false => Poll::Ready(Some(Err(gap))),
         }
     }
@@ -233,10 +230,7 @@ impl<T> Subscription<T> {
         let rare = self.rare.as_mut()?;
         match rare.ahead.as_mut()? {
             Ahead::Batch(batch) => {
-                let item = batch.items.get_mut(batch.next).and_then(Option::take);
-                batch.next += 1;
-                if let Some(item) = item {
-                    batch.yielded = item.cursor().number();
+                if let Some(item) = batch.next() {
                     return Some(Poll::Ready(Some(Ok(item))));
                 }
                 rare.ahead = None;
@@ -248,8 +242,19 @@ impl<T> Subscription<T> {
                     Poll::Ready(filled) => filled,
                 };
                 let to = filling.to();
+                let is_over_kept = filling.is_over_kept();
                 match filled {
                     Filled::Item(cursor, item) => {
+                        if is_over_kept && cursor.incarnation() == self.position.incarnation {
+                            let kept = lock(&self.shared.state)
+                                .log
+                                .take_up_to(&mut self.position, cursor.number())
+                                .cloned();
+                            if let Some(kept) = kept {
+                                filling.put_back(kept.cursor(), (cursor, item));
+                                return Some(Poll::Ready(Some(Ok(kept))));
+                            }
+                        }
                         self.skip_to(cursor);
                         Some(Poll::Ready(Some(Ok(Published::new(Entry {
                             cursor,
@@ -261,12 +266,17 @@ impl<T> Subscription<T> {
                     Filled::Whole => {
                         rare.ahead = None;
                         rare.starts_with_gap = false;
-                        self.skip_to(to);
                         None
                     }
-                    Filled::Rest(gap) => {
+                    Filled::Failed => {
+                        let is_last = !is_over_kept
+                            || !lock(&self.shared.state).log.has_up_to(&self.position, to);
+                        let rest = filling.rest(is_last);
                         rare.ahead = None;
-                        Some(self.tell(gap))
+                        if is_last {
+                            self.skip_to(to);
+                        }
+                        Some(self.tell(rest))
                     }
                 }
             }
@@ -324,6 +334,8 @@ impl<T> Subscription<T> {
                 Look::NeedsWaker => cloned = Some(cx.waker().clone()),
                 Look::Gap(gap) => match self.shared.backfill.as_ref() {
                     None => return self.tell(gap),
+                    // There is nothing between, and a source may take the two for a range.
+                    Some(_) if gap.is_backward() => return self.tell(gap),
                     Some(backfill) => {
                         let filling = Filling::new(backfill(gap), gap);
                         self.rare().ahead = Some(Ahead::Filling(filling));
@@ -346,16 +358,19 @@ impl<T> Subscription<T> {
             ..
         } = self;
         let has_waker = shared.wakers.is(cx.waker(), *waker_data, *waker_kind);
-        let mut told = rare.as_ref().map_or(0, |rare| rare.told);
+        let mut untold = Told::default();
+        let told = rare.as_mut().map_or(&mut untold, |rare| &mut rare.told);
         let mut state = lock(&shared.state);
         let state = &mut *state;
-        match state.log.read(position, &mut told) {
+        match state.log.read(position, told) {
             Read::Item(item) => {
                 let item = item.clone();
-                let yielded = position.number;
-                if yielded < state.log.end().number() {
-                    let batch = Batch::take(&state.log, position, yielded);
-                    rare.get_or_insert_default().ahead = Some(Ahead::Batch(Box::new(batch)));
+                if position.number < state.log.end().number() {
+                    // A batch reaches over no gap.
+                    if !state.log.has_gap(position, told) {
+                        let batch = Batch::take(&state.log, position);
+                        rare.get_or_insert_default().ahead = Some(Ahead::Batch(Box::new(batch)));
+                    }
                 } else if let (Some(slot), true, None) = (*slot, has_waker, state.closed) {
                     // It has all, so it waits from now on: the next poll needs no lock.
                     *waits_since = state.version;
@@ -364,6 +379,7 @@ impl<T> Subscription<T> {
                 return Look::Item(item);
             }
             Read::Gap(gap) => {
+                let told = mem::take(told);
                 rare.get_or_insert_default().told = told;
                 return Look::Gap(gap);
             }
@@ -416,19 +432,6 @@ enum Look<T> {
     Waits(#[expect(dead_code, reason = "to be dropped")] Option<Waker>),
     /// A clone of the waker is missing: to clone it is user code (I8).
     NeedsWaker,
-}
-
-impl<T> Batch<T> {
-    /// Takes what comes next, under the lock that the caller holds.
-    fn take(log: &Log<T>, position: &mut Position, yielded: u64) -> Self {
-        let mut items = [const { None }; BATCH - 1];
-        log.read_batch(position, &mut items);
-        Self {
-            items,
-            next: 0,
-            yielded,
-        }
-    }
 }
 
 impl<T> Stream for Subscription<T> {

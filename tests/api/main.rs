@@ -41,6 +41,8 @@ mod stream;
 mod take_over;
 mod typed_states;
 mod topic;
+mod topic_contract;
+mod topic_gaps;
 mod topic_model;
 mod topic_wakes;
 mod topics;

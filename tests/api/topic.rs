@@ -465,6 +465,8 @@ fn what_is_older_than_the_session_is_not_replayed() {
         let mut reader = task::spawn(topic.subscribe(replay).since(session));
         assert_eq!(ready(&mut reader), [Ok(5)], "{replay:?}");
     }
+    let ahead = topic.subscribe(Replay::All).since(place(99));
+    assert_eq!(ready(&mut task::spawn(ahead)), []);
     // What was lost since then is a gap, and a session of an earlier life bounds nothing.
     publish(&topic, [6, 7]);
     let mut reader = task::spawn(topic.subscribe(Replay::All).since(session));

@@ -1,6 +1,8 @@
 //! Any sequence of calls on a topic, beside a reference that keeps every item for ever and says
 //! of each what has become of it.
 
+mod reference;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +16,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-/// How many items a lane keeps, of how many bytes in all; 0 for the latest value.
-const LANES: [(usize, usize); 3] = [(3, usize::MAX), (5, 6), (0, usize::MAX)];
-const AGE: u64 = 10;
+use reference::{AGE, Item, LANES, Reference};
+
 /// How many items a subscription takes at once.
 const BATCH: usize = 16;
 
@@ -71,110 +72,6 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     vec(op, 0..120)
 }
 
-/// What has become of an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Kept,
-    Lost,
-    /// By a newer value, as its lane wants it.
-    Overwritten,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Item {
-    number: u64,
-    lane: usize,
-    size: usize,
-    at: u64,
-    fate: Fate,
-}
-
-/// The reference.
-struct Reference {
-    incarnation: u64,
-    start: u64,
-    last: u64,
-    items: Vec<Item>,
-    now: u64,
-    is_closed: bool,
-    is_fed: bool,
-}
-
-impl Reference {
-    fn end(&self) -> Cursor {
-        Cursor::new(self.incarnation, self.last)
-    }
-
-    fn kept(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(|item| item.fate == Fate::Kept)
-    }
-
-    fn publish(
-        &mut self,
-        lane: u8,
-        at: Option<Cursor>,
-        size: usize,
-    ) -> Result<Cursor, PublishError> {
-        if self.is_closed {
-            return Err(PublishError::Closed(CloseReason::App(1)));
-        }
-        let lane = usize::from(lane);
-        let &(_, limit) = LANES.get(lane).ok_or(PublishError::NoLane)?;
-        if size > limit {
-            return Err(PublishError::TooLarge { size, limit });
-        }
-        let cursor = at.unwrap_or_else(|| Cursor::new(self.incarnation, self.last + 1));
-        if cursor.incarnation() != self.incarnation {
-            return Err(PublishError::OtherIncarnation);
-        }
-        if cursor.number() <= self.last {
-            return Err(PublishError::NotAfter { last: self.end() });
-        }
-        self.last = cursor.number();
-        self.items.push(Item {
-            number: self.last,
-            lane,
-            size,
-            at: self.now,
-            fate: Fate::Kept,
-        });
-        self.evict();
-        Ok(cursor)
-    }
-
-    fn evict(&mut self) {
-        for (lane, (items, bytes)) in LANES.into_iter().enumerate() {
-            let mut count = self.kept().filter(|item| item.lane == lane).count();
-            let of_lane = |item: &&Item| item.lane == lane;
-            let mut sum: usize = self.kept().filter(of_lane).map(|item| item.size).sum();
-            for item in &mut self.items {
-                if item.lane != lane || item.fate != Fate::Kept {
-                    continue;
-                }
-                let is_old = self.now - item.at > AGE;
-                if !is_old && count <= items.max(1) && sum <= bytes {
-                    break;
-                }
-                let is_overwritten = items == 0 && !is_old;
-                item.fate = if is_overwritten {
-                    Fate::Overwritten
-                } else {
-                    Fate::Lost
-                };
-                count -= 1;
-                sum -= item.size;
-            }
-        }
-    }
-
-    /// The last number that is lost and was after `number`, or that the log began behind.
-    fn lost_after(&self, number: u64) -> Option<u64> {
-        let lost = self.items.iter().filter(|item| item.fate == Fate::Lost);
-        let lost = lost.map(|item| item.number).chain([self.start]);
-        lost.filter(|lost| *lost > number).max()
-    }
-}
-
 /// Counts how often it wakes.
 #[derive(Default)]
 struct Woken(AtomicUsize);
@@ -190,7 +87,8 @@ struct Reader {
     real: Subscription<usize>,
     incarnation: u64,
     number: u64,
-    told: u64,
+    /// For each lane the number up to which it needs no telling, and for a reset.
+    told: [u64; 4],
     /// What it has taken.
     taken: VecDeque<Item>,
     /// The id that the client would send.
@@ -214,7 +112,7 @@ enum Yield {
 }
 
 impl Reader {
-    fn new(real: Subscription<usize>, at: Cursor, told: u64) -> Self {
+    fn new(real: Subscription<usize>, at: Cursor, told: [u64; 4]) -> Self {
         Self {
             real,
             incarnation: at.incarnation(),
@@ -261,11 +159,21 @@ impl Reader {
             return Yield::End;
         }
         if self.taken.is_empty() {
-            if let Some(gap) = self.expected_gap(log) {
-                return gap;
+            // What is kept up to where a gap begins comes before it, and alone.
+            let is_here = self.incarnation == log.incarnation;
+            let missing = self.missing(log).filter(|_| is_here);
+            let next = |number| log.kept().filter(move |item| item.number > number);
+            let comes_first = |(from, _)| next(self.number).any(|item| item.number <= from);
+            let batch = match missing.is_some_and(comes_first) {
+                true => 1,
+                false => BATCH,
+            };
+            if batch > 1 {
+                if let Some(gap) = self.expected_gap(log) {
+                    return gap;
+                }
             }
-            let next = log.kept().filter(|item| item.number > self.number);
-            self.taken.extend(next.take(BATCH));
+            self.taken.extend(next(self.number).take(batch));
         }
         match self.taken.pop_front() {
             Some(item) => {
@@ -280,23 +188,38 @@ impl Reader {
         }
     }
 
+    /// Up to where it misses nothing, and the last number that it misses.
+    fn missing(&self, log: &Reference) -> Option<(u64, u64)> {
+        let known = self.told.map(|told| told.max(self.number));
+        let lanes = known.into_iter().zip(log.lost()).enumerate();
+        let missing = lanes.filter(|(_, (known, lost))| lost > known);
+        // What a reset forgets may be of any lane.
+        let all = known.into_iter().min().unwrap();
+        let missing =
+            missing.map(|(lane, (known, lost))| (if lane == 3 { all } else { known }, lost));
+        missing.reduce(|(from, to), (known, lost)| (from.min(known), to.max(lost)))
+    }
+
     fn expected_gap(&mut self, log: &Reference) -> Option<Yield> {
-        let known = self.number.max(self.told);
-        let from = Cursor::new(self.incarnation, known);
-        let to = if self.incarnation != log.incarnation {
+        let at = |number| Cursor::new(self.incarnation, number);
+        let (from, to) = if self.incarnation != log.incarnation {
+            let from = at(self.number.max(self.told.into_iter().min().unwrap()));
             // All that is retained comes after it.
             (self.incarnation, self.number) = (log.incarnation, 0);
-            log.lost_after(0).unwrap_or(0)
+            self.told = [0; 4];
+            (from, log.last_lost())
         } else if self.number > log.last {
             if log.is_fed {
                 return None;
             }
+            let from = at(self.number);
             self.number = log.last;
-            log.last
+            (from, log.last)
         } else {
-            log.lost_after(known)?
+            let (from, to) = self.missing(log)?;
+            (at(from), to)
         };
-        self.told = to;
+        self.told = self.told.map(|told| told.max(to));
         let comes = log
             .kept()
             .any(|item| item.number > self.number && item.number <= to);
@@ -392,7 +315,10 @@ impl World {
                 reset.unwrap();
                 self.log.incarnation = incarnation;
                 (self.log.start, self.log.last) = (start.number(), start.number());
-                self.log.items.clear();
+                match foreign {
+                    true => self.log.items.clear(),
+                    false => self.log.forget(),
+                }
                 self.check_wakes(true);
             }
             Op::Expire { seconds } => {
@@ -421,7 +347,7 @@ impl World {
                     // As it goes over the wire.
                     let replay = Replay::resume(Some(id.to_string()), Replay::Now);
                     let real = self.topic.subscribe(replay);
-                    self.readers.push(Reader::new(real, id, 0));
+                    self.readers.push(Reader::new(real, id, [0; 4]));
                 }
             }
             Op::Close => {
@@ -432,7 +358,7 @@ impl World {
         }
         let kept: Vec<_> = self.log.kept().map(|item| item.size).collect();
         assert_eq!(self.topic.len(), kept.len());
-        assert_eq!(self.topic.bytes(), kept.iter().sum());
+        assert_eq!(self.topic.bytes(), kept.iter().sum::<usize>());
         assert_eq!(self.topic.cursor(), self.log.end());
         let reading = self.readers.iter().filter(|reader| !reader.is_over);
         assert_eq!(self.topic.subscribers(), reading.count());
@@ -445,17 +371,21 @@ impl World {
         let place = |number| Cursor::new(self.log.incarnation, number);
         let last = self.log.last;
         let (replay, at, told) = match from {
-            From::Now => (Replay::Now, place(last), 0),
+            From::Now => (Replay::Now, place(last), [0; 4]),
             // What is lost already was never this reader's.
-            From::All => (Replay::All, place(0), self.log.lost_after(0).unwrap_or(0)),
+            From::All => (Replay::All, place(0), self.log.lost_before()),
             From::Back(back) => {
                 let at = place(last.saturating_sub(back));
-                (Replay::After(at), at, 0)
+                (Replay::After(at), at, [0; 4])
             }
-            From::Ahead(ahead) => (Replay::After(place(last + ahead)), place(last + ahead), 0),
+            From::Ahead(ahead) => (
+                Replay::After(place(last + ahead)),
+                place(last + ahead),
+                [0; 4],
+            ),
             From::Foreign => {
                 let at = Cursor::new(self.log.incarnation ^ 1 << 40, 3);
-                (Replay::After(at), at, 0)
+                (Replay::After(at), at, [0; 4])
             }
         };
         let mut real = self.topic.subscribe(replay);
@@ -464,8 +394,8 @@ impl World {
             let session = place(last.saturating_sub(back));
             real = real.since(session);
             let is_bounded = at.incarnation() != session.incarnation();
-            if is_bounded || at.number() < session.number() {
-                reader = (session, 0);
+            if is_bounded || at.number() <= session.number() {
+                reader = (session, [0; 4]);
             }
         }
         self.readers.push(Reader::new(real, reader.0, reader.1));
