@@ -201,7 +201,7 @@ pub use time::Deadlines;
 #[cfg(feature = "tracing")]
 pub use tracing::TracingObserver;
 
-/// The README's example, compiled and run.
-#[cfg(doctest)]
+/// The README's examples, compiled and run.
+#[cfg(all(doctest, feature = "tower"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

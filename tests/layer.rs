@@ -466,3 +466,52 @@ async fn ten_thousand_mixed_requests() {
     let refusals = usize::try_from(scope.stats().refused_full).unwrap();
     assert_eq!(refusals, refused);
 }
+
+#[cfg(feature = "axum")]
+mod on_axum {
+    use axum::Router;
+    use axum::routing::get;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_extracts_its_connection_and_answers_errors() {
+        let users = Registry::<u8, ()>::new(Conflict::Reject);
+        let scope = Scope::new();
+        let stream = async move |admitted: Admitted| {
+            admitted.setup()?.join(&users, 7, ())?;
+            Ok::<_, Error>(events())
+        };
+        let both = async |admitted: Option<Admitted>| admitted.is_some().to_string();
+        let app = Router::new()
+            .route("/", get(stream))
+            .route("/both", get(both))
+            .layer(Admit::new(scope.clone()));
+        let first = app.clone().oneshot(sse()).await.unwrap();
+        assert_eq!(first.status(), 200);
+        let second = app.clone().oneshot(sse()).await.unwrap();
+        assert_eq!(second.status(), 409);
+        let text = second.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(text, "the key is taken\n");
+        // Without a connection it is the server's fault.
+        let document = app.clone().oneshot(request("GET", &[])).await.unwrap();
+        assert_eq!(document.status(), 500);
+        let document = Request::builder().uri("/both").body(Body::empty()).unwrap();
+        let document = app.oneshot(document).await.unwrap();
+        let text = document.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(text, "false");
+    }
+}
+
+#[cfg(feature = "tonic")]
+#[test]
+fn errors_are_statuses() {
+    use hangup::{KeyError, OpenError};
+    use tonic::{Code, Status};
+
+    let full = Status::from(OpenError::Full);
+    assert_eq!(full.code(), Code::ResourceExhausted);
+    assert_eq!(full.message(), "the server is full");
+    let taken = Status::from(Error::from(KeyError::Taken));
+    assert_eq!(taken.code(), Code::AlreadyExists);
+}

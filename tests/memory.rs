@@ -184,3 +184,38 @@ fn connections_under_a_long_lived_token_leave_nothing_on_it() {
         BURST + connections
     );
 }
+
+#[cfg(feature = "tower")]
+#[test]
+fn a_request_that_asks_for_no_stream_allocates_nothing_more() {
+    use std::convert::Infallible;
+    use std::future::ready;
+
+    use axum::body::Bytes;
+    use axum::http::{Request, Response};
+    use hangup::layer::Admit;
+    use http_body_util::Full;
+    use tower::{Layer, Service, service_fn};
+
+    let answer = |request: Request<()>| {
+        drop(request);
+        ready(Ok::<_, Infallible>(Response::new(Full::new(Bytes::new()))))
+    };
+    let mut plain = service_fn(answer);
+    let mut admitted = Admit::new(Scope::new()).layer(service_fn(answer));
+    let request = || {
+        Request::builder()
+            .header("accept", "text/html")
+            .body(())
+            .unwrap()
+    };
+    let cost = |call: &mut dyn FnMut(Request<()>)| {
+        // The first one allocates what the executor keeps for its thread.
+        call(request());
+        let request = request();
+        measure(|| call(request)).count_total
+    };
+    let without = cost(&mut |request| drop(futures::executor::block_on(plain.call(request))));
+    let with = cost(&mut |request| drop(futures::executor::block_on(admitted.call(request))));
+    assert_eq!(with, without);
+}

@@ -49,24 +49,35 @@ impl Protocol {
 }
 
 fn is_grpc(kind: Option<&HeaderValue>) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    let Some((name, rest)) = kind.and_then(|kind| kind.as_bytes().split_at_checked(GRPC.len()))
-    else {
-        return false;
-    };
     // Not `application/grpc-web`, whose trailers are part of its body.
-    name.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+    kind.is_some_and(|kind| is_type(kind.as_bytes(), b"application/grpc", b"+; \t"))
 }
 
 fn accepts_events(accepted: &HeaderValue) -> bool {
-    let mut ranges = accepted.as_bytes().split(|byte| *byte == b',');
+    // Most have none: it is quick to look for, and only this media type matters.
+    let accepted = accepted.as_bytes();
+    let has_dash = |has: bool, byte: &u8| has | (*byte == b'-');
+    if !accepted.iter().fold(false, has_dash) {
+        return false;
+    }
+    let mut ranges = accepted.split(|byte| *byte == b',');
     ranges.any(|range| is_events(range) && !is_refused(range))
 }
 
 /// Whether a media type, or a range of them, is `text/event-stream`.
 fn is_events(kind: &[u8]) -> bool {
-    let name = kind.split(|byte| *byte == b';').next().unwrap_or(kind);
-    name.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    is_type(kind.trim_ascii_start(), b"text/event-stream", b"; \t")
+}
+
+/// Whether `kind` is this type, up to its end or one of the bytes that may follow it.
+fn is_type(kind: &[u8], name: &[u8], ends: &[u8]) -> bool {
+    let Some((begin, rest)) = kind.split_at_checked(name.len()) else {
+        return false;
+    };
+    // Many types begin alike, and few end alike.
+    let ends_alike = begin.last().map(u8::to_ascii_lowercase) == name.last().copied();
+    let has_end = rest.first().is_none_or(|byte| ends.contains(byte));
+    ends_alike && has_end && begin.eq_ignore_ascii_case(name)
 }
 
 /// Whether its weight is zero: `q=0`.
