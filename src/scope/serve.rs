@@ -20,7 +20,7 @@ impl Scope {
     /// written for it is not sent. A server that is dropped leaves the connections that it has
     /// spawned to its runtime: they end when `main` returns.
     ///
-    /// Without a [runtime](crate::runtime) to take the time from there is no drain, and no bound.
+    /// Without a [`Runtime`](runtime::Runtime) to take the time from there is no drain, and no bound.
     ///
     /// # Cancel safety
     ///
