@@ -86,9 +86,10 @@ fn serve() {
             }));
         }
         pause(IDLE / 2).await;
-        println!("\nserving");
-        // From each look at the clock to the next, so that no standstill falls in between.
+        // From each look at the clock to the next, so that no standstill falls in between: the
+        // first look is before the line that it may come after.
         let mut last = Instant::now();
+        println!("\nserving");
         loop {
             pause(SWEEP_EVERY).await;
             let now = Instant::now();
