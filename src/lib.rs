@@ -48,6 +48,7 @@
 //! | log or measure every transition | [`Observer`] |
 //! | run on another executor than tokio | [`runtime`] |
 //! | reason about the states themselves | [`state`] |
+//! | copy from a page | [`guide`] |
 //! | find these races in handlers, on `hangup` or not | the crate `hangup-test` |
 //!
 //! # Example
@@ -182,13 +183,13 @@ pub mod layer;
 mod tracing;
 pub mod future;
 pub mod report;
+pub mod guide;
 #[cfg(doctest)]
 mod misuse;
 
 pub use connection::{Closing, Live, Pending, Registering};
 pub use error::{Error, KeyError, OpenError};
 pub use lifecycle::observer::Observer;
-pub use lifecycle::settled::Settled;
 pub use lifecycle::{End, Handle};
 pub use registry::{Conflict, Registry, RegistryBuilder};
 pub use scope::{Scope, ScopeBuilder};

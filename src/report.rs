@@ -5,6 +5,7 @@ pub use crate::connection::Taken;
 pub use crate::id::ConnectionId;
 pub use crate::lifecycle::WaitsFor;
 pub use crate::lifecycle::group::Stats;
+pub use crate::lifecycle::settled::Settled;
 pub use crate::lifecycle::telemetry::{DrainEvent, Transition};
 pub use crate::registry::Member;
 pub use crate::scope::{AbandonedUndo, DrainReport, Unsettled};

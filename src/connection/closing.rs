@@ -62,7 +62,7 @@ impl Closing {
     /// The goodbye belongs to the connection: the undo begins after it, so the caps of the
     /// scope, [`Handle::settled`], a take-over of the key and a drain wait for it. It is cut
     /// if its time is over, if the [undo deadline](crate::Deadlines::undo) passes, and at the
-    /// deadline of a drain; then [`Settled::abandoned`](crate::Settled::abandoned) reports it
+    /// deadline of a drain; then [`Settled::abandoned`](crate::report::Settled::abandoned) reports it
     /// as `farewell`. So it is if the connection has no [runtime](crate::runtime) to take the
     /// time from: then it does not begin.
     ///

@@ -14,13 +14,13 @@ impl Registering {
     /// the older ones wait until it is over. So does
     /// [`Handle::settled`](crate::Handle::settled), and with it a take-over of the same key
     /// and a drain. The thread that closes does not wait. If `undo` panics, the others still
-    /// run, and [`Settled::panics`](crate::Settled::panics) reports it. How the newer ones
+    /// run, and [`Settled::panics`](crate::report::Settled::panics) reports it. How the newer ones
     /// went, [`Handle::so_far`](crate::Handle::so_far) tells.
     ///
     /// It runs on the [`Runtime`](crate::runtime) that is found when this is called, else on
     /// the one that is found where the connection is closed. If there is none, or the
     /// runtime shuts down, the undo does not run to its end:
-    /// [`Settled::abandoned`](crate::Settled::abandoned) reports its name, and the older
+    /// [`Settled::abandoned`](crate::report::Settled::abandoned) reports its name, and the older
     /// undos run. Nothing panics, from whatever `Drop` the connection is closed.
     ///
     /// The [undo deadline](crate::Deadlines::undo) limits each undo.

@@ -45,7 +45,7 @@ pub struct Taken {
     /// How many connections held the key and had not settled when the take-over began.
     pub predecessors: usize,
     /// How many of them have an undo that was abandoned or panicked: what it was to undo may
-    /// still be there. What they are is in [`Settled`](crate::Settled).
+    /// still be there. What they are is in [`Settled`](crate::report::Settled).
     pub unclean: usize,
 }
 

@@ -33,7 +33,8 @@ use crate::error::{KeyError, OpenError};
 ///
 /// ```
 /// use hangup::report::Transition;
-/// use hangup::{CloseReason, Handle, KeyError, Observer, Scope, Settled};
+/// use hangup::report::Settled;
+/// use hangup::{CloseReason, Handle, KeyError, Observer, Scope};
 ///
 /// struct Log;
 ///

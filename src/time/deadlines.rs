@@ -166,7 +166,7 @@ impl Deadlines {
     }
 
     /// Abandons an asynchronous undo that has run for `deadline`: its task is woken, drops
-    /// it where it stands, [reports](crate::Settled::abandoned) its name, and continues
+    /// it where it stands, [reports](crate::report::Settled::abandoned) its name, and continues
     /// with the older undos.
     pub const fn undo(mut self, deadline: Duration) -> Self {
         self.undo = Some(deadline);

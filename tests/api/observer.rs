@@ -5,10 +5,10 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hangup::report::Settled;
 use hangup::report::Transition;
 use hangup::{
-    CloseReason, Conflict, Handle, KeyError, Observer, Phase, Registry, Scope, ScopeBuilder,
-    Settled, State,
+    CloseReason, Conflict, Handle, KeyError, Observer, Phase, Registry, Scope, ScopeBuilder, State,
 };
 use tokio_test::{assert_pending, assert_ready, task};
 

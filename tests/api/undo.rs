@@ -1,6 +1,7 @@
 use std::future::Future;
 
-use hangup::{CloseReason, Settled};
+use hangup::CloseReason;
+use hangup::report::Settled;
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::log::Log;

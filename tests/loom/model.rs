@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
-use hangup::{Handle, Registering, Scope, Settled};
+use hangup::report::Settled;
+use hangup::{Handle, Registering, Scope};
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Runs `f` in every interleaving of its threads, or those within

@@ -4,8 +4,9 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use hangup::report::ConnectionId;
+use hangup::report::Settled;
 use hangup::report::Transition;
-use hangup::{CloseReason, Closed, Handle, Observer, Phase, Scope, Settled, State};
+use hangup::{CloseReason, Closed, Handle, Observer, Phase, Scope, State};
 use loom::future::block_on;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread::spawn;

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use hangup::report::Settled;
 use hangup::runtime::BoxFuture;
-use hangup::{CloseReason, Conflict, Registering, Registry, Scope, Settled};
+use hangup::{CloseReason, Conflict, Registering, Registry, Scope};
 use loom::future::block_on;
 use loom::thread::spawn;
 

@@ -40,7 +40,7 @@ pub struct Stats {
     /// registries, and of keys and values that were dropped.
     pub panics: u64,
     /// Asynchronous undos, goodbyes and work that were
-    /// [abandoned](crate::Settled::abandoned).
+    /// [abandoned](crate::report::Settled::abandoned).
     pub undos_abandoned: u64,
 }
 

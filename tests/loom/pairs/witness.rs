@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
 
-use hangup::{Closed, Handle, Registering, Settled};
+use hangup::report::Settled;
+use hangup::{Closed, Handle, Registering};
 
 use crate::model::{Fact, settled};
 

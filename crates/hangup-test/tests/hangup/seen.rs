@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hangup::{Closed, Settled, State};
+use hangup::report::Settled;
+use hangup::{Closed, State};
 use hangup_test::schedule::Place;
 
 #[derive(Debug, PartialEq, Eq)]

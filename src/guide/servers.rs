@@ -1,0 +1,135 @@
+//! Put it into your server.
+//!
+//! Each section is what changes in a server that exists. Whole servers, each beside the same
+//! server without the crate, are in the repository's
+//! [`examples`](https://github.com/hangup-rs/hangup/tree/main/examples); there they are driven by
+//! real clients that vanish, stop reading, and see a shutdown.
+//!
+//! # axum: server-sent events
+//!
+//! Feature `tower`. The handlers stay as they are.
+//!
+//! ```
+//! # #[cfg(feature = "tower")]
+//! # mod server {
+//! use std::time::Duration;
+//! use axum::Router;
+//! use hangup::{Scope, layer::Admit, runtime::shutdown_signal};
+//!
+//! async fn serve(listener: tokio::net::TcpListener, app: Router) -> std::io::Result<()> {
+//!     let scope = Scope::builder().max_connections(10_000).build();
+//!     let admit = Admit::new(scope.clone()).heartbeat(Duration::from_secs(15));
+//!     let drained = scope.drain_after(shutdown_signal()?, Duration::from_secs(10));
+//!     let server = axum::serve(listener, app.layer(admit)).with_graceful_shutdown(drained);
+//!     scope.serve(server).await.unwrap_or(Ok(()))
+//! }
+//! # }
+//! ```
+//!
+//! A handler that registers its connection takes `layer::Admitted` as an argument (feature
+//! `axum`), and answers errors with `?`:
+//!
+//! ```
+//! # #[cfg(feature = "axum")]
+//! # mod server {
+//! # type Sse = String;
+//! # struct App { users: Registry<String, ()> }
+//! # async fn check(app: App) {}
+//! use hangup::layer::Admitted;
+//! use hangup::{Error, Registry};
+//!
+//! async fn events(admitted: Admitted, app: &App, user: String) -> Result<Sse, Error> {
+//!     let mut setup = admitted.setup()?;
+//!     // A newer stream of this user closes the older one, and waits until it is undone.
+//!     setup.take_over(&app.users, user, ()).await?;
+//!     setup.on_close(|| println!("gone"))?;
+//!     Ok(Sse::new())
+//! }
+//! # }
+//! ```
+//!
+//! # axum: WebSockets
+//!
+//! The loop runs on the connection, so a close from anywhere stops it; what it borrowed is free
+//! again for the goodbye, and a shutdown waits for that.
+//!
+//! ```
+//! # #[cfg(feature = "tokio")]
+//! # mod server {
+//! # struct Socket;
+//! # impl Socket {
+//! #     async fn recv(&mut self) -> Option<String> { None }
+//! #     async fn send_close(&mut self, code: u16) {}
+//! # }
+//! use hangup::{Error, Live, Scope};
+//!
+//! async fn upgrade(scope: &Scope, socket: Socket) -> Result<(), Error> {
+//!     let live = scope.live()?; // refused before the upgrade: `?` is a 503 with `Retry-After`
+//!     tokio::spawn(talk(live, socket)); // `ws.on_upgrade(|socket| talk(live, socket))`
+//!     Ok(())
+//! }
+//!
+//! async fn talk(live: Live, mut socket: Socket) {
+//!     let talked = live.run(async { while let Some(text) = socket.recv().await { drop(text) } });
+//!     if let Err(closing) = talked.await {
+//!         let code = Error::from(closing.closed()).close_code(); // 1001 at a shutdown
+//!         let _ = closing.farewell(|_| socket.send_close(code)).await;
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! # tonic
+//!
+//! Feature `tonic`: the layer, and the crate's errors as statuses. A stream that is closed ends
+//! with its `grpc-status`.
+//!
+//! ```
+//! # #[cfg(feature = "tonic")]
+//! # mod service {
+//! # struct Watch;
+//! use hangup::layer::Admitted;
+//! use tonic::{Request, Response, Status};
+//!
+//! // In `main`: `Server::builder().layer(Admit::new(scope.clone())).add_service(..)`,
+//! // `.serve_with_shutdown(addr, scope.drain_after(signal, deadline))` in `scope.serve(..)`.
+//!
+//! async fn watch(request: Request<()>) -> Result<Response<Watch>, Status> {
+//!     let mut setup = Admitted::of(request.extensions())?.setup()?;
+//!     setup.on_close(|| println!("gone"))?;
+//!     Ok(Response::new(Watch))
+//! }
+//! # }
+//! ```
+//!
+//! # actix-web
+//!
+//! actix-web has layers of its own, so the handler opens the connection, and its body is the
+//! connection's stream:
+//!
+//! ```
+//! # #[cfg(feature = "tokio")]
+//! # mod handler {
+//! # use bytes::Bytes;
+//! # use futures::Stream;
+//! use hangup::{Error, Scope};
+//!
+//! fn events(
+//!     scope: &Scope,
+//!     source: impl Stream<Item = Bytes> + 'static,
+//! ) -> Result<impl Stream<Item = Bytes> + 'static, Error> {
+//!     let goodbye = |_| Some(Bytes::from_static(b"event: closed\ndata: bye\n\n"));
+//!     Ok(scope.live()?.stream(source).farewell(goodbye)) // for `HttpResponse::streaming`
+//! }
+//! # }
+//! ```
+//!
+//! Its server listens to signals by itself: `disable_signals()`, then
+//! `drained.then(move |()| handle.stop(true))` in a task, and the server in
+//! [`Scope::serve`](crate::Scope::serve).
+//!
+//! # rmcp
+//!
+//! Streamable HTTP is a service of tower, mounted on axum: the layer is that of axum above, around
+//! the whole router. The streams are admitted, have goodbyes and end at a shutdown. The sessions
+//! stay those of rmcp.
