@@ -108,23 +108,28 @@ async fn half_an_event_is_not_completed_by_the_goodbye() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_compressed_is_left_as_it_is() {
-    let scope = Scope::new();
-    let gzip = || {
+async fn what_is_compressed_or_has_a_length_is_left_as_it_is() {
+    fn with(name: &'static str, value: &str) -> Response {
         let mut response = events();
-        let headers = response.headers_mut();
-        headers.insert("content-encoding", "gzip".parse().unwrap());
+        response.headers_mut().insert(name, value.parse().unwrap());
         response
-    };
-    let admit = Admit::new(scope.clone()).heartbeat(Duration::from_secs(15));
-    let mut answer = through(&admit, sse(), gzip).await;
-    assert_eq!(frame(&mut answer).await.unwrap(), EVENT);
-    let mut beat = tokio_test::task::spawn(frame(&mut answer));
-    tokio_test::assert_pending!(beat.poll());
-    tokio::time::advance(Duration::from_secs(60)).await;
-    tokio_test::assert_pending!(beat.poll());
-    scope.close_all(CloseReason::Shutdown);
-    assert!(beat.await.is_none());
+    }
+    let answers: [fn() -> Response; 2] = [
+        || with("content-encoding", "gzip"),
+        || with("content-length", "99"),
+    ];
+    for answer in answers {
+        let scope = Scope::new();
+        let admit = Admit::new(scope.clone()).heartbeat(Duration::from_secs(15));
+        let mut answer = through(&admit, sse(), answer).await;
+        assert_eq!(frame(&mut answer).await.unwrap(), EVENT);
+        let mut beat = tokio_test::task::spawn(frame(&mut answer));
+        tokio_test::assert_pending!(beat.poll());
+        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio_test::assert_pending!(beat.poll());
+        scope.close_all(CloseReason::Shutdown);
+        assert!(beat.await.is_none());
+    }
 }
 
 #[tokio::test]

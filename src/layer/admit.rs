@@ -94,7 +94,8 @@ impl Admit {
     }
 
     /// Sends a comment when nothing was sent for `period`, between server-sent events: see
-    /// [`LiveBody::heartbeat`](crate::LiveBody::heartbeat). Without this there are none.
+    /// [`LiveBody::heartbeat`](crate::LiveBody::heartbeat). Without this there are none, nor in an
+    /// answer with a `Content-Encoding` or a `Content-Length`.
     ///
     /// It takes a [runtime](crate::runtime): without one a stream is refused as
     /// [`Error::NoRuntime`](crate::Error::NoRuntime). gRPC has pings of its own, in HTTP/2.
@@ -113,8 +114,9 @@ impl Admit {
     /// `None` for none. Without this it is an event `closed` whose data is the reason, at a
     /// shutdown with a `retry` between one and five seconds.
     ///
-    /// It comes between events: see [`LiveBody::farewell`](crate::LiveBody::farewell). A stream of
-    /// gRPC ends with its status instead.
+    /// It comes between events: see [`LiveBody::farewell`](crate::LiveBody::farewell). There is none
+    /// in an answer with a `Content-Encoding` or a `Content-Length`. A stream of gRPC ends with its
+    /// status instead.
     pub fn farewell<F>(self, event: F) -> Self
     where
         F: Fn(&End) -> Option<SseEvent> + Send + Sync + 'static,

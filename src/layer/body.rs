@@ -68,10 +68,11 @@ impl<B: Body<Data = Bytes>> AdmitBody<B> {
         settings: &Settings,
     ) -> Result<Self, NoRuntime> {
         let body = live.body(body).flush(settings.flush);
-        // What is encoded, compressed for instance, is no text.
-        let is_text = !headers.contains_key(header::CONTENT_ENCODING);
+        // What is encoded, compressed for instance, is no text, and what has a length has no room.
+        let fixed = [header::CONTENT_ENCODING, header::CONTENT_LENGTH];
+        let takes_events = !fixed.iter().any(|name| headers.contains_key(name));
         let guarded = match protocol {
-            Protocol::Sse if is_text => {
+            Protocol::Sse if takes_events => {
                 let farewell = settings.farewell.clone();
                 let body = body.farewell(move |end| {
                     let event = farewell(&end)?;
