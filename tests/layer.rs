@@ -292,8 +292,9 @@ async fn a_close_before_the_answer_drops_the_handler_and_then_undoes() {
     let handle = scope.handles().pop().unwrap();
     scope.close_all(CloseReason::Shutdown);
     assert!(call.is_woken());
-    let answer = call.await.unwrap();
+    let answer = tokio_test::assert_ready!(call.poll()).unwrap();
     assert_eq!(answer.status(), 503);
+    // Though the server still has the call.
     let settled = handle.try_settled().unwrap();
     assert!(settled.panics.is_empty(), "{settled:?}");
     assert_eq!(dropped.load(Ordering::Relaxed), 1);
@@ -360,7 +361,8 @@ async fn a_loan_that_outlives_the_answer_ends_the_connection() {
         let lent = Arc::clone(&lent);
         move |request: Request| {
             let admitted = request.extensions().get::<Admitted>().unwrap();
-            *lent.lock().unwrap() = Some(admitted.setup().unwrap());
+            let setup = admitted.setup().unwrap();
+            *lent.lock().unwrap() = Some((setup, admitted.clone()));
             ready(Ok::<_, Infallible>(events()))
         }
     });
@@ -368,8 +370,60 @@ async fn a_loan_that_outlives_the_answer_ends_the_connection() {
     let answer = service.oneshot(sse()).await.unwrap();
     drop(answer);
     assert_eq!(scope.stats().registering, 1);
-    drop(lent.lock().unwrap().take());
+    let (setup, _admitted) = lent.lock().unwrap().take().unwrap();
+    drop(setup);
     assert_eq!(open(&scope), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_ends_also_what_a_handler_has_given_away() {
+    for lends in [false, true] {
+        let scope = Scope::new();
+        let given = Arc::new(std::sync::Mutex::new(None));
+        let handler = service_fn({
+            let given = Arc::clone(&given);
+            move |request: Request| {
+                let admitted = request.extensions().get::<Admitted>().unwrap().clone();
+                let setup = lends.then(|| admitted.setup().unwrap());
+                *given.lock().unwrap() = Some((setup, admitted));
+                pending::<Result<Response, Infallible>>()
+            }
+        });
+        let mut call =
+            tokio_test::task::spawn(Admit::new(scope.clone()).layer(handler).oneshot(sse()));
+        tokio_test::assert_pending!(call.poll());
+        let handle = scope.handles().pop().unwrap();
+        drop(call);
+        let closed = handle.state().closed().expect("it is closed");
+        assert_eq!(closed.reason, CloseReason::Dropped);
+        drop(given.lock().unwrap().take());
+        assert_eq!(open(&scope), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_close_does_not_stop_a_handler_that_has_taken_its_connection() {
+    let scope = Scope::new();
+    let goes_on = Arc::new(tokio::sync::Notify::new());
+    let handler = service_fn({
+        let goes_on = Arc::clone(&goes_on);
+        move |request: Request| {
+            let goes_on = Arc::clone(&goes_on);
+            async move {
+                let admitted = request.extensions().get::<Admitted>().unwrap();
+                let _live = admitted.take().unwrap().go_live().unwrap();
+                goes_on.notified().await;
+                Ok::<_, Infallible>(Response::new(Body::from("mine")))
+            }
+        }
+    });
+    let mut call = tokio_test::task::spawn(Admit::new(scope.clone()).layer(handler).oneshot(sse()));
+    tokio_test::assert_pending!(call.poll());
+    scope.close_all(CloseReason::Shutdown);
+    tokio_test::assert_pending!(call.poll());
+    goes_on.notify_one();
+    let mut answer = call.await.unwrap();
+    assert_eq!(frame(&mut answer).await.unwrap(), "mine");
 }
 
 /// A service that fails.

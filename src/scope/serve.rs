@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
@@ -52,8 +53,18 @@ impl Scope {
             server: server.into_future(),
             scope: self.clone(),
             waiter: Waiter::new(self),
+            grace: None,
             left: None,
         }
+    }
+}
+
+impl<S> Serve<S> {
+    /// How long the server has when the drain is over, instead of the rest of its deadline: for a
+    /// server whose other requests are short.
+    pub fn grace(mut self, time: Duration) -> Self {
+        self.grace = Some(time);
+        self
     }
 }
 
@@ -65,6 +76,7 @@ pin_project! {
         server: S,
         scope: Scope,
         waiter: Waiter,
+        grace: Option<Duration>,
         // The time that the server has after the drain.
         left: Option<BoxFuture<()>>,
     }
@@ -90,7 +102,8 @@ impl<S: Future> Future for Serve<S> {
                 let Some(runtime) = given.or_else(runtime::current) else {
                     return Poll::Pending;
                 };
-                let left = until.saturating_duration_since(runtime.now());
+                let left = || until.saturating_duration_since(runtime.now());
+                let left = this.grace.unwrap_or_else(left);
                 this.left.insert(runtime.sleep(left))
             }
         };

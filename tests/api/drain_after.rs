@@ -79,6 +79,16 @@ async fn a_server_that_does_not_end_is_dropped_at_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_may_have_less_time_after_the_drain() {
+    let scope = Scope::new();
+    let begun = Instant::now();
+    scope.drain(DEADLINE).await.unwrap();
+    let served = scope.serve(pending::<()>()).grace(DEADLINE / 10);
+    assert_eq!(served.await, None);
+    assert_eq!(begun.elapsed(), DEADLINE / 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_drain_that_took_all_the_time_a_server_still_says_goodbye() {
     let scope = Scope::new();
     let mut setup = scope.open().unwrap().register().unwrap();

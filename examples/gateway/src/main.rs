@@ -71,8 +71,10 @@ const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(5);
 /// For how many agents it is known why the last stream ended.
 const REMEMBERED_AGENTS: usize = 1000;
-/// What an undo that hangs can cost a shutdown, or a client that does not read its farewell.
+/// What an undo that hangs can cost a shutdown.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+/// What a client that does not read its farewell can cost it.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// Our own code for streams that `DELETE` ends.
 const DELETED: CloseReason = CloseReason::App(1);
@@ -123,7 +125,7 @@ pub(crate) async fn serve(
     });
     // A client that does not read its farewell is not waited for.
     let server = transport::serve(listener, routes(gateway), settings, drained);
-    let _: Option<()> = scope.serve(server).await;
+    let _: Option<()> = scope.serve(server).grace(SHUTDOWN_GRACE).await;
     Ok(())
 }
 
