@@ -287,7 +287,9 @@ async fn a_close_before_the_answer_drops_the_handler_and_then_undoes() {
             }
         }
     });
-    let mut call = tokio_test::task::spawn(Admit::new(scope.clone()).layer(handler).oneshot(sse()));
+    let mut service = Admit::new(scope.clone()).layer(handler);
+    // Not `oneshot`, which drops the call with the answer.
+    let mut call = tokio_test::task::spawn(service.call(sse()));
     tokio_test::assert_pending!(call.poll());
     let handle = scope.handles().pop().unwrap();
     scope.close_all(CloseReason::Shutdown);
