@@ -98,7 +98,8 @@ impl From<NoRuntime> for KeyError {
 /// | [`Settling`](KeyError::Settling) | 503 | 1 s | 14 `UNAVAILABLE` | 1013 | ends, for good |
 /// | [`Held`](KeyError::Held) | 409 | what it says | 10 `ABORTED` | 1013 | ends, for good |
 /// | [`TimedOut`](KeyError::TimedOut) | 503 | 1 s | 14 `UNAVAILABLE` | 1013 | ends, for good |
-/// | [`AlreadyJoined`](KeyError::AlreadyJoined), `NoRuntime`, `NoDeadline`, `NotInSetup`, `NotAdmitted` | 500 | | 13 `INTERNAL` | 1011 | ends, for good |
+/// | [`AlreadyJoined`](KeyError::AlreadyJoined), `NoRuntime`, `NoDeadline`, `NotInSetup` | 500 | | 13 `INTERNAL` | 1011 | ends, for good |
+/// | `NotAdmitted` | 406 | | 9 `FAILED_PRECONDITION` | 1008 | ends, for good |
 /// | `Superseded` | 409 | | 10 `ABORTED` | 1008 | ends, for good |
 /// | other [`Closed`] | 503 | 1 s | 14 `UNAVAILABLE` | 1011 | ends, for good |
 ///
@@ -246,11 +247,10 @@ impl Error {
                 let seconds = retry_after.as_secs_f64().ceil() as u64;
                 answer(409, Some(seconds), 10, 1013)
             }
-            Self::Key(_)
-            | Self::NoRuntime(_)
-            | Self::NoDeadline
-            | Self::NotInSetup
-            | Self::NotAdmitted => answer(500, None, 13, 1011),
+            Self::Key(_) | Self::NoRuntime(_) | Self::NoDeadline | Self::NotInSetup => {
+                answer(500, None, 13, 1011)
+            }
+            Self::NotAdmitted => answer(406, None, 9, 1008),
             Self::Closed(closed) => match closed.reason {
                 CloseReason::Shutdown => answer(503, Some(1), 14, 1001),
                 CloseReason::Superseded => answer(409, None, 10, 1008),
@@ -289,7 +289,7 @@ mod tests {
             (NoRuntime.into(), 500, None, 13, 1011),
             (Error::NoDeadline, 500, None, 13, 1011),
             (Error::NotInSetup, 500, None, 13, 1011),
-            (Error::NotAdmitted, 500, None, 13, 1011),
+            (Error::NotAdmitted, 406, None, 9, 1008),
             (closed(CloseReason::Shutdown).into(), 503, Some(1), 14, 1001),
             (closed(CloseReason::Superseded).into(), 409, None, 10, 1008),
             (closed(CloseReason::Expired).into(), 503, Some(1), 14, 1011),

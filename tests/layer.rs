@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, Request};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use hangup::layer::{Admit, AdmitBody, AdmitService, Admitted, asks_for_stream};
 use hangup::{CloseReason, Conflict, Error, Registry, Scope};
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 const EVENT: &str = "data: hello\n\n";
@@ -208,6 +209,94 @@ async fn a_stream_that_was_not_asked_for_is_admitted_when_it_is_seen() {
     assert_eq!(goodbye, "event: closed\ndata: idle\n\n");
     assert!(frame(&mut answer).await.is_none());
     assert_eq!(open(&scope), 0);
+}
+
+#[tokio::test]
+async fn a_route_that_always_streams_admits_all_but_a_head() {
+    let scope = Scope::new();
+    let admit = Admit::new(scope.clone()).always();
+    let head = request("HEAD", &[("accept", "text/event-stream")]);
+    for (request, expected) in [
+        (request("GET", &[("accept", "*/*")]), 1),
+        (request("POST", &[]), 1),
+        (head, 0),
+    ] {
+        let handler = service_fn(|request: Request| {
+            let mut answer = events();
+            let admitted = request.extensions().get::<Admitted>().is_some();
+            let headers = answer.headers_mut();
+            headers.insert("x-admitted", usize::from(admitted).into());
+            ready(Ok::<_, Infallible>(answer))
+        });
+        let answer = admit.layer(handler).oneshot(request).await.unwrap();
+        assert_eq!(answer.headers()["x-admitted"], expected.to_string());
+        assert_eq!(scope.stats().live, expected);
+    }
+}
+
+/// The answer to a request whose connection is closed by a drain before its handler has answered.
+async fn closed_before_the_answer(request: Request, answer: fn() -> Response) -> Answer {
+    let scope = Scope::new();
+    let goes_on = Arc::new(tokio::sync::Notify::new());
+    let handler = service_fn({
+        let goes_on = Arc::clone(&goes_on);
+        move |_: Request| {
+            let goes_on = Arc::clone(&goes_on);
+            async move {
+                goes_on.notified().await;
+                Ok::<_, Infallible>(answer())
+            }
+        }
+    });
+    let service = Admit::new(scope.clone()).layer(handler);
+    let mut call = tokio_test::task::spawn(service.oneshot(request));
+    tokio_test::assert_pending!(call.poll());
+    let drained = scope.drain_after(ready(()), Duration::from_secs(9));
+    let mut drained = tokio_test::task::spawn(drained);
+    tokio_test::assert_pending!(drained.poll());
+    tokio_test::assert_pending!(call.poll());
+    goes_on.notify_one();
+    let answer = call.await.unwrap();
+    drained.await;
+    assert_eq!(open(&scope), 0);
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_a_call_that_may_have_changed_something() {
+    // What has one answer is answered.
+    let unary = || {
+        let status = HeaderName::from_static("grpc-status");
+        let trailers = HeaderMap::from_iter([(status, 0.into())]);
+        let frames = [
+            Frame::data(Bytes::from("message")),
+            Frame::trailers(trailers),
+        ];
+        let body = StreamBody::new(stream::iter(frames.map(Ok::<_, Infallible>)));
+        let response = Response::builder().header("content-type", "application/grpc");
+        response.body(Body::new(body)).unwrap()
+    };
+    let mut answer = closed_before_the_answer(grpc(), unary).await;
+    assert_eq!(frame(&mut answer).await.unwrap(), "message");
+    let trailers = frame(&mut answer).await.unwrap();
+    assert!(trailers.contains(r#""grpc-status": "0""#), "{trailers}");
+    assert!(frame(&mut answer).await.is_none());
+
+    // A stream ends after what it has ready, and says why.
+    let streams = || quiet("application/grpc", "message");
+    let mut answer = closed_before_the_answer(grpc(), streams).await;
+    assert_eq!(frame(&mut answer).await.unwrap(), "message");
+    let trailers = frame(&mut answer).await.unwrap();
+    assert!(trailers.contains(r#""grpc-status": "14""#), "{trailers}");
+    assert!(frame(&mut answer).await.is_none());
+
+    // A document goes out, and a stream of events does not begin.
+    let post = || request("POST", &[("accept", "text/event-stream")]);
+    let document = || Response::new(Body::from("{}"));
+    let mut answer = closed_before_the_answer(post(), document).await;
+    assert_eq!(frame(&mut answer).await.unwrap(), "{}");
+    let answer = closed_before_the_answer(post(), events).await;
+    assert_eq!(answer.status(), 503);
 }
 
 #[tokio::test]
@@ -554,9 +643,9 @@ mod on_axum {
         assert_eq!(second.status(), 409);
         let text = second.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(text, "the key is taken\n");
-        // Without a connection it is the server's fault.
+        // A handler that streams alone is not for a client that does not ask for a stream.
         let document = app.clone().oneshot(request("GET", &[])).await.unwrap();
-        assert_eq!(document.status(), 500);
+        assert_eq!(document.status(), 406);
         let document = Request::builder().uri("/both").body(Body::empty()).unwrap();
         let document = app.oneshot(document).await.unwrap();
         let text = document.into_body().collect().await.unwrap().to_bytes();

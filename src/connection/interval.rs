@@ -14,6 +14,9 @@ impl Live {
     /// Ticks every `period`, for a loop in [`run`](Self::run) that has to speak although
     /// nothing happens: the pings of a WebSocket.
     ///
+    /// A peer answers each ping, so a loop that ends at a message which is no text ends at the first
+    /// answer.
+    ///
     /// For a stream or a body there are heartbeats:
     /// [`heartbeat_every`](crate::LiveStream::heartbeat_every). A `period` of less than a
     /// millisecond is one of a millisecond.

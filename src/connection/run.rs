@@ -47,7 +47,8 @@ impl Live {
     /// record a failure, close the handle as `Failed` first.
     ///
     /// `body` may borrow, so that what it talks over is there for a
-    /// [goodbye](Closing::farewell) afterwards.
+    /// [goodbye](Closing::farewell) afterwards. Its output must not: end a body whose last line is a
+    /// `select` of pinned futures with a semicolon.
     ///
     /// Until this is called, a close undoes at once, and a goodbye is no part of the connection
     /// any more. So a server that upgrades goes live where it runs the loop: in the task that has

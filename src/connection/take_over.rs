@@ -81,6 +81,9 @@ impl Registering {
     /// [`hold`](Self::hold) it, which is an undo. And its place in the scope may be about to
     /// be given back, in the moment after its last undo.
     ///
+    /// The newcomer has a place in its scope beside its predecessor's. So while the scope is full,
+    /// a reconnect is refused, and the predecessor stays: have more places than keys.
+    ///
     /// It closes what it finds, so a request that only asks must be refused before: axum, for one,
     /// answers `HEAD` by the handler of `GET`, and a probe would end a healthy connection.
     ///

@@ -61,15 +61,18 @@
 //! #     async fn recv(&mut self) -> Option<String> { None }
 //! #     async fn send_close(&mut self, code: u16) {}
 //! # }
-//! use hangup::{Error, Live, Scope};
+//! use hangup::{Error, Registering, Scope};
 //!
 //! async fn upgrade(scope: &Scope, socket: Socket) -> Result<(), Error> {
-//!     let live = scope.live()?; // refused before the upgrade: `?` is a 503 with `Retry-After`
-//!     tokio::spawn(talk(live, socket)); // `ws.on_upgrade(|socket| talk(live, socket))`
+//!     // Refused before the upgrade: `?` is a 503 with a `Retry-After`.
+//!     let setup = scope.open()?.register()?;
+//!     tokio::spawn(talk(setup, socket)); // `ws.on_upgrade(|socket| talk(setup, socket))`
 //!     Ok(())
 //! }
 //!
-//! async fn talk(live: Live, mut socket: Socket) {
+//! async fn talk(setup: Registering, mut socket: Socket) {
+//!     // Live where the socket is, so that a goodbye belongs to the connection.
+//!     let Ok(live) = setup.go_live() else { return };
 //!     let talked = live.run(async { while let Some(text) = socket.recv().await { drop(text) } });
 //!     if let Err(closing) = talked.await {
 //!         let code = Error::from(closing.closed()).close_code(); // 1001 at a shutdown

@@ -13,24 +13,36 @@ use crate::lifecycle::End;
 use crate::scope::Scope;
 use crate::topic::SseEvent;
 
-/// A [`Layer`] that gives every stream of a service a connection of a [`Scope`], with the
+/// A [layer](https://docs.rs/tower-layer) that gives every stream of a service a connection of a [`Scope`], with the
 /// handlers as they are.
 ///
-/// A request whose head asks for a stream is admitted before its handler runs, or
-/// [refused](super#what-is-refused). When the handler has answered, the connection goes live with
-/// the body of its answer: each ends with the other, as in [`Live::body`](crate::Live::body). A
-/// close from anywhere, a drain or a deadline ends the body with a farewell in the form of its
-/// protocol. A client that vanishes closes the connection.
+/// A request whose head [asks for a stream](super::asks_for_stream) is admitted before its handler
+/// runs, or [refused](super#what-is-refused). When the handler has answered, the connection goes
+/// live with the body of its answer: each ends with the other, as in
+/// [`Live::body`](crate::Live::body). A close from anywhere, a drain or a deadline ends the body
+/// with a farewell in the form of its protocol. A client that vanishes closes the connection. A
+/// handler reaches its connection through the extension [`Admitted`](super::Admitted).
 ///
-/// A handler that has not answered is dropped when its connection closes, and the client gets the
-/// refusal for that. A handler reaches its connection through the extension
-/// [`Admitted`](super::Admitted).
+/// A connection may close before the handler has answered. The handler of a `GET` is dropped then,
+/// and the client gets the refusal for that. Any other method may have changed something, so its
+/// handler goes on, and a drain waits for it: an answer that does not stream goes out, a call of
+/// gRPC gets what its answer has ready, and a stream of events is refused.
 ///
 /// An answer that does not stream lets go of the connection, and goes out as it is: an error, a
 /// document, an upgrade whose handler has not [taken](super::Admitted::take) it. A request that
-/// does not ask for a stream, and does not get one, takes part in nothing. If its answer streams
-/// even so, as for a `curl` that accepts anything, it is admitted then, or refused: its handler
-/// has run, and has not had an [`Admitted`](super::Admitted).
+/// does not ask for a stream, and does not get one, takes part in nothing.
+///
+/// # What a head does not tell
+///
+/// - Many clients accept anything: `curl`, `fetch`. Those of MCP accept JSON as well as events.
+///   They are admitted, or refused, when their answer turns out to stream: their handlers have
+///   run, and have not had an `Admitted`. For a route that always streams, [`always`](Self::always)
+///   admits them before.
+/// - A call of gRPC may stream or not. Each counts against the cap as long as it lasts. Name the
+///   methods that stream: `.when(|head| head.uri.path() == "/chat.Chat/Watch")`.
+/// - An upgrade to a WebSocket asks for no stream. Its handler may open a connection by itself, by
+///   [`Scope::live`], or be behind [`always`](Self::always) and
+///   [take](super::Admitted::take) it.
 ///
 /// # Examples
 ///
@@ -82,7 +94,7 @@ impl Admit {
 
     /// Admits the requests for whose heads `asks` returns `true`, and no others, also not when
     /// their answers stream: see [`asks_for_stream`](super::asks_for_stream) for what decides
-    /// without this.
+    /// without this. A `HEAD` is never admitted.
     ///
     /// Of what is admitted, an answer of unknown length is a stream too. If it is neither of
     /// server-sent events nor of gRPC, it has no heartbeats and no farewell.
@@ -93,9 +105,17 @@ impl Admit {
         self.change(|settings| settings.when = Some(Arc::new(asks)))
     }
 
+    /// Admits every request but a `HEAD`: for the layer of a route that always streams, whatever
+    /// its clients accept.
+    pub fn always(self) -> Self {
+        self.when(|_| true)
+    }
+
     /// Sends a comment when nothing was sent for `period`, between server-sent events: see
     /// [`LiveBody::heartbeat`](crate::LiveBody::heartbeat). Without this there are none, nor in an
     /// answer with a `Content-Encoding` or a `Content-Length`.
+    ///
+    /// They replace those of the framework, such as the `KeepAlive` of axum: have one of the two.
     ///
     /// It takes a [runtime](crate::runtime): without one a stream is refused as
     /// [`Error::NoRuntime`](crate::Error::NoRuntime). gRPC has pings of its own, in HTTP/2.

@@ -16,6 +16,11 @@ use crate::sync::{Mutex, lock};
 /// The connection that [`Admit`](super::Admit) has admitted for a request: an extension of the
 /// request, so an `Extension<Admitted>` of axum, or with the feature `axum` an extractor.
 ///
+/// A request that was not admitted has none: see
+/// [what a head does not tell](super::Admit#what-a-head-does-not-tell). A handler that needs one
+/// answers [`Error::NotAdmitted`], 406, to a client that accepts anything, unless its route is
+/// behind [`Admit::always`](super::Admit::always).
+///
 /// All clones are the same connection.
 ///
 /// # Examples

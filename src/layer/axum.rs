@@ -40,7 +40,7 @@ impl IntoResponse for Closed {
 }
 
 /// The connection of a request that was admitted. For a request that was not, since it does not
-/// ask for a stream or since there is no [`Admit`](super::Admit), it is
+/// ask for a stream or since there is no [`Admit`](super::Admit), the rejection is
 /// [`Error::NotAdmitted`]; as an `Option` it is `None`.
 impl<S: Sync> FromRequestParts<S> for Admitted {
     type Rejection = Error;

@@ -9,6 +9,7 @@ use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::parting::Parting;
 use super::protocol::Protocol;
 use super::refusal::grpc_status;
 use super::settings::Settings;
@@ -33,6 +34,7 @@ pin_project! {
         Plain { #[pin] body: B },
         // In a box, so that the others stay small.
         Guarded { body: Pin<Box<Guarded<B>>> },
+        Parting { #[pin] body: Parting<B> },
         Refusal { text: Option<Bytes> },
     }
 }
@@ -50,6 +52,13 @@ impl<B: Body<Data = Bytes>> AdmitBody<B> {
     pub(super) fn plain(body: B) -> Self {
         Self {
             kind: Kind::Plain { body },
+        }
+    }
+
+    pub(super) fn parting(body: B, error: Error) -> Self {
+        let body = Parting::new(body, grpc_status(error));
+        Self {
+            kind: Kind::Parting { body },
         }
     }
 
@@ -115,6 +124,7 @@ impl<B: Body<Data = Bytes>> Body for AdmitBody<B> {
                 GuardedProjection::Quiet { body } => body.poll_frame(cx),
                 GuardedProjection::Beating { body } => body.poll_frame(cx),
             },
+            KindProjection::Parting { body } => body.poll_frame(cx),
             KindProjection::Refusal { text } => {
                 let text = text.take().filter(|text| !text.is_empty());
                 Poll::Ready(text.map(|text| Ok(Frame::data(text))))
@@ -129,6 +139,7 @@ impl<B: Body<Data = Bytes>> Body for AdmitBody<B> {
                 Guarded::Quiet { body } => body.is_end_stream(),
                 Guarded::Beating { body } => body.is_end_stream(),
             },
+            Kind::Parting { body } => body.is_end_stream(),
             Kind::Refusal { text } => text.as_ref().is_none_or(Bytes::is_empty),
         }
     }
@@ -140,6 +151,7 @@ impl<B: Body<Data = Bytes>> Body for AdmitBody<B> {
                 Guarded::Quiet { body } => body.size_hint(),
                 Guarded::Beating { body } => body.size_hint(),
             },
+            Kind::Parting { body } => body.size_hint(),
             Kind::Refusal { text } => {
                 let len = text.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(len).unwrap_or(u64::MAX))
@@ -153,6 +165,7 @@ impl<B: Body<Data = Bytes>> fmt::Debug for AdmitBody<B> {
         f.write_str(match self.kind {
             Kind::Plain { .. } => "AdmitBody::Plain",
             Kind::Guarded { .. } => "AdmitBody::Guarded",
+            Kind::Parting { .. } => "AdmitBody::Parting",
             Kind::Refusal { .. } => "AdmitBody::Refusal",
         })
     }

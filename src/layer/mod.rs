@@ -39,6 +39,7 @@ mod protocol;
 mod admitted;
 mod refusal;
 mod settings;
+mod parting;
 mod body;
 mod service;
 mod admit;

@@ -13,8 +13,10 @@ pub(super) enum Protocol {
     Other,
 }
 
-/// Whether the head of a request asks for a stream: for server-sent events, by its `Accept`, or
-/// for a call of gRPC, by its `Content-Type`. A `HEAD` asks for none.
+/// Whether the head of a request asks for a stream, and for nothing else: for server-sent events
+/// alone, by its `Accept`, or for a call of gRPC, by its `Content-Type`. A `HEAD` asks for none.
+///
+/// No head tells a call of gRPC that streams from one that does not.
 ///
 /// This is what [`Admit`](super::Admit) goes by, unless it is [told](super::Admit::when)
 /// otherwise.
@@ -33,7 +35,8 @@ impl Protocol {
             return Some(Self::Grpc);
         }
         let mut accepted = headers.get_all(ACCEPT).iter();
-        accepted.any(accepts_events).then_some(Self::Sse)
+        let asks = accepted.next().is_some_and(accepts_events) && accepted.all(accepts_events);
+        asks.then_some(Self::Sse)
     }
 
     /// The protocol of a response that streams.
@@ -53,6 +56,7 @@ fn is_grpc(kind: Option<&HeaderValue>) -> bool {
     kind.is_some_and(|kind| is_type(kind.as_bytes(), b"application/grpc", b"+; \t"))
 }
 
+/// Whether events are all that is accepted.
 fn accepts_events(accepted: &HeaderValue) -> bool {
     // Most have none: it is quick to look for, and only this media type matters.
     let accepted = accepted.as_bytes();
@@ -61,7 +65,7 @@ fn accepts_events(accepted: &HeaderValue) -> bool {
         return false;
     }
     let mut ranges = accepted.split(|byte| *byte == b',');
-    ranges.any(|range| is_events(range) && !is_refused(range))
+    ranges.all(|range| is_events(range) && !is_refused(range))
 }
 
 /// Whether a media type, or a range of them, is `text/event-stream`.
@@ -116,20 +120,19 @@ mod tests {
             Protocol::of_request(method, &accept(values)) == Some(Protocol::Sse)
         };
         assert!(asks(&Method::GET, &["text/event-stream"]));
-        assert!(asks(
-            &Method::POST,
-            &["application/json, Text/Event-Stream;q=0.9"]
-        ));
-        assert!(asks(
-            &Method::GET,
-            &["text/html", "text/event-stream; charset=utf-8"]
-        ));
+        assert!(asks(&Method::POST, &["Text/Event-Stream;q=0.9"]));
+        let both = ["text/event-stream", "text/event-stream; charset=utf-8"];
+        assert!(asks(&Method::GET, &both));
+        // As clients of MCP say it.
+        let other = "application/json, text/event-stream";
+        assert!(!asks(&Method::POST, &[other]));
+        assert!(!asks(&Method::GET, &["text/event-stream", "text/html"]));
         assert!(!asks(&Method::HEAD, &["text/event-stream"]));
         assert!(!asks(&Method::GET, &["*/*"]));
         assert!(!asks(&Method::GET, &["text/event-streams"]));
         assert!(!asks(
             &Method::GET,
-            &["text/html;q=1, text/event-stream; q=0.000"]
+            &["text/event-stream, text/event-stream; q=0.000"]
         ));
         assert!(!asks(&Method::GET, &[]));
     }

@@ -77,7 +77,8 @@ impl<S> AdmitService<S> {
     {
         if let Some(asks) = &self.settings.when {
             let (head, body) = request.into_parts();
-            let asks = asks(&head);
+            // A `HEAD` has no body.
+            let asks = head.method != Method::HEAD && asks(&head);
             request = Request::from_parts(head, body);
             if !asks {
                 return AdmitFuture {
@@ -98,13 +99,14 @@ impl<S> AdmitService<S> {
                 };
             }
         };
-        let is_head = *request.method() == Method::HEAD;
+        let is_read = request.method().is_safe();
         request.extensions_mut().insert(admitted.clone());
         let waiting = Waiting {
             closed: admitted.handle().closed(),
             admitted,
             form,
-            takes_any: self.settings.when.is_some() && !is_head,
+            is_read,
+            takes_any: self.settings.when.is_some(),
             settings: Arc::clone(&self.settings),
         };
         AdmitFuture {
@@ -147,6 +149,8 @@ struct Waiting {
     admitted: Admitted,
     closed: WaitForClosed,
     form: Form,
+    /// The request changes nothing, so its handler may be dropped: a `GET`.
+    is_read: bool,
     /// An answer of unknown length is a stream, whatever it says it is.
     takes_any: bool,
     settings: Arc<Settings>,
@@ -187,7 +191,7 @@ where
             }
             Poll::Pending => {
                 let closed = ready!(Pin::new(&mut waiting.closed).poll(cx));
-                if waiting.admitted.is_taken() {
+                if !waiting.is_read || waiting.admitted.is_taken() {
                     return Poll::Pending;
                 }
                 // The handler's part of the set-up is dropped before it is undone (I2).
@@ -218,6 +222,9 @@ impl Waiting {
         };
         let live = match setup.go_live() {
             Ok(live) => live,
+            Err(closed) if protocol == Protocol::Grpc => {
+                return Response::from_parts(head, AdmitBody::parting(body, closed.into()));
+            }
             Err(closed) => return refuse(self.form, closed.into()),
         };
         match AdmitBody::guarded(live, body, protocol, &head.headers, &self.settings) {

@@ -19,7 +19,11 @@ impl Scope {
     /// `serve_with_shutdown` of tonic, or a `select!` beside an accept loop takes. The server
     /// accepts until all connections of the scope have settled, and refuses streams as
     /// [`Draining`](crate::OpenError::Draining) in between: a load balancer sees an answer, and
-    /// not a connection that is refused.
+    /// not a connection that is refused. If no undo and no goodbye takes time, that is a few
+    /// milliseconds.
+    ///
+    /// A server that listens to signals by itself, such as actix-web, has no use for a future that
+    /// tells it to stop: spawn this one beside it.
     ///
     /// A server then waits for its own connections, also for a peer that has stopped reading.
     /// [`serve`](Self::serve) bounds that.

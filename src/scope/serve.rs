@@ -14,8 +14,9 @@ use crate::runtime::{self, BoxFuture};
 
 impl Scope {
     /// Runs a server, and bounds how long it waits for its own connections at a shutdown: `None`
-    /// if it has not ended by itself when a [drain](Self::drain) of this scope is over, its
-    /// deadline has passed, and half a second more for the farewells. Then the server is dropped.
+    /// if it has not ended by itself at the deadline of a [drain](Self::drain) of this scope, or
+    /// half a second after the drain is over, if that is later. Then the server is dropped. So the
+    /// process ends at most about a second after the deadline.
     ///
     /// A peer that has stopped reading keeps a graceful shutdown waiting for ever, since what was
     /// written for it is not sent. A server that is dropped leaves the connections that it has

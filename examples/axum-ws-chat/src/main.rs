@@ -15,7 +15,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::select;
 use futures::{SinkExt, StreamExt};
-use hangup::{Error, Live, Scope};
+use hangup::{Error, Registering, Scope};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 
@@ -50,11 +50,12 @@ struct Chat {
 }
 
 async fn upgrade(ws: WebSocketUpgrade, State(chat): State<Chat>) -> Result<Response, Error> {
-    let live = chat.scope.live()?;
-    Ok(ws.on_upgrade(|socket| talk(socket, chat, live)))
+    let setup = chat.scope.open()?.register()?;
+    Ok(ws.on_upgrade(|socket| talk(socket, chat, setup)))
 }
 
-async fn talk(mut socket: WebSocket, chat: Chat, live: Live) {
+async fn talk(mut socket: WebSocket, chat: Chat, setup: Registering) {
+    let Ok(live) = setup.go_live() else { return };
     let Some(Ok(Message::Text(name))) = socket.recv().await else {
         return;
     };
