@@ -234,6 +234,24 @@ async fn a_route_that_always_streams_admits_all_but_a_head() {
     }
 }
 
+#[tokio::test]
+async fn a_client_that_accepts_events_among_others_is_refused_before_only_by_a_drain() {
+    let scope = Scope::builder().max_connections(1).build();
+    let admit = Admit::new(scope.clone());
+    let mcp = || request("POST", &[("accept", "application/json, text/event-stream")]);
+    let document = || Response::new(Body::from("{}"));
+    let stream = through(&admit, mcp(), events).await;
+    assert_eq!(scope.stats().live, 1);
+    // What does not stream needs no place.
+    assert_eq!(through(&admit, mcp(), document).await.status(), 200);
+    assert_eq!(through(&admit, mcp(), events).await.status(), 503);
+    scope.begin_drain();
+    let refused = through(&admit, mcp(), || unreachable!("refused")).await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    drop(stream);
+}
+
 /// The answer to a request whose connection is closed by a drain before its handler has answered.
 async fn closed_before_the_answer(request: Request, answer: fn() -> Response) -> Answer {
     let scope = Scope::new();

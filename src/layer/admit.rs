@@ -36,7 +36,7 @@ use crate::topic::SseEvent;
 ///
 /// - Many clients accept anything: `curl`, `fetch`. Those of MCP accept JSON as well as events.
 ///   They are admitted, or refused, when their answer turns out to stream: their handlers have
-///   run, and have not had an `Admitted`. For a route that always streams, [`always`](Self::always)
+///   run, and have not had an `Admitted`. Those of MCP are refused before when a drain has begun. For a route that always streams, [`always`](Self::always)
 ///   admits them before.
 /// - A call of gRPC may stream or not. Each counts against the cap as long as it lasts. Name the
 ///   methods that stream: `.when(|head| head.uri.path() == "/chat.Chat/Watch")`.

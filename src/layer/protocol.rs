@@ -22,23 +22,54 @@ pub(super) enum Protocol {
 /// otherwise.
 #[must_use]
 pub fn asks_for_stream(head: &request::Parts) -> bool {
-    Protocol::of_request(&head.method, &head.headers).is_some()
+    matches!(Asks::of(&head.method, &head.headers), Asks::Alone(_))
+}
+
+/// What the head of a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// No stream that is known by its head.
+    Nothing,
+    /// Events among others: a client of MCP.
+    Among,
+    /// A stream, and nothing else.
+    Alone(Protocol),
+}
+
+impl Asks {
+    #[inline]
+    pub(super) fn of(method: &Method, headers: &HeaderMap) -> Self {
+        if *method == Method::HEAD || headers.is_empty() {
+            return Self::Nothing;
+        }
+        if *method == Method::POST && is_grpc(headers.get(CONTENT_TYPE)) {
+            return Self::Alone(Protocol::Grpc);
+        }
+        // Most accept no type with a dash, which is quick to look for.
+        let has_dash = |has: bool, byte: &u8| has | (*byte == b'-');
+        let may_be = |accepted: &HeaderValue| accepted.as_bytes().iter().fold(false, has_dash);
+        match headers.get_all(ACCEPT).iter().any(may_be) {
+            true => Self::of_accept(headers),
+            false => Self::Nothing,
+        }
+    }
+
+    fn of_accept(headers: &HeaderMap) -> Self {
+        let (mut any, mut all) = (false, true);
+        for accepted in headers.get_all(ACCEPT) {
+            let (has_some, has_others) = accepts_events(accepted.as_bytes());
+            any |= has_some;
+            all &= !has_others;
+        }
+        match (any, all) {
+            (false, _) => Self::Nothing,
+            (true, false) => Self::Among,
+            (true, true) => Self::Alone(Protocol::Sse),
+        }
+    }
 }
 
 impl Protocol {
-    #[inline]
-    pub(super) fn of_request(method: &Method, headers: &HeaderMap) -> Option<Self> {
-        if *method == Method::HEAD || headers.is_empty() {
-            return None;
-        }
-        if *method == Method::POST && is_grpc(headers.get(CONTENT_TYPE)) {
-            return Some(Self::Grpc);
-        }
-        let mut accepted = headers.get_all(ACCEPT).iter();
-        let asks = accepted.next().is_some_and(accepts_events) && accepted.all(accepts_events);
-        asks.then_some(Self::Sse)
-    }
-
     /// The protocol of a response that streams.
     pub(super) fn of_response(headers: &HeaderMap) -> Option<Self> {
         let kind = headers.get(CONTENT_TYPE);
@@ -56,16 +87,13 @@ fn is_grpc(kind: Option<&HeaderValue>) -> bool {
     kind.is_some_and(|kind| is_type(kind.as_bytes(), b"application/grpc", b"+; \t"))
 }
 
-/// Whether events are all that is accepted.
-fn accepts_events(accepted: &HeaderValue) -> bool {
-    // Most have none: it is quick to look for, and only this media type matters.
-    let accepted = accepted.as_bytes();
-    let has_dash = |has: bool, byte: &u8| has | (*byte == b'-');
-    if !accepted.iter().fold(false, has_dash) {
-        return false;
-    }
-    let mut ranges = accepted.split(|byte| *byte == b',');
-    ranges.all(|range| is_events(range) && !is_refused(range))
+/// Whether events are accepted, and whether anything else is.
+fn accepts_events(accepted: &[u8]) -> (bool, bool) {
+    let ranges = accepted.split(|byte| *byte == b',');
+    ranges.fold((false, false), |(some, others), range| {
+        let is_events = is_events(range) && !is_refused(range);
+        (some | is_events, others | !is_events)
+    })
 }
 
 /// Whether a media type, or a range of them, is `text/event-stream`.
@@ -103,7 +131,7 @@ mod tests {
     use http::header::{ACCEPT, CONTENT_TYPE};
     use http::{HeaderMap, HeaderValue, Method};
 
-    use super::Protocol;
+    use super::{Asks, Protocol};
 
     fn accept(values: &[&'static str]) -> HeaderMap {
         let values = values.iter().copied().map(HeaderValue::from_static);
@@ -117,7 +145,7 @@ mod tests {
     #[test]
     fn the_head_of_a_request_asks_for_events() {
         let asks = |method: &Method, values: &[&'static str]| {
-            Protocol::of_request(method, &accept(values)) == Some(Protocol::Sse)
+            Asks::of(method, &accept(values)) == Asks::Alone(Protocol::Sse)
         };
         assert!(asks(&Method::GET, &["text/event-stream"]));
         assert!(asks(&Method::POST, &["Text/Event-Stream;q=0.9"]));
@@ -126,6 +154,8 @@ mod tests {
         // As clients of MCP say it.
         let other = "application/json, text/event-stream";
         assert!(!asks(&Method::POST, &[other]));
+        let among = Asks::of(&Method::POST, &accept(&[other]));
+        assert_eq!(among, Asks::Among);
         assert!(!asks(&Method::GET, &["text/event-stream", "text/html"]));
         assert!(!asks(&Method::HEAD, &["text/event-stream"]));
         assert!(!asks(&Method::GET, &["*/*"]));
@@ -139,13 +169,13 @@ mod tests {
 
     #[test]
     fn calls_of_grpc_are_streams_and_those_for_the_web_are_not() {
-        let of = |value| Protocol::of_request(&Method::POST, &kind(value));
+        let of = |value| Asks::of(&Method::POST, &kind(value));
         for value in [
             "application/grpc",
             "application/GRPC+proto",
             "application/grpc;x=y",
         ] {
-            assert_eq!(of(value), Some(Protocol::Grpc), "{value}");
+            assert_eq!(of(value), Asks::Alone(Protocol::Grpc), "{value}");
         }
         for value in [
             "application/grpc-web",
@@ -153,7 +183,7 @@ mod tests {
             "application/json",
             "a",
         ] {
-            assert_eq!(of(value), None, "{value}");
+            assert_eq!(of(value), Asks::Nothing, "{value}");
         }
         let mut failed = kind("application/grpc");
         assert_eq!(Protocol::of_response(&failed), Some(Protocol::Grpc));

@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use super::admitted::Admitted;
 use super::body::AdmitBody;
-use super::protocol::Protocol;
+use super::protocol::{Asks, Protocol};
 use super::refusal::Form;
 use super::settings::Settings;
 use crate::error::Error;
@@ -49,8 +49,9 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<R>) -> AdmitFuture<S::Future> {
-        let protocol = Protocol::of_request(request.method(), request.headers());
-        if protocol.is_none() && self.settings.when.is_none() {
+        let asks = Asks::of(request.method(), request.headers());
+        let is_late = asks == Asks::Among && self.settings.scope.is_draining();
+        if !matches!(asks, Asks::Alone(_)) && !is_late && self.settings.when.is_none() {
             let is_head = *request.method() == Method::HEAD;
             return AdmitFuture {
                 inner: Some(self.inner.call(request)),
@@ -62,32 +63,31 @@ where
                 },
             };
         }
-        self.admit(request, protocol)
+        self.admit(request, asks)
     }
 }
 
 impl<S> AdmitService<S> {
-    fn admit<R>(
-        &mut self,
-        mut request: Request<R>,
-        protocol: Option<Protocol>,
-    ) -> AdmitFuture<S::Future>
+    fn admit<R>(&mut self, mut request: Request<R>, asks: Asks) -> AdmitFuture<S::Future>
     where
         S: Service<Request<R>>,
     {
         if let Some(asks) = &self.settings.when {
             let (head, body) = request.into_parts();
             // A `HEAD` has no body.
-            let asks = head.method != Method::HEAD && asks(&head);
+            let is_asked = head.method != Method::HEAD && asks(&head);
             request = Request::from_parts(head, body);
-            if !asks {
+            if !is_asked {
                 return AdmitFuture {
                     inner: Some(self.inner.call(request)),
                     admission: Admission::None,
                 };
             }
         }
-        let form = Form::of(protocol.unwrap_or(Protocol::Other), request.headers());
+        let form = match asks {
+            Asks::Alone(protocol) => Form::of(protocol, request.headers()),
+            Asks::Among | Asks::Nothing => Form::Http,
+        };
         let opened = self.settings.scope.open().map_err(Error::from);
         let setup = opened.and_then(|pending| Ok(pending.register()?));
         let admitted = match setup {
