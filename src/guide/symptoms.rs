@@ -14,7 +14,7 @@
 //! | the last message before a close was acknowledged and never arrived | R27 | [`flush`](crate::LiveStream::flush), [`Topic::close`](crate::topic::Topic::close) |
 //! | a deploy takes until the orchestrator kills the process | R14, R16, R28: a stream that is open, or a client that does not read, keeps the server | [`Scope::drain_after`](crate::Scope::drain_after), [`Scope::serve`](crate::Scope::serve) |
 //! | a stream opens while the server shuts down, and is cut | R15 | the gate and the cap are one step (I6) |
-//! | more streams than the limit, or a limit that is reached with nobody there | R20, R25, R29: the check is not the add, or the place is given back at the head of the response or before the undo | [`max_connections`](crate::ScopeBuilder::max_connections) counts until a connection has settled |
+//! | more streams than the limit, or a limit that is reached with no client there | R20, R25, R29: the check is not the add, or the place is given back at the head of the response or before the undo | [`max_connections`](crate::ScopeBuilder::max_connections) counts until a connection has settled |
 //! | memory grows with a client that has stopped reading | R16 | [`Deadlines::stall`](crate::Deadlines::stall) |
 //! | a client sees half an event, or a false one | R18: a heartbeat or a goodbye inside an event | they come between events only |
 //! | memory grows with the age of a token or a signal | R19: listeners that closed normally stay on it | a listener goes with its connection (I7) |
