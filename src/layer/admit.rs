@@ -94,7 +94,7 @@ impl Admit {
 
     /// Admits the requests for whose heads `asks` returns `true`, and no others, also not when
     /// their answers stream: see [`asks_for_stream`](super::asks_for_stream) for what decides
-    /// without this. A `HEAD` is never admitted.
+    /// without this. A `HEAD` or an `OPTIONS` is never admitted.
     ///
     /// Of what is admitted, an answer of unknown length is a stream too. If it is neither of
     /// server-sent events nor of gRPC, it has no heartbeats and no farewell.
@@ -105,7 +105,7 @@ impl Admit {
         self.change(|settings| settings.when = Some(Arc::new(asks)))
     }
 
-    /// Admits every request but a `HEAD`: for the layer of a route that always streams, whatever
+    /// Admits every request but `HEAD` and `OPTIONS`: for the layer of a route that always streams, whatever
     /// its clients accept.
     pub fn always(self) -> Self {
         self.when(|_| true)

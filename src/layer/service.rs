@@ -74,8 +74,8 @@ impl<S> AdmitService<S> {
     {
         if let Some(asks) = &self.settings.when {
             let (head, body) = request.into_parts();
-            // A `HEAD` has no body.
-            let is_asked = head.method != Method::HEAD && asks(&head);
+            let may_stream = ![Method::HEAD, Method::OPTIONS].contains(&head.method);
+            let is_asked = may_stream && asks(&head);
             request = Request::from_parts(head, body);
             if !is_asked {
                 return AdmitFuture {

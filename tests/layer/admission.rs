@@ -74,7 +74,7 @@ async fn a_stream_that_was_not_asked_for_is_admitted_when_it_is_seen() {
 }
 
 #[tokio::test]
-async fn a_route_that_always_streams_admits_all_but_a_head() {
+async fn a_route_that_always_streams_admits_all_but_heads_and_options() {
     let scope = Scope::new();
     let admit = Admit::new(scope.clone()).always();
     let head = request("HEAD", &[("accept", "text/event-stream")]);
@@ -82,6 +82,7 @@ async fn a_route_that_always_streams_admits_all_but_a_head() {
         (request("GET", &[("accept", "*/*")]), 1),
         (request("POST", &[]), 1),
         (head, 0),
+        (request("OPTIONS", &[]), 0),
     ] {
         let handler = service_fn(|request: Request| {
             let mut answer = events();
