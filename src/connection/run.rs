@@ -52,7 +52,9 @@ impl Live {
     ///
     /// Until this is called, a close undoes at once, and a goodbye is no part of the connection
     /// any more. So a server that upgrades goes live where it runs the loop: in the task that has
-    /// the socket, and not in the handler that answers the upgrade.
+    /// the socket, and not in the handler that answers the upgrade. A connection that closes in its
+    /// set-up has no goodbye: a server that has its socket by then says it before it drops the
+    /// set-up.
     ///
     /// # Errors
     ///

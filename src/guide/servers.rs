@@ -135,4 +135,5 @@
 //!
 //! Streamable HTTP is a service of tower, mounted on axum: the layer is that of axum above, around
 //! the whole router. The streams are admitted, have goodbyes and end at a shutdown. The sessions
-//! stay those of rmcp.
+//! stay those of rmcp: the token of its configuration ends them all at once, so cancel it when the
+//! drain is over, after the goodbyes.
