@@ -26,7 +26,8 @@ use crate::topic::SseEvent;
 /// A connection may close before the handler has answered. The handler of a `GET` is dropped then,
 /// and the client gets the refusal for that. Any other method may have changed something, so its
 /// handler goes on, and a drain waits for it: an answer that does not stream goes out, a call of
-/// gRPC gets what its answer has ready, and a stream of events is refused.
+/// gRPC gets what its answer has ready, and a stream of events is refused. A handler that panics is
+/// dropped, and its connection has `Failed`, before anything is undone.
 ///
 /// An answer that does not stream lets go of the connection, and goes out as it is: an error, a
 /// document, an upgrade whose handler has not [taken](super::Admitted::take) it. A request that

@@ -9,7 +9,7 @@ use http::Extensions;
 
 use crate::connection::Registering;
 use crate::error::Error;
-use crate::lifecycle::Handle;
+use crate::lifecycle::{Handle, Lifecycle};
 use crate::state::{CloseReason, Closed};
 use crate::sync::{Mutex, lock};
 
@@ -83,6 +83,10 @@ impl Admitted {
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.slot.handle.clone()
+    }
+
+    pub(super) fn lifecycle(&self) -> &Lifecycle {
+        self.slot.handle.lifecycle()
     }
 
     /// Lends the set-up: to join registries, to run steps, to register undos. It goes back when

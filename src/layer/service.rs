@@ -18,7 +18,7 @@ use super::protocol::{Asks, Protocol};
 use super::refusal::Form;
 use super::settings::Settings;
 use crate::error::Error;
-use crate::lifecycle::WaitForClosed;
+use crate::lifecycle::{FailOnPanic, WaitForClosed};
 use crate::state::{CloseReason, Closed};
 
 /// A service whose streams have connections. Made by [`Admit`](super::Admit).
@@ -173,17 +173,17 @@ where
             Admission::Waits { waiting } => Some(waiting),
             Admission::None | Admission::Late { .. } => None,
         };
-        let inner = this.inner.as_mut().as_pin_mut();
-        let inner = inner.expect("polled after it was ready");
-        let polled = inner.poll(cx);
         let Some(waiting) = waiting else {
-            let response = ready!(polled)?;
+            let inner = this.inner.as_pin_mut();
+            let inner = inner.expect("polled after it was ready");
+            let response = ready!(inner.poll(cx))?;
             return Poll::Ready(Ok(match this.admission {
                 Admission::Late { settings } => admit_late(settings, response),
                 _ => response.map(AdmitBody::plain),
             }));
         };
-        match polled {
+        let lifecycle = waiting.admitted.lifecycle();
+        match FailOnPanic::poll(lifecycle, this.inner.as_mut(), |inner| inner.poll(cx)) {
             Poll::Ready(Ok(response)) => Poll::Ready(Ok(waiting.answer(response))),
             Poll::Ready(Err(error)) => {
                 waiting.admitted.abandon(CloseReason::Failed);

@@ -22,6 +22,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// The time for the tasks of abandoned undos to be polled once more.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// The end of a deadline that is longer than there are instants: thirty years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 /// The least time that a [server](Scope::serve) has after a drain, to send the farewells.
 const FOR_THE_SERVER: Duration = Duration::from_millis(500);
 
@@ -200,7 +202,8 @@ impl Drain {
                 .extend(settled.abandoned.into_iter().map(abandoned));
         }
         let now = runtime.now();
-        let until = (begun + self.deadline).max(now + FOR_THE_SERVER);
+        let until = begun.checked_add(self.deadline).unwrap_or(now + FAR);
+        let until = until.max(now + FOR_THE_SERVER);
         self.scope.shared.serve_until(until);
         report.forced = handles.len() - report.closed - report.unsettled.len();
         self.scope.tell(DrainEvent::Done {

@@ -233,15 +233,12 @@ impl<K, T> ByKey<K, T> {
 
     /// Looks for a key that is idle, to make room for a new one: those of its own shard first.
     fn make_room(&self, hash: u64) -> bool {
-        let keys = (0..ROOM).filter_map(|look| {
-            let shard = shard(hash).wrapping_add(look) % self.shards.count();
-            self.shards.lock(shard).next_to_look_at()
-        });
-        let limits_ages = self.plan.limits_ages();
-        limits_ages
-            && keys
-                .into_iter()
-                .any(|(hash, key)| self.expire(hash, &key, Shared::expire_as_told))
+        self.plan.limits_ages()
+            && (0..ROOM).any(|look| {
+                let shard = shard(hash).wrapping_add(look) % self.shards.count();
+                let next = self.shards.lock(shard).next_to_look_at();
+                next.is_some_and(|(hash, key)| self.expire(hash, &key, Shared::expire_as_told))
+            })
     }
 
     /// A key has come into use: looks whether a few others are idle.

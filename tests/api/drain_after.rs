@@ -42,6 +42,17 @@ async fn nothing_changes_before_the_signal() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_drain_may_be_changed() {
+    let scope = Scope::new();
+    let _open = [live(&scope), live(&scope)];
+    let begun = Instant::now();
+    let drained = scope.drain_after(async {}, DEADLINE);
+    let drained = drained.map_drain(|drain| drain.batch_size(1).spread(DEADLINE / 2));
+    drained.await;
+    assert!(begun.elapsed() > Duration::ZERO, "one at a time");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_learns_of_the_end_of_the_drain() {
     let scope = Scope::new();
     // A connection that has not settled keeps the drain, and so the server.
@@ -76,6 +87,17 @@ async fn a_server_that_does_not_end_is_dropped_at_the_deadline() {
     });
     assert_eq!(served.await, None);
     assert_eq!(begun.elapsed(), DEADLINE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_beyond_all_time_is_none() {
+    let scope = Scope::new();
+    let report = scope.drain(Duration::MAX).await.unwrap();
+    assert_eq!(report.closed, 0);
+    let mut served = task::spawn(scope.serve(pending::<()>()));
+    assert_pending!(served.poll());
+    let served = scope.serve(pending::<()>()).grace(DEADLINE);
+    assert_eq!(served.await, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -200,6 +200,16 @@ fn what_was_published_before_the_close_arrives_and_the_reason_follows() {
 }
 
 #[test]
+fn a_subscription_after_the_close_ends_after_what_is_retained() {
+    let topic = builder(2).build().unwrap();
+    publish(&topic, 1..=3);
+    assert!(topic.close(CloseReason::Shutdown));
+    let mut late = task::spawn(topic.subscribe(Replay::All));
+    assert_eq!(ready(&mut late), [Ok(2), Ok(3)]);
+    assert!(next(&mut late).is_none());
+}
+
+#[test]
 fn a_close_wakes_those_who_wait() {
     let topic = builder(1).build().unwrap();
     let mut waits = task::spawn(topic.subscribe(Replay::Now));

@@ -141,6 +141,40 @@ async fn a_close_before_the_answer_drops_the_handler_and_then_undoes() {
     assert_eq!(dropped.load(Ordering::Relaxed), 1);
 }
 
+#[tokio::test]
+async fn a_handler_that_panics_has_failed_and_is_dropped_before_the_undo() {
+    let scope = Scope::new();
+    let held = Arc::new(());
+    let handler = service_fn({
+        let held = Arc::clone(&held);
+        move |request: Request| {
+            let held = Arc::clone(&held);
+            async move {
+                let admitted = request.extensions().get::<Admitted>().unwrap();
+                let weak = Arc::downgrade(&held);
+                let undo = move || assert_eq!(weak.strong_count(), 1, "the handler is there");
+                admitted.setup().unwrap().on_close(undo).unwrap();
+                tokio::task::yield_now().await;
+                if Arc::strong_count(&held) > 0 {
+                    panic!("the handler panics");
+                }
+                Ok::<_, Infallible>(events())
+            }
+        }
+    });
+    let call = tokio::spawn(Admit::new(scope.clone()).layer(handler).oneshot(sse()));
+    let handle = loop {
+        match scope.handles().pop() {
+            Some(handle) => break handle,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    assert!(call.await.unwrap_err().is_panic());
+    assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Failed);
+    assert!(handle.try_settled().unwrap().panics.is_empty());
+    assert_eq!(open(&scope), 0);
+}
+
 /// A service that fails.
 #[derive(Clone)]
 struct Fails;

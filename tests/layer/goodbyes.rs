@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::response::Response;
 use hangup::layer::Admit;
+use hangup::topic::SseEvent;
 use hangup::{CloseReason, Scope};
 
-use crate::world::{EVENT, events, frame, grpc, open, quiet, sse, through};
+use crate::world::{EVENT, events, frame, grpc, open, quiet, request, sse, through};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_of_events_beats_and_says_goodbye() {
@@ -85,4 +86,32 @@ async fn a_call_of_grpc_ends_with_its_status() {
     );
     assert!(frame(&mut answer).await.is_none());
     assert_eq!(open(&scope), 0);
+}
+
+#[tokio::test]
+async fn what_is_ready_is_flushed_before_a_goodbye_of_ones_own() {
+    let scope = Scope::new();
+    let admit = Admit::new(scope.clone()).flush(1);
+    let admit = admit.farewell(|end| Some(SseEvent::new("bye").data(&end.reason().to_string())));
+    let mut answer = through(&admit, sse(), events).await;
+    scope.close_all(CloseReason::Idle);
+    assert_eq!(frame(&mut answer).await.unwrap(), EVENT);
+    let goodbye = frame(&mut answer).await.unwrap();
+    assert_eq!(goodbye, "event: bye\ndata: idle\n\n");
+    // Without a flush what is ready is not sent, and a goodbye may be none.
+    let admit = Admit::new(scope.clone()).farewell(|_| None);
+    let mut answer = through(&admit, sse(), events).await;
+    scope.close_all(CloseReason::Idle);
+    assert!(frame(&mut answer).await.is_none());
+}
+
+#[test]
+fn heartbeats_without_a_runtime_are_refused() {
+    let scope = Scope::new();
+    let admit = Admit::new(scope.clone()).heartbeat(Duration::from_secs(15));
+    for request in [sse(), request("GET", &[])] {
+        let answer = futures::executor::block_on(through(&admit, request, events));
+        assert_eq!(answer.status(), 500);
+        assert_eq!(open(&scope), 0);
+    }
 }
