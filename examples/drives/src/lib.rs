@@ -3,6 +3,10 @@
 //!
 //! Each server is a process of its own: [`build`] gives the path of a binary, [`Server`] runs it.
 //! A drive takes that path and returns a [`Report`].
+//!
+//! A process does not tell when it has done something. So a drive looks again and again, until it
+//! sees that or a deadline passes: each short sleep is the pause between two looks. The other
+//! sleeps are the lives of clients, of random lengths.
 
 pub mod binaries;
 pub mod http;
