@@ -1,7 +1,8 @@
 //! The client side of one connection.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::pin;
+use std::task::Poll;
 
 use futures_core::Stream;
 
@@ -50,6 +51,19 @@ impl Client {
         self.signal.clone()
     }
 
+    /// Resolves at once while the client reads, and never once it has stopped
+    /// ([`Ending::Stalled`](crate::Ending::Stalled)). [`respond`](Self::respond) awaits it
+    /// before each item; a client that is written by hand awaits it before each read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn reads(&self) {
+        if !self.trial.reads(self.party) {
+            pending::<()>().await;
+        }
+    }
+
     /// Reads a response to its end. It adds a point after the head, before the first poll
     /// of the stream, and one after every item.
     ///
@@ -62,7 +76,15 @@ impl Client {
         let _responding = Responding::begin(self);
         self.trial.point("the response head").await;
         let mut items = 0;
-        while poll_fn(|cx| stream.as_mut().poll_next(cx)).await.is_some() {
+        loop {
+            let next = poll_fn(|cx| match self.trial.reads(self.party) {
+                true => stream.as_mut().poll_next(cx),
+                // A client that has stopped reading does not start again.
+                false => Poll::Pending,
+            });
+            if next.await.is_none() {
+                return;
+            }
             items += 1;
             self.trial.point(format!("item {items}")).await;
         }

@@ -29,8 +29,13 @@ pub enum Ending {
     /// suspended this many times, and the first goes on.
     Visitor(usize),
     /// The future of the handler is dropped. A second connection under the same key
-    /// arrives when the remaining tasks have had this many turns.
+    /// arrives when the remaining tasks have had this many turns. Between two statements,
+    /// the connection is closed or its signal fires instead, and the second arrives at
+    /// once.
     Successor(usize),
+    /// The client stops reading the response, and then the server shuts down, or closes the
+    /// connection if the test supplies no shutdown.
+    Stalled,
     /// An event that the test defines happens, and the connection goes on.
     Event(String),
 }
@@ -66,6 +71,7 @@ impl fmt::Display for Ending {
             } => write!(f, "newcomer@{at}"),
             Self::Successor(at) => write!(f, "successor@{at}"),
             Self::Visitor(at) => write!(f, "visitor@{at}"),
+            Self::Stalled => f.write_str("stalled"),
             Self::Event(name) => write!(f, "event {name}"),
         }
     }
@@ -96,6 +102,7 @@ impl FromStr for Case {
             "closed" => Ending::Closed,
             "signal" => Ending::Signal,
             "shutdown" => Ending::Shutdown,
+            "stalled" => Ending::Stalled,
             "newcomer" => Ending::Newcomer { dropped_at: None },
             other => with_argument(other).ok_or(())?,
         };
@@ -140,6 +147,7 @@ mod tests {
             Ending::Newcomer {
                 dropped_at: Some(12),
             },
+            Ending::Stalled,
             Ending::Visitor(0),
             Ending::Successor(7),
             Ending::Event("a write: fails".into()),

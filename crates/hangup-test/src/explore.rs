@@ -7,11 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::ending::{Case, Ending, Order};
+use crate::exploration::Exploration;
 use crate::kind::Kind;
 use crate::plan::{Act, LocalFuture, Plan, Probe};
 use crate::report::{ExploreError, Report};
-use crate::run::{Run, RunError, Tried, Undisturbed};
 use crate::trial::Trial;
 
 /// The environment variable that selects one case.
@@ -87,7 +86,7 @@ where
 {
     let handler = Rc::new(move |server, client| boxed(handler(server, client)));
     AbortEverywhere {
-        plan: Plan::new(Box::new(server), handler),
+        plan: Plan::new(Rc::new(server), handler),
         only: None,
     }
 }
@@ -130,7 +129,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     }
 
     /// Adds an event that ends nothing, for instance an item is published or a router
-    /// restarts.
+    /// restarts. It is a fault if a connection that responds ends after it.
     pub fn event<C, F>(mut self, name: impl Into<String>, event: C) -> Self
     where
         C: Fn(E) -> F + 'static,
@@ -147,27 +146,27 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     /// `level` runs between two polls. A lock that a handler holds across an `await` is
     /// held then.
     pub fn resource(self, name: impl Into<String>, level: impl Fn(&E) -> usize + 'static) -> Self {
-        self.probe(Kind::Resource, name.into(), Box::new(level))
+        self.probe(Kind::Resource, name.into(), Rc::new(level))
     }
 
     /// Counts a permit between polls. A connection must hold it from its set-up to its
     /// end.
     pub fn permit(self, name: impl Into<String>, level: impl Fn(&E) -> usize + 'static) -> Self {
-        self.probe(Kind::Permit, name.into(), Box::new(level))
+        self.probe(Kind::Permit, name.into(), Rc::new(level))
     }
 
     /// Counts timers between polls.
     pub fn timer(self, name: impl Into<String>, level: impl Fn(&E) -> usize + 'static) -> Self {
-        self.probe(Kind::Timer, name.into(), Box::new(level))
+        self.probe(Kind::Timer, name.into(), Rc::new(level))
     }
 
     /// Checks between polls whether the connection is visible in an index.
     pub fn entry(self, index: impl Into<String>, shown: impl Fn(&E) -> bool + 'static) -> Self {
         let level = move |server: &E| usize::from(shown(server));
-        self.probe(Kind::Entry, index.into(), Box::new(level))
+        self.probe(Kind::Entry, index.into(), Rc::new(level))
     }
 
-    fn probe(mut self, kind: Kind, name: String, level: Box<dyn Fn(&E) -> usize>) -> Self {
+    fn probe(mut self, kind: Kind, name: String, level: Rc<dyn Fn(&E) -> usize>) -> Self {
         self.plan.probes.push(Probe { kind, name, level });
         self
     }
@@ -175,6 +174,25 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     /// Sets the cap of `name`. It is a fault to hold more than `cap` at once.
     pub fn at_most(mut self, cap: usize, name: impl Into<String>) -> Self {
         self.plan.caps.push((cap, name.into()));
+        self
+    }
+
+    /// Declares that a connection ends only by an ending of its own: a second connection
+    /// under the same key does not take over from it, and no event ends it.
+    ///
+    /// Without this, a connection that ends after an [event](Self::event) or a second
+    /// connection is a fault if nothing can have ended it: it has begun to
+    /// [respond](Client::respond), and the second connection had set nothing in motion when
+    /// it was dropped.
+    pub fn stays_open(mut self) -> Self {
+        self.plan.stays_open = true;
+        self
+    }
+
+    /// Declares that the server keeps one connection per key: when a second one arrives,
+    /// it is refused, or the first one ends. It is a fault if both stay open.
+    pub fn one_per_key(mut self) -> Self {
+        self.plan.one_per_key = true;
         self
     }
 
@@ -224,62 +242,20 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         if self.plan.patience.is_some() && ::tokio::runtime::Handle::try_current().is_ok() {
             return Err(ExploreError::InsideRuntime);
         }
-        let usual = Run::undisturbed(&self.plan).map_err(|error| explore_error(error, None))?;
-        if usual.points.len() < 2 {
-            if usual.failures.is_empty() {
-                return Err(ExploreError::NeverSuspends);
-            }
-            let mut report = Report::new(&usual.points, Vec::new());
-            report.add(usual.failures);
-            return Ok(report);
-        }
+        let exploration = Exploration::begin(self.plan)?;
         let only = match (&self.only, std::env::var(CASE)) {
             (Some(text), _) => {
-                let found = self.find(text, &usual);
+                let found = exploration.find(text);
                 Some(found.ok_or_else(|| ExploreError::NoSuchCase { case: text.clone() })?)
             }
             // The variable may select a case of another exploration.
-            (None, Ok(text)) => self.find(&text, &usual),
+            (None, Ok(text)) => exploration.find(&text),
             (None, Err(_)) => None,
         };
-        let mut report = Report::new(&usual.points, self.endings(&usual));
-        if let Some(case) = only {
-            self.attempt(&case, &usual, &mut report)?;
-            return Ok(report);
+        match only {
+            Some(case) => exploration.alone(&case),
+            None => exploration.all(),
         }
-        report.add(usual.failures.clone());
-        let newcomer = Ending::Newcomer { dropped_at: None };
-        for point in 0..usual.points.len() {
-            let mut panics = false;
-            for ending in self.endings(&usual) {
-                // A second panic during the injected one would abort the process.
-                if ending == newcomer || (panics && ending == Ending::Panic) {
-                    continue;
-                }
-                let tried = self.attempt_in_each_order(point, ending, &usual, &mut report)?;
-                panics |= tried.panicked;
-            }
-        }
-        // Cases with two connections come last, so that the first failure is simple.
-        for point in 0..usual.points.len() {
-            let whole = newcomer.clone();
-            let tried = self.attempt_in_each_order(point, whole, &usual, &mut report)?;
-            for at in 0..=tried.newcomer_points {
-                let dropped_at = Some(at);
-                let ending = Ending::Newcomer { dropped_at };
-                self.attempt_in_each_order(point, ending, &usual, &mut report)?;
-                let visitor = Ending::Visitor(at);
-                self.attempt_in_each_order(point, visitor, &usual, &mut report)?;
-            }
-            for turns in 1.. {
-                let successor = Ending::Successor(turns);
-                let tried = self.attempt_in_each_order(point, successor, &usual, &mut report)?;
-                if !tried.had_turns {
-                    break;
-                }
-            }
-        }
-        Ok(report)
     }
 
     /// Runs all cases and returns their report if none failed.
@@ -297,71 +273,6 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
             Ok(report) => panic!("{report}"),
             Err(error) => panic!("{error}"),
         }
-    }
-
-    fn attempt_in_each_order(
-        &self,
-        point: usize,
-        ending: Ending,
-        usual: &Undisturbed,
-        report: &mut Report,
-    ) -> Result<Tried, ExploreError> {
-        let mut case = Case {
-            point,
-            ending,
-            order: Order::OldestFirst,
-        };
-        let tried = self.attempt(&case, usual, report)?;
-        // With a single task, both orders are the same.
-        let several = matches!(
-            case.ending,
-            Ending::Newcomer { .. } | Ending::Visitor(_) | Ending::Successor(_) | Ending::Shutdown
-        );
-        if tried.spawned || several {
-            case.order = Order::NewestFirst;
-            self.attempt(&case, usual, report)?;
-        }
-        Ok(tried)
-    }
-
-    fn attempt(
-        &self,
-        case: &Case,
-        usual: &Undisturbed,
-        report: &mut Report,
-    ) -> Result<Tried, ExploreError> {
-        let mut tried = Run::case(&self.plan, usual, case)
-            .map_err(|error| explore_error(error, Some(case.to_string())))?;
-        report.add(std::mem::take(&mut tried.failures));
-        Ok(tried)
-    }
-
-    fn endings(&self, usual: &Undisturbed) -> Vec<Ending> {
-        let mut endings = Vec::new();
-        endings.extend(usual.takes_signal.then_some(Ending::Signal));
-        endings.extend(self.plan.close.is_some().then_some(Ending::Closed));
-        endings.extend([Ending::Dropped, Ending::Panic]);
-        endings.extend(self.plan.shutdown.is_some().then_some(Ending::Shutdown));
-        endings.push(Ending::Newcomer { dropped_at: None });
-        let events = self.plan.events.iter();
-        endings.extend(events.map(|(name, _)| Ending::Event(name.clone())));
-        endings
-    }
-
-    fn find(&self, text: &str, usual: &Undisturbed) -> Option<Case> {
-        let case = text.parse::<Case>().ok()?;
-        let offered = match case.ending {
-            Ending::Newcomer { .. } | Ending::Visitor(_) | Ending::Successor(_) => true,
-            ref ending => self.endings(usual).contains(ending),
-        };
-        (offered && case.point < usual.points.len()).then_some(case)
-    }
-}
-
-fn explore_error(error: RunError, case: Option<String>) -> ExploreError {
-    match error {
-        RunError::Endless => ExploreError::Endless { case },
-        RunError::Differs { point } => ExploreError::NotDeterministic { point },
     }
 }
 

@@ -24,7 +24,8 @@ pub enum Fault {
         after_end: bool,
         /// Whether it was acquired after it had been released for the ended connection.
         after_undo: bool,
-        /// Whether the connection had read its signal before the signal fired.
+        /// Whether the connection had read its signal before the signal fired, and after
+        /// its first `await`.
         looked: bool,
     },
     /// A thing is released by name while none is held.
@@ -124,6 +125,15 @@ pub enum Fault {
     },
     /// A second connection arrived, and both connections have ended.
     BothEnded,
+    /// A second connection arrived, both stay open, and the server keeps
+    /// [one per key](crate::AbortEverywhere::one_per_key).
+    BothOpen,
+    /// A connection was open, nothing ended it, and it has ended.
+    #[non_exhaustive]
+    CutOff {
+        /// The connection.
+        by: Party,
+    },
     /// The connection was ended, and its handler is still pending.
     Lingers,
     /// The server was told to shut down, and its shutdown never completes.
@@ -144,6 +154,10 @@ pub enum Fault {
 pub(crate) struct Context<'a> {
     /// `None` if the run was undisturbed.
     pub(crate) ending: Option<&'a Ending>,
+    /// Whether the case interfered before the first poll of the handler.
+    pub(crate) at_entry: bool,
+    /// Whether the case interfered between two statements.
+    pub(crate) at_statement: bool,
     /// Whether the response was being streamed.
     pub(crate) responding: bool,
     /// Whether pending tasks of the connection were dropped at the end of the process.
@@ -167,7 +181,13 @@ impl Fault {
                 ..
             } => when.of_leftover(*kind, *by, *after_end, *looked),
             Self::ReleasedTwice { .. } => Some(Race::R7),
+            Self::AcquiredAfterUndo { .. } if when.at_statement => Some(Race::R26),
             Self::AcquiredAfterUndo { .. } => Some(Race::R6),
+            Self::Taken { .. } | Self::Missing { .. }
+                if when.at_statement && when.has_newcomer() =>
+            {
+                Some(Race::R26)
+            }
             Self::Taken { kind, .. } | Self::Missing { kind, .. } => match kind {
                 Kind::Entry => Some(Race::R8),
                 Kind::Permit => Some(Race::R25),
@@ -176,6 +196,7 @@ impl Fault {
             },
             Self::VisibleNotLive { .. } => match when.ending {
                 Some(Ending::Dropped | Ending::Panic) => Some(Race::R13),
+                Some(Ending::Stalled) => Some(Race::R16),
                 _ => None,
             },
             Self::HalfVisible { .. } => Some(Race::R21),
@@ -186,7 +207,9 @@ impl Fault {
             }
             Self::BothEnded if when.responding => Some(Race::R8),
             Self::BothEnded => Some(Race::R23),
-            Self::Lingers => Some(Race::R22),
+            Self::Lingers | Self::BothOpen => Some(Race::R22),
+            Self::CutOff { .. } => when.has_newcomer().then_some(Race::R8),
+            Self::NeverExits if when.ending == Some(&Ending::Stalled) => Some(Race::R16),
             Self::NeverExits => Some(Race::R14),
             Self::LiveAfterShutdown => Some(Race::R15),
             // An undisturbed run that panics is a bug of the handler and no race.
@@ -201,7 +224,8 @@ impl Context<'_> {
         Some(match kind {
             Kind::Listener => Race::R19,
             // A leftover task usually drives a timer.
-            Kind::Timer | Kind::Task if after_end => Race::R4,
+            Kind::Timer | Kind::Task if after_end && self.at_entry => Race::R4,
+            Kind::Timer | Kind::Task if after_end => Race::R1,
             Kind::Timer | Kind::Task => Race::R3,
             _ if after_end && looked => Race::R5,
             _ if after_end => Race::R1,
@@ -210,6 +234,7 @@ impl Context<'_> {
             _ => match ending? {
                 Ending::Panic => Race::R12,
                 Ending::Shutdown => Race::R14,
+                Ending::Stalled => Race::R16,
                 // The newcomer was dropped when all tasks were idle.
                 Ending::Newcomer { .. } | Ending::Successor(_) if by == Party::Newcomer => Race::R2,
                 Ending::Visitor(_) if by == Party::Newcomer => Race::R13,
@@ -295,6 +320,8 @@ impl fmt::Display for Fault {
                     "item {last} was the last to arrive, and item {head} was published"
                 )
             }
+            Self::CutOff { by } => write!(f, "{by} was open, nothing ended it, and it has ended"),
+            Self::BothOpen => f.write_str("a second connection arrived, and both stay open"),
             Self::BothEnded => f.write_str("a second connection arrived, and both have ended"),
             Self::Lingers => {
                 f.write_str("the connection was ended, and its handler is still pending")

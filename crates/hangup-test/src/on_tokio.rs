@@ -1,31 +1,56 @@
 //! A tokio runtime whose clock stands still while a task is woken.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use ::tokio::runtime::{Builder, Runtime};
+use ::tokio::runtime::{Builder, Handle, Runtime};
 use ::tokio::time::{Instant, sleep};
+use hangup::runtime::BoxFuture;
 
+use crate::panic::panics_of;
+use crate::trial::Trial;
 use crate::waker::{Passed, RunWaker};
 
 pub(crate) struct PausedRuntime {
     runtime: Runtime,
+    for_hangup: Arc<ForHangup>,
     begun: Instant,
     /// How long a handler may wait for a timer.
     patience: Duration,
+    /// How often a timer has fired.
+    fired: Arc<AtomicUsize>,
+    /// The messages of the panics of tasks.
+    panics: RefCell<Vec<String>>,
 }
 
 impl PausedRuntime {
-    pub(crate) fn new(patience: Duration) -> std::io::Result<Self> {
+    pub(crate) fn new(patience: Duration, trial: &Trial) -> std::io::Result<Self> {
+        let fired = Arc::<AtomicUsize>::default();
+        let fires = Arc::clone(&fired);
         let mut builder = Builder::new_current_thread();
-        let runtime = builder.enable_time().start_paused(true).build()?;
+        builder.enable_time().start_paused(true);
+        builder.on_thread_unpark(move || {
+            // ORDERING: it is read on the same thread.
+            fires.fetch_add(1, Ordering::Relaxed);
+        });
+        let runtime = builder.build()?;
         let begun = runtime.block_on(async { Instant::now() });
+        let for_hangup = Arc::new(ForHangup {
+            trial: trial.clone(),
+            handle: runtime.handle().clone(),
+        });
         Ok(Self {
             runtime,
+            for_hangup,
             begun,
             patience,
+            fired,
+            panics: RefCell::default(),
         })
     }
 
@@ -34,6 +59,7 @@ impl PausedRuntime {
         // Inside `block_on`, a task that yields would register a wake-up that never
         // comes.
         let _entered = self.runtime.enter();
+        let _of_trial = hangup::runtime::enter(Arc::clone(&self.for_hangup));
         f()
     }
 
@@ -48,7 +74,7 @@ impl PausedRuntime {
     }
 
     fn wait(&self, waker: &RunWaker, patience: Duration) -> Passed {
-        self.runtime.block_on(async {
+        let waits = async {
             let begun = Instant::now();
             let mut patience = pin!(sleep(patience));
             let woken = poll_fn(|cx| {
@@ -60,7 +86,16 @@ impl PausedRuntime {
             let woken = woken.await;
             let time = begun < Instant::now();
             Passed { woken, time }
-        })
+        };
+        let _of_trial = hangup::runtime::enter(Arc::clone(&self.for_hangup));
+        let (passed, panics) = panics_of(|| self.runtime.block_on(waits));
+        self.panics.borrow_mut().extend(panics);
+        passed
+    }
+
+    /// Returns the messages of the panics of tasks since the last call.
+    pub(crate) fn take_panics(&self) -> Vec<String> {
+        self.panics.take()
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -69,5 +104,43 @@ impl PausedRuntime {
 
     pub(crate) fn tasks(&self) -> usize {
         self.runtime.metrics().num_alive_tasks()
+    }
+
+    /// Returns how often timers have fired, including those of the runtime's own waits.
+    pub(crate) fn fired(&self) -> usize {
+        // ORDERING: it is written on the same thread.
+        self.fired.load(Ordering::Relaxed)
+    }
+}
+
+/// Runs the tasks of `hangup` as tasks of the trial, so that they run in both orders and
+/// their polls are points.
+struct ForHangup {
+    trial: Trial,
+    handle: Handle,
+}
+
+impl hangup::runtime::Runtime for ForHangup {
+    fn spawn(&self, task: BoxFuture<()>) {
+        if self.trial.is_of_this_thread() {
+            self.trial.spawn_named("that `hangup` spawned".into(), task);
+        } else {
+            self.handle.spawn(task);
+        }
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        // Time does not pass while it runs.
+        self.handle.spawn_blocking(work);
+    }
+
+    fn now(&self) -> std::time::Instant {
+        let _entered = self.handle.enter();
+        Instant::now().into_std()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<()> {
+        let _entered = self.handle.enter();
+        Box::pin(sleep(duration))
     }
 }

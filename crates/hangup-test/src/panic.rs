@@ -1,7 +1,11 @@
 //! Containment of panics in user code.
 
 use std::any::Any;
+#[cfg(feature = "tokio")]
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(feature = "tokio")]
+use std::sync::Once;
 use std::task::Waker;
 
 /// Runs user code and returns the message of its panic as the error.
@@ -10,6 +14,35 @@ use std::task::Waker;
 /// with other code is user state.
 pub(crate) fn catch_panic<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(f)).map_err(message)
+}
+
+#[cfg(feature = "tokio")]
+thread_local! {
+    /// The messages of the panics on this thread, while they are collected.
+    static MESSAGES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Returns what `f` returns, and the messages of all panics in it, also of those that are
+/// caught in it. The panic hook reports them as usual.
+#[cfg(feature = "tokio")]
+pub(crate) fn panics_of<T>(f: impl FnOnce() -> T) -> (T, Vec<String>) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = text(info.payload());
+            MESSAGES.with_borrow_mut(|messages| {
+                if let Some(messages) = messages {
+                    messages.push(text.unwrap_or_else(no_text));
+                }
+            });
+            usual(info);
+        }));
+    });
+    let outer = MESSAGES.replace(Some(Vec::new()));
+    let value = f();
+    let messages = MESSAGES.replace(outer);
+    (value, messages.unwrap_or_default())
 }
 
 /// Drops the values one at a time. A second panic during the first would abort the
@@ -27,16 +60,24 @@ pub(crate) fn wake(waker: Waker) {
 
 /// Returns the message of a panic payload.
 fn message(payload: Box<dyn Any + Send>) -> String {
-    let message = match payload.downcast_ref::<&'static str>() {
-        Some(text) => Some((*text).to_owned()),
-        None => payload.downcast_ref::<String>().cloned(),
-    };
+    let message = text(&*payload);
     // The `Drop` of the payload may panic too, and so may the payload of that panic. The
     // second payload is leaked.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(payload);
     }
-    message.unwrap_or_else(|| "panicked with a payload that is no text".to_owned())
+    message.unwrap_or_else(no_text)
+}
+
+fn text(payload: &(dyn Any + Send)) -> Option<String> {
+    match payload.downcast_ref::<&'static str>() {
+        Some(text) => Some((*text).to_owned()),
+        None => payload.downcast_ref::<String>().cloned(),
+    }
+}
+
+fn no_text() -> String {
+    "panicked with a payload that is no text".to_owned()
 }
 
 #[cfg(test)]

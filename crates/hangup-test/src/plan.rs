@@ -22,26 +22,58 @@ pub(crate) type Close<E> = dyn Fn(E) -> LocalFuture<bool>;
 pub(crate) struct Probe<E> {
     pub(crate) kind: Kind,
     pub(crate) name: String,
-    pub(crate) level: Box<dyn Fn(&E) -> usize>,
+    pub(crate) level: Rc<dyn Fn(&E) -> usize>,
 }
 
 /// The server and the handler under test, the endings that the test supplies, and what is
 /// checked in addition to the ledger.
 pub(crate) struct Plan<E> {
-    pub(crate) server: Box<Server<E>>,
+    pub(crate) server: Rc<Server<E>>,
     pub(crate) handler: Rc<Handler<E>>,
     pub(crate) close: Option<Rc<Close<E>>>,
     pub(crate) shutdown: Option<Rc<Act<E>>>,
     pub(crate) events: Vec<(String, Rc<Act<E>>)>,
     pub(crate) probes: Vec<Probe<E>>,
     pub(crate) caps: Vec<(usize, String)>,
+    /// Whether no second connection and no event ends a connection.
+    pub(crate) stays_open: bool,
+    /// Whether one connection at most stays open under the key.
+    pub(crate) one_per_key: bool,
     pub(crate) max_polls: usize,
     /// How long a run on tokio waits for a timer; `None` if it does not run on tokio.
     pub(crate) patience: Option<Duration>,
 }
 
+impl<E> Clone for Probe<E> {
+    fn clone(&self) -> Self {
+        Self {
+            kind: self.kind,
+            name: self.name.clone(),
+            level: Rc::clone(&self.level),
+        }
+    }
+}
+
+impl<E> Clone for Plan<E> {
+    fn clone(&self) -> Self {
+        Self {
+            server: Rc::clone(&self.server),
+            handler: Rc::clone(&self.handler),
+            close: self.close.clone(),
+            shutdown: self.shutdown.clone(),
+            events: self.events.clone(),
+            probes: self.probes.clone(),
+            caps: self.caps.clone(),
+            stays_open: self.stays_open,
+            one_per_key: self.one_per_key,
+            max_polls: self.max_polls,
+            patience: self.patience,
+        }
+    }
+}
+
 impl<E> Plan<E> {
-    pub(crate) fn new(server: Box<Server<E>>, handler: Rc<Handler<E>>) -> Self {
+    pub(crate) fn new(server: Rc<Server<E>>, handler: Rc<Handler<E>>) -> Self {
         Self {
             server,
             handler,
@@ -50,17 +82,31 @@ impl<E> Plan<E> {
             events: Vec::new(),
             probes: Vec::new(),
             caps: Vec::new(),
+            stays_open: false,
+            one_per_key: false,
             max_polls: 100_000,
             patience: None,
         }
     }
 
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
     /// Creates the source of time of a new run.
-    pub(crate) fn time(&self) -> Time {
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(unused_variables, reason = "for the runtime")
+    )]
+    pub(crate) fn time(&self, trial: &Trial) -> Time {
         match self.patience {
             None => Time::OfTheTrial,
             #[cfg(feature = "tokio")]
-            Some(patience) => Time::Tokio(PausedRuntime::new(patience).expect("a runtime")),
+            Some(patience) => {
+                let runtime = PausedRuntime::new(patience, trial).expect("a runtime");
+                Time::Tokio(Rc::new(runtime))
+            }
             #[cfg(not(feature = "tokio"))]
             Some(_) => unreachable!("only `on_tokio` sets it"),
         }

@@ -75,6 +75,19 @@ pub enum Race {
     /// Permit or gauge given back at the response head: the cap counts handlers, not
     /// streams.
     R25,
+    /// Closed between two statements of the set-up: the undo that is registered next runs
+    /// on the successor.
+    R26,
+    /// Accepted, then closed: the last event, reported as delivered, is thrown away.
+    R27,
+    /// Goodbye after the end: nothing waits for it, or the server waits for it for ever.
+    R28,
+    /// Reset faster than undone: closed, unsettled connections pile up behind a cap that no
+    /// longer counts them.
+    R29,
+    /// The server stood still: every healthy peer is taken for idle, and all come back at
+    /// once.
+    R30,
 }
 
 impl Race {
@@ -107,6 +120,11 @@ impl Race {
             Self::R23 => "take-over of a connection that is itself being set up",
             Self::R24 => "undo overlapping the step it undoes",
             Self::R25 => "permit or gauge given back at the response head",
+            Self::R26 => "closed between two statements of the set-up",
+            Self::R27 => "accepted, then closed",
+            Self::R28 => "goodbye after the end",
+            Self::R29 => "reset faster than undone",
+            Self::R30 => "the server stood still",
         }
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::thread;
 
+use crate::advice::advice;
 use crate::ending::{Case, Ending};
 use crate::fault::Fault;
+use crate::hint::Hint;
 use crate::race::Race;
 
 /// The cases that were tried, and their failures.
@@ -18,6 +20,20 @@ pub struct Report {
     cases: usize,
     failing: usize,
     failures: Vec<Failure>,
+    not_repeated: Vec<NotRepeated>,
+    hints: Vec<Hint>,
+}
+
+/// A case that could not be tried: run after run, the handler did not come to its point in
+/// the same way.
+///
+/// Its `Display` contains the labels that differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotRepeated {
+    case: String,
+    point: usize,
+    expected: String,
+    seen: Option<String>,
 }
 
 /// One fault in one case.
@@ -51,13 +67,6 @@ pub enum ExploreError {
         /// The case, or `None` for the undisturbed run.
         case: Option<String>,
     },
-    /// A second run of the handler differs from the first.
-    #[error("the handler did not reach point {point} again in the same way")]
-    #[non_exhaustive]
-    NotDeterministic {
-        /// The point that was not reached in the same way.
-        point: usize,
-    },
     /// The exploration creates a runtime of its own, and it was called inside a runtime.
     #[error("the exploration creates a runtime and must not run inside one: use `#[test]`")]
     InsideRuntime,
@@ -78,6 +87,8 @@ impl Report {
             cases: 0,
             failing: 0,
             failures: Vec::new(),
+            not_repeated: Vec::new(),
+            hints: Vec::new(),
         }
     }
 
@@ -86,6 +97,22 @@ impl Report {
         self.cases += 1;
         self.failing += usize::from(!failures.is_empty());
         self.failures.extend(failures);
+    }
+
+    pub(crate) fn add_not_repeated(&mut self, case: NotRepeated) {
+        self.not_repeated.push(case);
+    }
+
+    pub(crate) fn add_hint(&mut self, hint: Option<Hint>) {
+        self.hints.extend(hint);
+    }
+
+    /// Returns the cases that failed.
+    pub(crate) fn failing_cases(&self) -> impl Iterator<Item = &Case> {
+        let cases = self.failures.iter().filter_map(Failure::case);
+        let mut last = None;
+        // The failures of a case follow each other.
+        cases.filter(move |case| last.replace(*case) != Some(*case))
     }
 
     /// Returns the labels of the points at which the handler was interrupted. The first
@@ -115,10 +142,27 @@ impl Report {
         self.failing
     }
 
-    /// Returns `true` if no case failed.
+    /// Returns `true` if all cases could be tried and none failed.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.failing == 0
+        self.failing == 0 && self.not_repeated.is_empty()
+    }
+
+    /// Returns the cases that could not be tried.
+    ///
+    /// A handler has to come to each point as it did before. The usual causes that it does
+    /// not: `tokio::select!` without `biased;`, which begins at a random branch; the order of
+    /// a `HashMap`; a number or an id that outlives the run, in a label; `Instant::now()` in a
+    /// condition.
+    #[must_use]
+    pub fn not_repeated(&self) -> &[NotRepeated] {
+        &self.not_repeated
+    }
+
+    /// Returns what may have caused failures although the handler is correct.
+    #[must_use]
+    pub fn hints(&self) -> &[Hint] {
+        &self.hints
     }
 
     /// Returns all failures, in the order of the cases.
@@ -151,6 +195,10 @@ impl Failure {
         }
     }
 
+    pub(crate) fn case(&self) -> Option<&Case> {
+        self.case.as_ref()
+    }
+
     /// Returns the fault.
     #[must_use]
     pub fn fault(&self) -> &Fault {
@@ -163,6 +211,12 @@ impl Failure {
         self.race
     }
 
+    /// Returns what the author of the handler can do about it, in one line.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        advice(&self.fault, self.race)
+    }
+
     /// Returns the number and the label of the point.
     #[must_use]
     pub fn point(&self) -> (usize, &str) {
@@ -173,6 +227,58 @@ impl Failure {
     #[must_use]
     pub fn ending(&self) -> Option<&Ending> {
         self.case.as_ref().map(|case| &case.ending)
+    }
+}
+
+impl NotRepeated {
+    pub(crate) fn new(case: String, point: usize, expected: String, seen: Option<String>) -> Self {
+        Self {
+            case,
+            point,
+            expected,
+            seen,
+        }
+    }
+
+    /// Returns the case, as [`only`](crate::AbortEverywhere::only) takes it.
+    #[must_use]
+    pub fn case(&self) -> &str {
+        &self.case
+    }
+
+    /// Returns the number of the point that differs, and its label in the undisturbed run.
+    #[must_use]
+    pub fn expected(&self) -> (usize, &str) {
+        (self.point, &self.expected)
+    }
+
+    /// Returns the label that the point had this time. `None` if the handler did not come
+    /// so far.
+    #[must_use]
+    pub fn seen(&self) -> Option<&str> {
+        self.seen.as_deref()
+    }
+
+    /// Returns `true` if the labels differ in numbers only.
+    fn differs_in_numbers(&self) -> bool {
+        let letters = |label: &str| label.replace(|it: char| it.is_ascii_digit(), "");
+        let seen = self.seen.as_deref().map(letters);
+        seen.is_some_and(|seen| seen == letters(&self.expected))
+    }
+}
+
+impl fmt::Display for NotRepeated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (point, expected) = (self.point, &self.expected);
+        write!(f, "case {}: point {point} is `{expected}`, and ", self.case)?;
+        match &self.seen {
+            None => f.write_str("another run ends or waits before it")?,
+            Some(seen) => write!(f, "`{seen}` in another run")?,
+        }
+        if self.differs_in_numbers() {
+            f.write_str(" (a clock, or a number that outlives the run)")?;
+        }
+        Ok(())
     }
 }
 
@@ -221,6 +327,19 @@ impl fmt::Display for Report {
             if cases > 1 {
                 writeln!(f, "  likewise in {} more", cases - 1)?;
             }
+            writeln!(f, "  fix: {}", failure.advice())?;
+        }
+        if let [first, ..] = &self.not_repeated[..] {
+            writeln!(
+                f,
+                "{} cases could not be tried, since the handler does not repeat itself: {first}; \
+                 the usual causes: `tokio::select!` without `biased;`, the order of a `HashMap`, \
+                 an id in a label, `Instant::now()` in a condition",
+                self.not_repeated.len()
+            )?;
+        }
+        for hint in &self.hints {
+            writeln!(f, "hint: {hint}")?;
         }
         Ok(())
     }

@@ -5,14 +5,19 @@ mod state;
 mod look;
 mod turns;
 mod checks;
-mod endings;
+mod acts;
+mod begin;
+mod conclude;
+mod gap;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Wake;
+use std::time::Duration;
 
 use crate::client::Client;
-use crate::ending::{Case, Ending, Order};
+use crate::ending::{Case, Order};
 use crate::fault::{Context, Fault};
 use crate::kind::Levels;
 use crate::party::Party;
@@ -20,14 +25,18 @@ use crate::plan::Plan;
 use crate::report::Failure;
 use crate::trial::Trial;
 use look::half_visible;
-use state::{FIRST, TICKS};
+use state::{Begun, Core, Due, FIRST, TICKS};
 use task::Role;
 
-pub(crate) use state::{Run, RunError};
+pub(crate) use state::{Differs, Run, RunError};
 
 /// The result of an undisturbed run.
 pub(crate) struct Undisturbed {
     pub(crate) points: Vec<String>,
+    /// Which of them lie between two statements.
+    pub(crate) statements: BTreeSet<usize>,
+    /// At which of them the client reads.
+    pub(crate) reading: BTreeSet<usize>,
     /// What is held when all tasks are idle, or `None` if the handler returns by itself.
     pub(crate) at_rest: Option<Levels>,
     /// The indexes in which the connection is visible then. If the handler returns, the
@@ -38,6 +47,7 @@ pub(crate) struct Undisturbed {
 }
 
 /// The result of a case.
+#[derive(Default)]
 pub(crate) struct Tried {
     pub(crate) failures: Vec<Failure>,
     /// How often the second connection was suspended.
@@ -48,18 +58,20 @@ pub(crate) struct Tried {
     pub(crate) spawned: bool,
     /// Whether user code panicked without being told to.
     pub(crate) panicked: bool,
+    pub(crate) failed: bool,
 }
 
-impl<'p, E: Clone + 'static> Run<'p, E> {
-    fn start(plan: &'p Plan<E>) -> Result<Self, RunError> {
-        let (trial, time) = (Trial::default(), plan.time());
+impl<E: Clone + 'static> Run<E> {
+    fn start(plan: &Rc<Plan<E>>) -> Result<Self, RunError> {
+        let trial = Trial::default();
+        let time = plan.time(&trial);
         for (cap, name) in &plan.caps {
             trial.ledger().at_most(*cap, name.clone());
         }
         let server = time.enter(|| (plan.server)(&trial));
         let client = Client::new(&trial, Party::First);
-        let mut run = Self {
-            plan,
+        let core = Core {
+            plan: Rc::clone(plan),
             trial,
             server: Some(server),
             tasks: Vec::new(),
@@ -67,6 +79,11 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             client,
             before: Levels::new(),
             points: Vec::new(),
+            statements: BTreeSet::new(),
+            running: Vec::new(),
+            due: None,
+            begun: None,
+            reading: BTreeSet::new(),
             polls_left: plan.max_polls,
             order: Order::OldestFirst,
             turns: (FIRST, 0),
@@ -75,6 +92,9 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
             interfered: None,
             tasks_lost: false,
             time,
+        };
+        let mut run = Self {
+            core: Some(Box::new(core)),
         };
         // The handler is the first task.
         let client = run.client.clone();
@@ -85,14 +105,14 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         run.tasks[FIRST].woken.take();
         loop {
             run.run_all(None, 0)?;
-            run.time.settle(&run.waker);
-            run.adopt();
+            run.settle();
             if run.next(None).is_none() {
                 break;
             }
         }
         run.look(Party::Server);
-        run.before = run.trial.ledger().state().levels();
+        let before = run.trial.ledger().state().levels();
+        run.before = before;
         run.tasks[FIRST].woken.wake_by_ref();
         run.points = vec!["before its first poll".into()];
         run.seen_in.clear();
@@ -100,12 +120,13 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
     }
 
     /// Runs without interference until the handler returns or all tasks are idle.
-    pub(crate) fn undisturbed(plan: &'p Plan<E>) -> Result<Undisturbed, RunError> {
+    pub(crate) fn undisturbed(plan: &Rc<Plan<E>>) -> Result<Undisturbed, RunError> {
         let mut run = Self::start(plan)?;
         let mut ticks = TICKS;
         while run.is_pending(FIRST) && run.step(None, &mut ticks)? {}
         let completed = !run.is_pending(FIRST);
         let points = run.points.clone();
+        let (statements, reading) = (run.statements.clone(), run.reading.clone());
         let mut faults = Vec::new();
         let at_rest = if completed {
             run.rest(None)?;
@@ -128,6 +149,8 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         let failures = run.failures(None, faults);
         Ok(Undisturbed {
             points,
+            statements,
+            reading,
             at_rest,
             together,
             takes_signal,
@@ -150,68 +173,26 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
     }
 
     pub(crate) fn case(
-        plan: &'p Plan<E>,
+        plan: &Rc<Plan<E>>,
         usual: &Undisturbed,
         case: &Case,
     ) -> Result<Tried, RunError> {
         let mut run = Self::start(plan)?;
         run.together = Some(usual.together.clone());
-        run.go_to(case.point, &usual.points)?;
-        let (mut newcomer_points, mut had_turns) = (0, false);
-        run.order = case.order;
-        run.interfered = Some(run.trial.is_responding(Party::First));
-        let at_rest = usual.at_rest.as_ref();
-        let mut faults = Vec::new();
-        match &case.ending {
-            Ending::Dropped => {
-                run.drop_task(FIRST);
-                faults.extend(run.still_visible());
-            }
-            Ending::Panic => {
-                run.panic();
-                faults.extend(run.still_visible());
-            }
-            Ending::Closed => faults.extend(run.close(at_rest)?),
-            Ending::Signal => {
-                run.ended(Party::First);
-                run.user_code(Party::First, || run.client.fire());
-                run.adopt();
-                run.look(Party::First);
-            }
-            Ending::Shutdown => {
-                run.ended(Party::First);
-                faults.extend(run.shut_down()?);
-            }
-            Ending::Newcomer { dropped_at } => {
-                newcomer_points = run.meet(*dropped_at, at_rest, &mut faults)?;
-            }
-            Ending::Successor(turns) => {
-                run.drop_task(FIRST);
-                had_turns = run.give_turns(*turns)?;
-                let successor = run.arrive();
-                run.rest(None)?;
-                faults.extend(run.disturbed(successor, at_rest));
-                run.drop_task(successor);
-            }
-            Ending::Visitor(at) => {
-                let visitor = run.arrive();
-                run.run_newcomer(visitor, Some(*at))?;
-                run.drop_task(visitor);
-                run.rest(None)?;
-                faults.extend(run.disturbed(FIRST, at_rest));
-            }
-            Ending::Event(name) => {
-                let event = plan.events.iter().find(|event| event.0 == *name);
-                let event = run.event(event.map(|(_, event)| event));
-                run.act(Party::Server, event);
-                run.rest(None)?;
-                faults.extend(run.disturbed(FIRST, at_rest));
-            }
-        }
+        let usual_points = &usual.points[..=case.point];
+        let mut begun = if usual.statements.contains(&case.point) {
+            run.go_to_statement(case, usual_points)?
+        } else {
+            run.go_to(usual_points)?;
+            run.interferes(case);
+            run.begin(&case.ending)?
+        };
+        run.conclude(&case.ending, &mut begun, usual.at_rest.as_ref())?;
         run.rest(None)?;
         run.drop_task(FIRST);
         run.rest(None)?;
         let left = run.left_for_good()?;
+        let mut faults = begun.faults;
         // `Left` implies that the connection is still visible.
         faults.retain(|fault| match fault {
             Fault::VisibleNotLive { name, .. } => !left.iter().any(|left| left.is_of(name)),
@@ -227,27 +208,100 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         let panicked = failures.iter().any(panicked);
         let spawned = run.tasks.iter().any(|task| task.role == Role::Spawned);
         Ok(Tried {
+            failed: !failures.is_empty(),
             failures,
-            newcomer_points,
-            had_turns,
+            newcomer_points: begun.second.map_or(0, |(_, suspended)| suspended),
+            had_turns: begun.had_turns,
             spawned,
             panicked,
         })
     }
 
-    /// Runs until the handler is suspended at `point`, and checks that it got there as in
-    /// the undisturbed run.
-    fn go_to(&mut self, point: usize, usual: &[String]) -> Result<(), RunError> {
+    /// Returns how often timers fire while a run waits that long after this case. `None` if
+    /// it does not run on a runtime.
+    pub(crate) fn fires_in(
+        plan: &Rc<Plan<E>>,
+        usual: &Undisturbed,
+        case: &Case,
+        patience: Duration,
+    ) -> Option<usize> {
+        let patient = Rc::new(Plan::clone(plan).with_patience(patience));
+        let mut run = Self::start(&patient).ok()?;
+        run.go_to(&usual.points[..=case.point]).ok()?;
+        run.drop_task(FIRST);
+        let before = run.time.fired()?;
+        run.step(None, &mut 1).ok()?;
+        Some(run.time.fired()? - before)
+    }
+
+    /// Runs until the handler is suspended at the last of these points.
+    fn go_to(&mut self, usual: &[String]) -> Result<(), RunError> {
         let mut ticks = TICKS;
-        while self.points.len() <= point {
+        while self.points.len() < usual.len() {
             if !self.is_pending(FIRST) || !self.step(None, &mut ticks)? {
-                return Err(RunError::Differs { point });
+                break;
             }
         }
-        if self.points[..] != usual[..=point] {
-            return Err(RunError::Differs { point });
+        self.compare(usual)
+    }
+
+    /// Runs until the handler has been interrupted at the statement of `case`, and the poll
+    /// in which that happened is over.
+    fn go_to_statement(&mut self, case: &Case, usual: &[String]) -> Result<Begun, RunError> {
+        self.due = Some(Due {
+            case: case.clone(),
+            usual: usual.to_vec(),
+        });
+        let mut ticks = TICKS;
+        while self.begun.is_none() {
+            if !self.is_pending(FIRST) || !self.step(None, &mut ticks)? {
+                break;
+            }
         }
-        Ok(())
+        match self.begun.take() {
+            Some(begun) => begun,
+            None => {
+                self.compare(usual)?;
+                // It is suspended where a statement was.
+                Err(self.differs(usual, usual.len() - 1))
+            }
+        }
+    }
+
+    /// Checks that the run has come to the last of these points in the same way.
+    fn compare(&self, usual: &[String]) -> Result<(), RunError> {
+        let at = usual
+            .iter()
+            .enumerate()
+            .find(|(at, label)| self.points.get(*at) != Some(label));
+        match at {
+            None if self.points.len() == usual.len() => Ok(()),
+            None => Err(self.differs(usual, usual.len() - 1)),
+            Some((at, _)) => Err(self.differs(usual, at)),
+        }
+    }
+
+    fn differs(&self, usual: &[String], point: usize) -> RunError {
+        RunError::Differs(Differs {
+            point,
+            expected: usual[point].clone(),
+            seen: self.points.get(point).cloned(),
+        })
+    }
+
+    /// Marks the point at which `case` interferes.
+    fn interferes(&mut self, case: &Case) {
+        self.order = case.order;
+        self.interfered = Some(self.trial.is_responding(Party::First));
+    }
+
+    /// Adds a point.
+    fn reach(&mut self, label: String) {
+        if self.trial.is_reader(Party::First) {
+            let point = self.points.len();
+            self.reading.insert(point);
+        }
+        self.points.push(label);
     }
 
     fn failures(&self, case: Option<&Case>, mut faults: Vec<Fault>) -> Vec<Failure> {
@@ -255,6 +309,8 @@ impl<'p, E: Clone + 'static> Run<'p, E> {
         let point = case.map_or(self.points.len() - 1, |case| case.point);
         let when = Context {
             ending: case.map(|case| &case.ending),
+            at_entry: point == 0,
+            at_statement: self.statements.contains(&point),
             responding: self.interfered.unwrap_or(true),
             tasks_lost: self.tasks_lost,
             panicked: faults

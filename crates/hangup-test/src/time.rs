@@ -1,5 +1,7 @@
 //! How time passes in a run, and which tasks it counts.
 
+#[cfg(feature = "tokio")]
+use std::rc::Rc;
 use std::time::Duration;
 
 #[cfg(feature = "tokio")]
@@ -8,11 +10,12 @@ use crate::trial::Trial;
 use crate::waker::{Passed, RunWaker};
 
 /// The source of time of a run.
+#[derive(Clone)]
 pub(crate) enum Time {
     /// The clock and the tasks of the trial.
     OfTheTrial,
     #[cfg(feature = "tokio")]
-    Tokio(PausedRuntime),
+    Tokio(Rc<PausedRuntime>),
 }
 
 impl Time {
@@ -63,6 +66,24 @@ impl Time {
             Self::OfTheTrial => None,
             #[cfg(feature = "tokio")]
             Self::Tokio(runtime) => Some(runtime.elapsed()),
+        }
+    }
+
+    /// Returns the messages of the panics of tasks outside the trial, since the last call.
+    pub(crate) fn take_panics(&self) -> Vec<String> {
+        match self {
+            Self::OfTheTrial => Vec::new(),
+            #[cfg(feature = "tokio")]
+            Self::Tokio(runtime) => runtime.take_panics(),
+        }
+    }
+
+    /// Returns how often timers have fired, if there is a runtime.
+    pub(crate) fn fired(&self) -> Option<usize> {
+        match self {
+            Self::OfTheTrial => None,
+            #[cfg(feature = "tokio")]
+            Self::Tokio(runtime) => Some(runtime.fired()),
         }
     }
 

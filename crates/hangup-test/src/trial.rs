@@ -1,17 +1,21 @@
 //! The environment of one run of a handler.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::thread::{self, ThreadId};
 
 use crate::ledger::{Held, Ledger};
 use crate::panic::wake;
 use crate::party::Party;
 use crate::signal::Signal;
+use crate::statement::{self, TrialId};
 
 /// The payload of a panic that the kit injects.
 pub(crate) const INJECTED: &str = "a panic that the race kit injected";
@@ -28,15 +32,29 @@ pub struct Trial {
     world: Arc<World>,
 }
 
-#[derive(Default)]
 struct World {
+    id: TrialId,
     ledger: Ledger,
     state: Mutex<State>,
+    /// Where its tasks run, which need not be `Send`.
+    thread: ThreadId,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        // ORDERING: only the uniqueness of the number matters.
+        let id = TrialId(NEXT.fetch_add(1, Ordering::Relaxed));
+        Self {
+            id,
+            ledger: Ledger::default(),
+            state: Mutex::default(),
+            thread: thread::current().id(),
+        }
+    }
 }
 
 #[derive(Default)]
 struct State {
-    spawned: Vec<Spawned>,
     /// Where the task that is being polled waits.
     waits_at: Option<Waits>,
     panic_here: bool,
@@ -48,6 +66,12 @@ struct State {
     next: u64,
     sleepers: BTreeMap<u64, Waker>,
     responding: BTreeSet<Party>,
+    /// The parties that have responded at some time.
+    responded: BTreeSet<Party>,
+    /// The parties whose clients ask whether they read.
+    readers: BTreeSet<Party>,
+    /// The parties whose clients have stopped reading.
+    stalled: BTreeSet<Party>,
     signals_taken: BTreeSet<Party>,
     signals: Vec<Signal>,
 }
@@ -55,7 +79,20 @@ struct State {
 pub(crate) struct Spawned {
     pub(crate) party: Party,
     pub(crate) name: String,
-    pub(crate) task: Pin<Box<dyn Future<Output = ()> + Send>>,
+    pub(crate) task: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+thread_local! {
+    /// The new tasks of the trials of this thread. A trial cannot own them: it is `Send`.
+    static SPAWNED: RefCell<Vec<(TrialId, Spawned)>> = const { RefCell::new(Vec::new()) };
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// The state of a poll in which others take place.
+pub(crate) struct PausedPoll {
+    waits_at: Option<Waits>,
+    panic_here: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -86,27 +123,83 @@ impl Trial {
         }
     }
 
+    /// Marks a point between two statements, at which the handler is interrupted although
+    /// it is not suspended. `label` names it in the report.
+    ///
+    /// On several threads, everything that another task does can happen there. So the
+    /// connection is closed there, its signal fires, the server begins to shut down, a
+    /// second connection arrives; then `here` returns, and the handler goes on with its
+    /// next statement. Its future is not dropped there, and it does not panic.
+    ///
+    /// Calls for the first connection count. Outside a run, this does nothing.
+    ///
+    /// Do not call it while a lock is held that other connections or the probes of the
+    /// test take: on the one thread of the test, they would wait for ever.
+    ///
+    /// # Examples
+    ///
+    /// The writer is added after the last look at the signal:
+    ///
+    /// ```
+    /// use hangup_test::{Client, Race, Trial, abort_everywhere};
+    ///
+    /// async fn handler(trial: Trial, client: Client) {
+    ///     let aborted = client.signal();
+    ///     trial.point("authenticate").await;
+    ///     if aborted.has_fired() {
+    ///         return;
+    ///     }
+    ///     trial.here("between the look and the add");
+    ///     trial.ledger().acquire("writer");
+    ///     let ledger = trial.ledger().clone();
+    ///     aborted.listen(move || ledger.release("writer"));
+    ///     aborted.fired().await;
+    /// }
+    ///
+    /// let report = abort_everywhere(Trial::clone, handler).explore()?;
+    /// assert!(report.races().contains(&Race::R5));
+    /// # Ok::<(), hangup_test::ExploreError>(())
+    /// ```
+    pub fn here(&self, label: impl Into<String>) {
+        statement::reached(self.id(), label.into());
+    }
+
     /// Spawns a task that runs beside the handlers and outlives them.
     ///
     /// It is a fault if a connection spawns a task that does not end after the connection
     /// has ended.
+    ///
+    /// # Panics
+    ///
+    /// Panics on another thread than that of the test, on which the task would run.
     #[track_caller]
     pub fn spawn<F>(&self, task: F)
     where
-        F: Future + Send + 'static,
+        F: Future + 'static,
     {
-        let spawned = Spawned {
-            party: self.ledger().state().actor,
-            name: Location::caller().to_string(),
-            task: Box::pin(async move { drop(task.await) }),
-        };
+        assert!(
+            self.is_of_this_thread(),
+            "`Trial::spawn` is called on another thread than that of the test"
+        );
+        let name = format!("spawned at {}", Location::caller());
+        self.spawn_named(name, Box::pin(async move { drop(task.await) }));
+    }
+
+    pub(crate) fn is_of_this_thread(&self) -> bool {
+        thread::current().id() == self.world.thread
+    }
+
+    pub(crate) fn spawn_named(&self, name: String, task: Pin<Box<dyn Future<Output = ()>>>) {
+        let party = self.ledger().state().actor;
+        let spawned = Spawned { party, name, task };
         let mut state = self.state();
         if state.over {
             state.lost = true;
             drop(state);
             drop(spawned);
         } else {
-            state.spawned.push(spawned);
+            drop(state);
+            SPAWNED.with_borrow_mut(|all| all.push((self.id(), spawned)));
         }
     }
 
@@ -134,8 +227,20 @@ impl Trial {
         signal
     }
 
+    pub(crate) fn id(&self) -> TrialId {
+        self.world.id
+    }
+
     pub(crate) fn take_spawned(&self) -> Vec<Spawned> {
-        std::mem::take(&mut self.state().spawned)
+        let id = self.id();
+        SPAWNED.with_borrow_mut(|all| {
+            let (own, others) = std::mem::take(all)
+                .into_iter()
+                .partition(|(of, _)| *of == id);
+            *all = others;
+            let own: Vec<_> = own;
+            own.into_iter().map(|(_, spawned)| spawned).collect()
+        })
     }
 
     pub(crate) fn begin_poll(&self, panic_here: bool) {
@@ -148,6 +253,21 @@ impl Trial {
         let mut state = self.state();
         state.panic_here = false;
         state.waits_at.take()
+    }
+
+    /// Sets the poll that is under way aside, so that others may take place in it.
+    pub(crate) fn pause_poll(&self) -> PausedPoll {
+        let state = self.state();
+        PausedPoll {
+            waits_at: state.waits_at.clone(),
+            panic_here: state.panic_here,
+        }
+    }
+
+    pub(crate) fn resume_poll(&self, poll: PausedPoll) {
+        let mut state = self.state();
+        state.waits_at = poll.waits_at;
+        state.panic_here = poll.panic_here;
     }
 
     pub(crate) fn wait_at(&self, label: &str, panics: bool) {
@@ -170,9 +290,8 @@ impl Trial {
 
     /// Ends the process: no task is spawned from now on.
     pub(crate) fn end(&self) -> Vec<Spawned> {
-        let mut state = self.state();
-        state.over = true;
-        std::mem::take(&mut state.spawned)
+        self.state().over = true;
+        self.take_spawned()
     }
 
     /// Ends the run: breaks the reference cycles through signals.
@@ -190,6 +309,7 @@ impl Trial {
         let mut state = self.state();
         if responding {
             state.responding.insert(party);
+            state.responded.insert(party);
         } else {
             state.responding.remove(&party);
         }
@@ -197,6 +317,28 @@ impl Trial {
 
     pub(crate) fn is_responding(&self, party: Party) -> bool {
         self.state().responding.contains(&party)
+    }
+
+    /// Returns `true` if the connection is or was responding.
+    pub(crate) fn has_responded(&self, party: Party) -> bool {
+        self.state().responded.contains(&party)
+    }
+
+    /// Lets the client of `party` stop reading.
+    pub(crate) fn stall(&self, party: Party) {
+        self.state().stalled.insert(party);
+    }
+
+    /// Returns `true` if the client of `party` reads.
+    pub(crate) fn reads(&self, party: Party) -> bool {
+        let mut state = self.state();
+        state.readers.insert(party);
+        !state.stalled.contains(&party)
+    }
+
+    /// Returns `true` if the client of `party` has asked whether it reads.
+    pub(crate) fn is_reader(&self, party: Party) -> bool {
+        self.state().readers.contains(&party)
     }
 
     pub(crate) fn note_signal_taken(&self, party: Party) {

@@ -5,7 +5,7 @@ use crate::fault::Fault;
 use crate::kind::{Kind, Levels};
 use crate::party::Party;
 
-impl<E: Clone + 'static> Run<'_, E> {
+impl<E: Clone + 'static> Run<E> {
     /// Returns what an idle connection lacks that is alone.
     pub(super) fn disturbed(&mut self, task: usize, at_rest: Option<&Levels>) -> Vec<Fault> {
         if !self.is_pending(task) {
@@ -17,6 +17,16 @@ impl<E: Clone + 'static> Run<'_, E> {
             Some(at_rest) => self.trial.ledger().state().missing(at_rest, party),
             None => Vec::new(),
         }
+    }
+
+    /// Returns a fault if a connection has ended that had begun to respond and that nothing
+    /// ended.
+    pub(super) fn cut_off(&self, task: usize, at_rest: Option<&Levels>) -> Option<Fault> {
+        let by = self.tasks[task].party;
+        let was_open = self.plan.stays_open || self.trial.has_responded(by);
+        // Undisturbed, it would be open.
+        let is_fault = at_rest.is_some() && was_open && !self.is_pending(task);
+        is_fault.then_some(Fault::CutOff { by })
     }
 
     /// Checks that a connection that responds has received every item.

@@ -7,34 +7,53 @@ use crate::fault::Fault;
 use crate::kind::Kind;
 use crate::panic::catch_panic;
 use crate::party::Party;
+use crate::statement;
 use crate::trial::INJECTED;
 
-impl<E: Clone + 'static> Run<'_, E> {
+impl<E: Clone + 'static> Run<E> {
     /// Runs user code on behalf of `party`. Returns `None` if it panicked. A panic that
     /// was not injected is a fault.
-    pub(super) fn user_code<T>(&self, party: Party, f: impl FnOnce() -> T) -> Option<T> {
-        let ledger = self.trial.ledger();
-        match catch_panic(|| self.time.enter(|| ledger.acting(party, f))) {
+    pub(super) fn user_code<T>(&mut self, party: Party, f: impl FnOnce() -> T) -> Option<T> {
+        let (trial, time) = (self.trial.clone(), self.time.clone());
+        let lent = Box::new(Self {
+            core: self.core.take(),
+        });
+        let call = || catch_panic(|| time.enter(|| trial.ledger().acting(party, f)));
+        let (mut lent, called) = statement::lend(lent, call);
+        self.core = lent.core.take();
+        match called {
             Ok(value) => Some(value),
             Err(message) => {
-                if message != INJECTED {
-                    ledger.state().faults.push(Fault::Panicked { message });
-                }
+                self.panicked(message);
                 None
             }
         }
     }
 
+    pub(super) fn panicked(&self, message: String) {
+        if message != INJECTED {
+            let fault = Fault::Panicked { message };
+            self.trial.ledger().state().faults.push(fault);
+        }
+    }
+
     /// Updates the ledger from the probes, and checks what must hold between two polls.
     pub(super) fn look(&mut self, actor: Party) {
-        let ledger = self.trial.ledger();
+        for message in self.time.take_panics() {
+            self.panicked(message);
+        }
+        let trial = self.trial.clone();
+        let ledger = trial.ledger();
         let server = self.server.as_ref().expect(ONGOING);
         for probe in &self.plan.probes {
-            // A probe that panics leaves its last level in place.
-            if let Some(level) = self.user_code(actor, || (probe.level)(server)) {
-                ledger.acting(actor, || {
+            // It is user code, but not that of a handler: no statement of it is a point.
+            let look = || (probe.level)(server);
+            match catch_panic(|| self.time.enter(|| ledger.acting(actor, look))) {
+                Ok(level) => ledger.acting(actor, || {
                     ledger.state().observe(probe.kind, &probe.name, level);
-                });
+                }),
+                // It leaves its last level in place.
+                Err(message) => self.panicked(message),
             }
         }
         let tasks = self.time.tasks();
@@ -44,7 +63,9 @@ impl<E: Clone + 'static> Run<'_, E> {
         let responding = self.trial.is_responding(Party::First) && self.is_pending(FIRST);
         let mut state = ledger.state();
         let shown = state.entries();
-        match &self.together {
+        match &self.core.as_ref().expect(ONGOING).together {
+            // In the middle of a poll, indexes may differ.
+            _ if !self.running.is_empty() => {}
             None => self.seen_in.push(shown),
             Some(together) => state.faults.extend(half_visible(together, &shown)),
         }

@@ -1,12 +1,16 @@
 //! The state of a run.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::task::{Role, Task};
 use crate::client::Client;
-use crate::ending::Order;
+use crate::ending::{Case, Order};
+use crate::fault::Fault;
 use crate::kind::Levels;
 use crate::panic::drop_each;
 use crate::party::Party;
@@ -47,11 +51,49 @@ pub(crate) enum RunError {
     /// It exceeded the limit of polls.
     Endless,
     /// It did not reach the point in the same way.
-    Differs { point: usize },
+    Differs(Differs),
 }
 
-pub(crate) struct Run<'p, E> {
-    pub(super) plan: &'p Plan<E>,
+/// How a run differs from the undisturbed run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Differs {
+    pub(crate) point: usize,
+    /// The label of the point in the undisturbed run.
+    pub(crate) expected: String,
+    /// `None` if the handler did not get there.
+    pub(crate) seen: Option<String>,
+}
+
+/// A statement at which a case interferes.
+pub(crate) struct Due {
+    pub(super) case: Case,
+    /// The labels of the points up to this one.
+    pub(super) usual: Vec<String>,
+}
+
+/// What an ending has begun at its point, and what its conclusion needs.
+#[derive(Default)]
+pub(super) struct Begun {
+    pub(super) faults: Vec<Fault>,
+    /// The action of the test.
+    pub(super) act: Option<usize>,
+    pub(super) has_closed: Rc<Cell<bool>>,
+    /// The second connection, and how often it was suspended.
+    pub(super) second: Option<(usize, usize)>,
+    /// Whether the remaining tasks had as many turns as the case asks for.
+    pub(super) had_turns: bool,
+    /// Whether the first connection has no cause to end.
+    pub(super) at_peace: bool,
+}
+
+/// A run. Its core is with [`statement`] while user code runs, so that a statement of the
+/// user code can be interrupted.
+pub(crate) struct Run<E> {
+    pub(super) core: Option<Box<Core<E>>>,
+}
+
+pub(crate) struct Core<E> {
+    pub(super) plan: Rc<Plan<E>>,
     pub(super) trial: Trial,
     /// `None` after the run: the server is dropped with the tasks.
     pub(super) server: Option<E>,
@@ -62,6 +104,16 @@ pub(crate) struct Run<'p, E> {
     pub(super) before: Levels,
     /// The labels of the points so far.
     pub(super) points: Vec<String>,
+    /// Which of the points are statements.
+    pub(super) statements: BTreeSet<usize>,
+    /// The tasks whose polls are under way, the innermost last.
+    pub(super) running: Vec<usize>,
+    /// The statement to be interrupted, and how.
+    pub(super) due: Option<Due>,
+    /// What the interruption of the statement has begun.
+    pub(super) begun: Option<Result<Begun, RunError>>,
+    /// The points at which the client reads.
+    pub(super) reading: BTreeSet<usize>,
     pub(super) polls_left: usize,
     pub(super) order: Order,
     /// The task that was polled last, and how many times in a row.
@@ -76,7 +128,21 @@ pub(crate) struct Run<'p, E> {
     pub(super) time: Time,
 }
 
-impl<E> Drop for Run<'_, E> {
+impl<E> Deref for Run<E> {
+    type Target = Core<E>;
+
+    fn deref(&self) -> &Core<E> {
+        self.core.as_ref().expect(ONGOING)
+    }
+}
+
+impl<E> DerefMut for Run<E> {
+    fn deref_mut(&mut self) -> &mut Core<E> {
+        self.core.as_mut().expect(ONGOING)
+    }
+}
+
+impl<E> Drop for Core<E> {
     fn drop(&mut self) {
         // This comes first: a task that a destructor spawns is then not kept.
         let spawned = self.trial.end();
@@ -92,9 +158,9 @@ impl<E> Drop for Run<'_, E> {
     }
 }
 
-impl<E: Clone + 'static> Run<'_, E> {
+impl<E: Clone + 'static> Run<E> {
     pub(super) fn is_pending(&self, task: usize) -> bool {
-        self.tasks[task].future.is_some()
+        self.tasks[task].future.is_some() || self.running.contains(&task)
     }
 
     pub(super) fn add(
@@ -104,7 +170,7 @@ impl<E: Clone + 'static> Run<'_, E> {
         name: String,
         future: LocalFuture<()>,
     ) -> usize {
-        self.tasks.push(Task {
+        let task = Task {
             party,
             role,
             name,
@@ -113,13 +179,14 @@ impl<E: Clone + 'static> Run<'_, E> {
             suspended: 0,
             waits_at: None,
             after_end: self.trial.ledger().state().ended.contains(&party),
-        });
+        };
+        self.tasks.push(task);
         self.tasks.len() - 1
     }
 
     pub(super) fn adopt(&mut self) {
         for Spawned { party, name, task } in self.trial.take_spawned() {
-            self.add(party, Role::Spawned, format!("spawned at {name}"), task);
+            self.add(party, Role::Spawned, name, task);
         }
     }
 

@@ -8,7 +8,7 @@ use super::task::Role;
 use crate::ending::Order;
 use crate::party::Party;
 
-impl<E: Clone + 'static> Run<'_, E> {
+impl<E: Clone + 'static> Run<E> {
     /// Gives up to `turns` turns. Returns `true` if there were as many.
     pub(super) fn give_turns(&mut self, turns: usize) -> Result<bool, RunError> {
         let mut ticks = TICKS;
@@ -53,9 +53,7 @@ impl<E: Clone + 'static> Run<'_, E> {
         }
         if held.is_some_and(|held| self.tasks[held].woken.is_woken()) {
             // The other tasks may run, but no time passes while `held` is woken.
-            self.time.settle(&self.waker);
-            self.adopt();
-            self.look(Party::Server);
+            self.settle();
             return Ok(self.next(held).is_some());
         }
         if *ticks == 0 {
@@ -70,6 +68,26 @@ impl<E: Clone + 'static> Run<'_, E> {
         }
         *ticks -= usize::from(passed.time);
         Ok(true)
+    }
+
+    /// Does the same without letting time pass.
+    pub(super) fn step_now(&mut self, held: Option<usize>) -> Result<bool, RunError> {
+        if self.next(held).is_none() {
+            self.settle();
+        }
+        let Some(at) = self.next(held) else {
+            return Ok(false);
+        };
+        self.polls_left = self.polls_left.checked_sub(1).ok_or(RunError::Endless)?;
+        self.poll(at, false);
+        Ok(true)
+    }
+
+    /// Runs the tasks that are woken on the runtime.
+    pub(super) fn settle(&mut self) {
+        self.time.settle(&self.waker);
+        self.adopt();
+        self.look(Party::Server);
     }
 
     /// Returns the task to be polled next.
@@ -99,35 +117,44 @@ impl<E: Clone + 'static> Run<'_, E> {
             return;
         };
         task.woken.take();
+        let waker = Waker::from(Arc::clone(&task.woken));
         self.turns = match self.turns {
             (last, turns) if last == at => (at, TURNS.min(turns + 1)),
             _ => (at, 1),
         };
-        let waker = Waker::from(Arc::clone(&task.woken));
         self.trial.begin_poll(panic_here);
+        self.running.push(at);
         let polled = self.user_code(party, || {
             let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
             (polled.is_pending()).then_some(future)
         });
+        self.running.pop();
+        let waits_at = self.trial.end_poll();
         let task = &mut self.tasks[at];
-        task.waits_at = self.trial.end_poll();
+        task.waits_at = waits_at;
         if let Some(Some(future)) = polled {
             task.future = Some(future);
             task.suspended += 1;
+            let is_first = task.role == Role::Handler && task.suspended == 1;
+            if is_first && self.interfered.is_none() {
+                // A look at the entry says nothing about what comes after an `await`.
+                self.trial.ledger().state().looked.remove(&party);
+            }
         }
+        let task = &self.tasks[at];
         let label = match &task.waits_at {
             Some(waits) => waits.label.clone(),
             None => format!("suspension {}", task.suspended),
         };
         self.adopt();
         self.look(party);
-        if self.is_pending(FIRST) {
+        if self.is_pending(FIRST) && self.interfered.is_none() {
             let label = match at {
                 FIRST => label,
                 _ if self.is_pending(at) => format!("a task at {label}"),
                 _ => "the end of a task".into(),
             };
-            self.points.push(label);
+            self.reach(label);
         }
     }
 

@@ -30,6 +30,12 @@ fn every_handler_that_is_written_by_hand_is_caught_and_its_race_is_named() {
 }
 
 #[test]
+fn the_window_between_two_statements_is_closed_to_suspensions() {
+    let report = table::without_the_point_between_two_statements();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[test]
 fn every_handler_that_is_written_on_hangup_is_clean_at_every_point_and_ending() {
     for row in ROWS {
         let report = (row.on_hangup)();

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use futures::future::select;
 use futures::stream;
-use hangup_test::{Client, Ending, ExploreError, Fault, Signal, Trial, abort_everywhere};
+use hangup_test::{
+    Client, Ending, ExploreError, Failure, Fault, Race, Signal, Trial, abort_everywhere,
+};
 
 use crate::on_drop::OnDrop;
 
@@ -150,20 +152,50 @@ fn a_handler_that_never_becomes_idle_is_an_error() {
 }
 
 #[test]
-fn a_handler_that_is_not_deterministic_is_an_error() {
+fn what_a_handler_does_not_repeat_is_told_and_hides_nothing() {
     let runs = Rc::new(Cell::new(0));
     let server = move |trial: &Trial| {
         runs.set(runs.get() + 1);
         (trial.clone(), runs.get())
     };
     let handler = |(trial, run): (Trial, u32), _| async move {
+        trial.ledger().acquire("session");
+        trial.point("set up").await;
         trial.point(format!("in run {run}")).await;
+        trial.ledger().release("session");
     };
-    let error = abort_everywhere(server, handler).explore().unwrap_err();
-    assert!(matches!(
-        error,
-        ExploreError::NotDeterministic { point: 1, .. }
-    ));
+    let report = abort_everywhere(server, handler).explore().unwrap();
+    assert!(!report.is_clean());
+    // The leak before it is found.
+    let dropped = |failure: &&Failure| failure.point() == (1, "set up");
+    let failure = report.failures().iter().find(dropped).unwrap();
+    assert_eq!(failure.race(), Some(Race::R13), "{report}");
+    // The cases at the point that differs were tried three times each.
+    let [first, ..] = report.not_repeated() else {
+        panic!("{report}");
+    };
+    assert_eq!(first.case(), "2:dropped");
+    assert_eq!(first.expected(), (2, "in run 1"));
+    assert!(first.seen().unwrap().starts_with("in run "), "{first}");
+    let text = report.to_string();
+    assert!(text.contains("without `biased;`"), "{text}");
+    assert!(text.contains("a number that outlives the run"), "{text}");
+}
+
+#[test]
+fn a_run_that_differs_once_is_tried_again() {
+    let runs = Rc::new(Cell::new(0));
+    let server = move |trial: &Trial| {
+        runs.set(runs.get() + 1);
+        (trial.clone(), runs.get())
+    };
+    let handler = |(trial, run): (Trial, u32), _| async move {
+        if run % 5 == 2 {
+            trial.point("a detour").await;
+        }
+        trial.point("set up").await;
+    };
+    abort_everywhere(server, handler).check();
 }
 
 #[test]

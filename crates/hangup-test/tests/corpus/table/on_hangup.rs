@@ -6,7 +6,7 @@ use std::future::Future;
 use futures::stream::pending;
 use hangup::topic::{Retention, Topic};
 use hangup::{CloseReason, Conflict, Registering, Registry, Scope};
-use hangup_test::{Client, Report, Trial, abort_everywhere};
+use hangup_test::{AbortEverywhere, Client, Report, Trial, abort_everywhere};
 
 use super::fake::Router;
 use super::on_trial::OnTrial;
@@ -53,6 +53,15 @@ where
     H: Fn(Server, Client) -> F + 'static,
     F: Future<Output = Outcome> + 'static,
 {
+    exploration(max_connections, handler).explore().unwrap()
+}
+
+/// Describes that exploration.
+pub(super) fn exploration<H, F>(max_connections: usize, handler: H) -> AbortEverywhere<Server>
+where
+    H: Fn(Server, Client) -> F + 'static,
+    F: Future<Output = Outcome> + 'static,
+{
     let server = move |trial: &Trial| Server {
         trial: trial.clone(),
         scope: Scope::builder()
@@ -76,8 +85,6 @@ where
             server.scope.drained().await;
         })
         .event("publish", |server| async move { server.log.publish() })
-        .explore()
-        .unwrap()
 }
 
 /// Goes live and streams until the connection is closed.

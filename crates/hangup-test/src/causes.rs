@@ -1,0 +1,67 @@
+//! The search for causes of failures that lie in the exploration.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::fault::Fault;
+use crate::hint::Hint;
+use crate::kind::Kind;
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::run::{Run, Undisturbed};
+
+/// No grace period is longer.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A timer that fires this often in a day does not end by itself.
+const OFTEN: usize = 3;
+
+/// Looks for the cause of the first failure, on a runtime with a paused clock.
+pub(crate) fn find<E: Clone + 'static>(
+    plan: &Rc<Plan<E>>,
+    usual: &Undisturbed,
+    report: &Report,
+) -> Option<Hint> {
+    let patience = plan.patience?;
+    let first = report
+        .failures()
+        .iter()
+        .find_map(|failure| failure.case())?;
+    let passes = |case, patience| {
+        let patient = Plan::clone(plan).with_patience(patience);
+        let tried = Run::case(&Rc::new(patient), usual, case);
+        tried.is_ok_and(|tried| tried.failures.is_empty())
+    };
+    if patience < A_DAY && passes(first, A_DAY) {
+        let (mut too_short, mut enough) = (patience.as_secs(), A_DAY.as_secs());
+        while enough - too_short > 1 {
+            let middle = too_short + (enough - too_short) / 2;
+            if passes(first, Duration::from_secs(middle)) {
+                enough = middle;
+            } else {
+                too_short = middle;
+            }
+        }
+        let enough = Duration::from_secs(enough);
+        let cases = report.failing_cases();
+        let passes = cases.filter(|case| passes(case, enough)).count();
+        return Some(Hint::Patience {
+            patience,
+            enough,
+            passes,
+        });
+    }
+    let is_left = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::Left {
+                kind: Kind::Task,
+                ..
+            }
+        )
+    };
+    let left = report.failures().iter().find(|it| is_left(it.fault()));
+    let case = left.and_then(|failure| failure.case())?;
+    let fires = Run::fires_in(plan, usual, case, A_DAY)?;
+    (fires > OFTEN).then_some(Hint::Clock { fires })
+}
