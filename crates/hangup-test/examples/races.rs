@@ -37,5 +37,11 @@ fn main() {
         }
         failing += on_hangup.failing();
     }
+    let blind = table::without_the_point_between_two_statements();
+    println!(
+        "\nWithout a `Trial::here` in the handler of R26, {} of its {} cases fail.",
+        blind.failing(),
+        blind.cases()
+    );
     std::process::exit(i32::from(failing > 0));
 }

@@ -21,10 +21,8 @@ impl<E: Clone + 'static> Exploration<E> {
     /// Runs without interference.
     pub(crate) fn begin(plan: Plan<E>) -> Result<Self, ExploreError> {
         let plan = Rc::new(plan);
-        let usual = match Run::undisturbed(&plan) {
-            Ok(usual) => usual,
-            Err(_) => return Err(ExploreError::Endless { case: None }),
-        };
+        let undisturbed = Run::undisturbed(&plan);
+        let usual = undisturbed.map_err(|_| ExploreError::Endless { case: None })?;
         if usual.points.len() < 2 && usual.failures.is_empty() {
             return Err(ExploreError::NeverSuspends);
         }
@@ -60,20 +58,25 @@ impl<E: Clone + 'static> Exploration<E> {
         }
         let newcomer = Ending::Newcomer { dropped_at: None };
         let all = endings(&self.plan, &self.usual);
+        // Whether the server fails to end an idle connection whose client reads.
+        let mut stays = false;
         for point in 0..self.usual.points.len() {
-            let (mut panics, mut stays) = (false, false);
+            let mut panics = false;
+            stays = false;
             for ending in &all {
                 // A second panic during the injected one would abort the process.
-                if *ending == newcomer || (panics && *ending == Ending::Panic) {
-                    continue;
-                }
-                // A connection that does not end while its client reads shows nothing new.
-                if stays && *ending == Ending::Stalled {
+                let aborts = panics && *ending == Ending::Panic;
+                if aborts || *ending == newcomer || *ending == Ending::Stalled {
                     continue;
                 }
                 let tried = self.in_each_order(point, ending)?;
                 panics |= tried.panicked;
                 stays |= tried.failed && matches!(ending, Ending::Closed | Ending::Shutdown);
+            }
+        }
+        if all.contains(&Ending::Stalled) && !stays {
+            for point in 0..self.usual.points.len() {
+                self.in_each_order(point, &Ending::Stalled)?;
             }
         }
         // Cases with two connections come last, so that the first failure is simple.

@@ -224,8 +224,10 @@ impl Context<'_> {
         Some(match kind {
             Kind::Listener => Race::R19,
             // A leftover task usually drives a timer.
-            Kind::Timer | Kind::Task if after_end && self.at_entry => Race::R4,
-            Kind::Timer | Kind::Task if after_end => Race::R1,
+            Kind::Timer | Kind::Task if after_end && self.goes_on() => match self.at_entry {
+                true => Race::R4,
+                false => Race::R1,
+            },
             Kind::Timer | Kind::Task => Race::R3,
             _ if after_end && looked => Race::R5,
             _ if after_end => Race::R1,
@@ -246,6 +248,11 @@ impl Context<'_> {
                 _ => Race::R2,
             },
         })
+    }
+
+    /// Returns `true` if the handler runs on after its end.
+    fn goes_on(self) -> bool {
+        matches!(self.ending, Some(Ending::Signal | Ending::Closed)) || self.at_statement
     }
 
     fn has_newcomer(self) -> bool {

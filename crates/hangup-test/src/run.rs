@@ -230,7 +230,7 @@ impl<E: Clone + 'static> Run<E> {
         run.go_to(&usual.points[..=case.point]).ok()?;
         run.drop_task(FIRST);
         let before = run.time.fired()?;
-        run.step(None, &mut 1).ok()?;
+        run.rest(None).ok()?;
         Some(run.time.fired()? - before)
     }
 

@@ -66,7 +66,8 @@ impl<E: Clone + 'static> Run<E> {
                 begun.act = Some(self.act(Party::Server, event));
             }
         }
-        if at_statement {
+        // A second connection that is still there has been run as far as it should.
+        if at_statement && !matches!(ending, Ending::Newcomer { .. }) {
             self.run_now()?;
         }
         Ok(begun)

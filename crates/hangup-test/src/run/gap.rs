@@ -2,13 +2,13 @@
 
 use std::any::Any;
 
-use super::state::{Due, Run};
+use super::state::{Due, FIRST, Run};
 use crate::party::Party;
 use crate::statement::{Interrupt, TrialId};
 
 impl<E: Clone + 'static> Interrupt for Run<E> {
     fn at_statement(&mut self, of: TrialId, label: String) {
-        let is_begun = !self.points.is_empty() && self.interfered.is_none();
+        let is_begun = self.is_pending(FIRST) && self.interfered.is_none();
         let of_first = self.trial.ledger().state().actor == Party::First;
         if of != self.trial.id() || !is_begun || !of_first {
             return;

@@ -59,7 +59,7 @@ fn endings_that_the_test_does_not_offer_are_not_tried() {
 #[test]
 fn a_failure_names_the_point_the_ending_the_thing_and_how_to_run_it_alone() {
     let report = abort_everywhere(Trial::clone, leaky).explore().unwrap();
-    let dropped = |failure: &&hangup_test::Failure| failure.ending() == Some(&Ending::Dropped);
+    let dropped = |failure: &&Failure| failure.ending() == Some(&Ending::Dropped);
     let failure = report.failures().iter().find(dropped).unwrap();
     assert_eq!(failure.point(), (2, "tell the others"));
     assert_eq!(
@@ -77,8 +77,7 @@ fn a_failure_names_the_point_the_ending_the_thing_and_how_to_run_it_alone() {
     );
     assert!(text.starts_with(&counts), "{text}");
     assert!(1 < report.failing() && report.failing() < report.cases());
-    let left =
-        |it: &&hangup_test::Failure| (it.race(), it.fault()) == (failure.race(), failure.fault());
+    let left = |it: &&Failure| (it.race(), it.fault()) == (failure.race(), failure.fault());
     let others = report.failures().iter().filter(left).count() - 1;
     assert!(
         text.contains(&format!("likewise in {others} more")),

@@ -12,4 +12,8 @@ mod no_false_alarms;
 mod on_trial;
 mod on_hangup;
 mod races;
+mod runtime;
+mod speed;
+mod statements;
+mod survivors;
 mod tokio;

@@ -23,7 +23,6 @@ mod worker_route;
 use hangup_test::{Race, Report};
 
 /// The row of R26 without its point between the statements: ordinary points do not find it.
-#[allow(dead_code, reason = "the example does not call it")]
 pub(crate) fn without_the_point_between_two_statements() -> Report {
     late_undo::by_hand_without_the_point()
 }

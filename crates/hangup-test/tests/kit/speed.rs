@@ -1,0 +1,52 @@
+//! An exploration takes no longer than an ordinary test.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream::{self, StreamExt};
+use hangup_test::{Client, Report, Trial, abort_everywhere};
+use tokio::task::yield_now;
+
+/// An SSE handler that waits `steps` times and then streams.
+async fn events(State((trial, steps)): State<(Trial, u64)>) -> Response {
+    let _session = trial.ledger().hold("session");
+    for _ in 0..steps {
+        yield_now().await;
+    }
+    let held = trial.ledger().hold("stream");
+    let events = stream::iter([1, 2, 3]).chain(stream::pending());
+    Sse::new(events.map(move |number| {
+        let _ = &held;
+        Ok::<_, Infallible>(Event::default().data(number.to_string()))
+    }))
+    .into_response()
+}
+
+fn explore(steps: u64) -> (Report, Duration) {
+    let begun = Instant::now();
+    let connect = |app, client: Client| async move {
+        let response = events(State(app)).await;
+        client
+            .respond(response.into_body().into_data_stream())
+            .await;
+    };
+    let report = abort_everywhere(move |trial: &Trial| (trial.clone(), steps), connect)
+        .on_tokio()
+        .check();
+    (report, begun.elapsed())
+}
+
+#[test]
+fn the_time_of_an_exploration() {
+    for steps in [4, 44] {
+        let (report, took) = explore(steps);
+        println!(
+            "{} points, {} cases: {took:?}",
+            report.points().len(),
+            report.cases()
+        );
+    }
+}
