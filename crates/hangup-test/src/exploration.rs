@@ -113,16 +113,8 @@ impl<E: Clone + 'static> Exploration<E> {
             return Ok(Tried::default());
         }
         let tried = self.attempt(&case)?;
-        // With a single task, both orders are the same.
-        let several = matches!(
-            case.ending,
-            Ending::Newcomer { .. }
-                | Ending::Visitor(_)
-                | Ending::Successor(_)
-                | Ending::Shutdown
-                | Ending::Stalled
-        );
-        if tried.spawned || several {
+        // Otherwise both orders are the same.
+        if tried.had_choice {
             case.order = Order::NewestFirst;
             self.attempt(&case)?;
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ::tokio::runtime::{Builder, Handle, Runtime};
 use ::tokio::time::{Instant, sleep};
-use hangup::runtime::BoxFuture;
+use hangup::runtime::{BoxFuture, Entered};
 
 use crate::panic::panics_of;
 use crate::trial::Trial;
@@ -59,8 +59,12 @@ impl PausedRuntime {
         // Inside `block_on`, a task that yields would register a wake-up that never
         // comes.
         let _entered = self.runtime.enter();
-        let _of_trial = hangup::runtime::enter(Arc::clone(&self.for_hangup));
         f()
+    }
+
+    /// Makes the trial the runtime of `hangup` on this thread, until the value is dropped.
+    pub(crate) fn enter_hangup(&self) -> Entered {
+        hangup::runtime::enter(Arc::clone(&self.for_hangup))
     }
 
     /// Runs the tasks that are woken.
@@ -87,7 +91,6 @@ impl PausedRuntime {
             let time = begun < Instant::now();
             Passed { woken, time }
         };
-        let _of_trial = hangup::runtime::enter(Arc::clone(&self.for_hangup));
         let (passed, panics) = panics_of(|| self.runtime.block_on(waits));
         self.panics.borrow_mut().extend(panics);
         passed

@@ -130,7 +130,7 @@ impl Report {
 
     /// Returns how many cases were tried: the undisturbed run, and each ending at each
     /// point. An ending with a second connection is also tried at each point of that
-    /// connection. A case with several tasks is tried in two orders.
+    /// connection. A case in which more than one task is woken at a time is tried in two orders.
     #[must_use]
     pub fn cases(&self) -> usize {
         self.cases

@@ -54,8 +54,8 @@ pub(crate) struct Tried {
     pub(crate) newcomer_points: usize,
     /// Whether the remaining tasks had as many turns as the case asks for.
     pub(crate) had_turns: bool,
-    /// Whether a spawned task existed whose turn could precede that of the handlers.
-    pub(crate) spawned: bool,
+    /// Whether more than one task was woken at a time.
+    pub(crate) had_choice: bool,
     /// Whether user code panicked without being told to.
     pub(crate) panicked: bool,
     pub(crate) failed: bool,
@@ -68,6 +68,7 @@ impl<E: Clone + 'static> Run<E> {
         for (cap, name) in &plan.caps {
             trial.ledger().at_most(*cap, name.clone());
         }
+        let of_hangup = time.enter_hangup();
         let server = time.enter(|| (plan.server)(&trial));
         let client = Client::new(&trial, Party::First);
         let core = Core {
@@ -86,12 +87,15 @@ impl<E: Clone + 'static> Run<E> {
             reading: BTreeSet::new(),
             polls_left: plan.max_polls,
             order: Order::OldestFirst,
+            had_choice: false,
+            on_runtime: 0,
             turns: (FIRST, 0),
             together: None,
             seen_in: Vec::new(),
             interfered: None,
             tasks_lost: false,
             time,
+            _of_hangup: of_hangup,
         };
         let mut run = Self {
             core: Some(Box::new(core)),
@@ -206,13 +210,12 @@ impl<E: Clone + 'static> Run<E> {
         }
         let panicked = |it: &Failure| matches!(it.fault(), Fault::Panicked { .. });
         let panicked = failures.iter().any(panicked);
-        let spawned = run.tasks.iter().any(|task| task.role == Role::Spawned);
         Ok(Tried {
             failed: !failures.is_empty(),
             failures,
             newcomer_points: begun.second.map_or(0, |(_, suspended)| suspended),
             had_turns: begun.had_turns,
-            spawned,
+            had_choice: run.had_choice,
             panicked,
         })
     }
@@ -291,7 +294,7 @@ impl<E: Clone + 'static> Run<E> {
 
     /// Marks the point at which `case` interferes.
     fn interferes(&mut self, case: &Case) {
-        self.order = case.order;
+        (self.order, self.had_choice) = (case.order, false);
         self.interfered = Some(self.trial.is_responding(Party::First));
     }
 

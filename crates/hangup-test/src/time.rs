@@ -4,6 +4,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use hangup::runtime::Entered;
+
 #[cfg(feature = "tokio")]
 use crate::on_tokio::PausedRuntime;
 use crate::trial::Trial;
@@ -25,6 +27,15 @@ impl Time {
             Self::OfTheTrial => f(),
             #[cfg(feature = "tokio")]
             Self::Tokio(runtime) => runtime.enter(f),
+        }
+    }
+
+    /// Makes the tasks of `hangup` tasks of the trial, until the value is dropped.
+    pub(crate) fn enter_hangup(&self) -> Option<Entered> {
+        match self {
+            Self::OfTheTrial => None,
+            #[cfg(feature = "tokio")]
+            Self::Tokio(runtime) => Some(runtime.enter_hangup()),
         }
     }
 

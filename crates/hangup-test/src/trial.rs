@@ -234,6 +234,9 @@ impl Trial {
     pub(crate) fn take_spawned(&self) -> Vec<Spawned> {
         let id = self.id();
         SPAWNED.with_borrow_mut(|all| {
+            if all.is_empty() {
+                return Vec::new();
+            }
             let (own, others) = std::mem::take(all)
                 .into_iter()
                 .partition(|(of, _)| *of == id);

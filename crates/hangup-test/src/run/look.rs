@@ -57,17 +57,23 @@ impl<E: Clone + 'static> Run<E> {
             }
         }
         let tasks = self.time.tasks();
-        ledger.acting(actor, || {
-            ledger.state().observe(Kind::Task, RUNTIME, tasks);
-        });
+        if tasks != self.on_runtime {
+            self.on_runtime = tasks;
+            let observe = || ledger.state().observe(Kind::Task, RUNTIME, tasks);
+            ledger.acting(actor, observe);
+        }
         let responding = self.trial.is_responding(Party::First) && self.is_pending(FIRST);
         let mut state = ledger.state();
-        let shown = state.entries();
-        match &self.core.as_ref().expect(ONGOING).together {
+        let core = self.core.as_mut().expect(ONGOING);
+        match &core.together {
             // In the middle of a poll, indexes may differ.
-            _ if !self.running.is_empty() => {}
-            None => self.seen_in.push(shown),
-            Some(together) => state.faults.extend(half_visible(together, &shown)),
+            _ if !core.running.is_empty() => {}
+            Some(together) if together.is_empty() => {}
+            None => core.seen_in.push(state.entries()),
+            Some(together) => {
+                let fault = half_visible(together, &state.entries());
+                state.faults.extend(fault);
+            }
         }
         if responding && self.interfered.is_none() {
             let given_back = state.permits_below(1);

@@ -7,6 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hangup::runtime::Entered;
+
 use super::task::{Role, Task};
 use crate::client::Client;
 use crate::ending::{Case, Order};
@@ -116,6 +118,10 @@ pub(crate) struct Core<E> {
     pub(super) reading: BTreeSet<usize>,
     pub(super) polls_left: usize,
     pub(super) order: Order,
+    /// Whether more than one task was woken at a time.
+    pub(super) had_choice: bool,
+    /// The number of tasks on the runtime at the last look.
+    pub(super) on_runtime: usize,
     /// The task that was polled last, and how many times in a row.
     pub(super) turns: (usize, usize),
     /// The indexes in which a connection is visible at once.
@@ -126,6 +132,8 @@ pub(crate) struct Core<E> {
     pub(super) interfered: Option<bool>,
     pub(super) tasks_lost: bool,
     pub(super) time: Time,
+    /// Dropped last: destructors may use `hangup` too.
+    pub(super) _of_hangup: Option<Entered>,
 }
 
 impl<E> Deref for Run<E> {

@@ -91,7 +91,7 @@ impl<E: Clone + 'static> Run<E> {
     }
 
     /// Returns the task to be polled next.
-    pub(super) fn next(&self, held: Option<usize>) -> Option<usize> {
+    pub(super) fn next(&mut self, held: Option<usize>) -> Option<usize> {
         let ready = |at: &usize| {
             let task = &self.tasks[*at];
             task.future.is_some() && task.woken.is_woken() && Some(*at) != held
@@ -101,12 +101,14 @@ impl<E: Clone + 'static> Run<E> {
             Order::NewestFirst => tasks.next_back(),
         };
         let next = first_of(&mut (0..self.tasks.len()).filter(ready))?;
-        if self.turns != (next, TURNS) {
-            return Some(next);
-        }
+        let is_choice = (0..self.tasks.len()).any(|at| at != next && ready(&at));
         // The task may be waiting for one of the others.
         let others = |at: &usize| ready(at) && *at != next;
-        let other = first_of(&mut (0..self.tasks.len()).filter(others));
+        let other = match self.turns == (next, TURNS) {
+            true => first_of(&mut (0..self.tasks.len()).filter(others)),
+            false => None,
+        };
+        self.had_choice |= is_choice;
         other.or(Some(next))
     }
 
@@ -141,14 +143,14 @@ impl<E: Clone + 'static> Run<E> {
                 self.trial.ledger().state().looked.remove(&party);
             }
         }
-        let task = &self.tasks[at];
-        let label = match &task.waits_at {
-            Some(waits) => waits.label.clone(),
-            None => format!("suspension {}", task.suspended),
-        };
         self.adopt();
         self.look(party);
         if self.is_pending(FIRST) && self.interfered.is_none() {
+            let task = &self.tasks[at];
+            let label = match &task.waits_at {
+                Some(waits) => waits.label.clone(),
+                None => format!("suspension {}", task.suspended),
+            };
             let label = match at {
                 FIRST => label,
                 _ if self.is_pending(at) => format!("a task at {label}"),
