@@ -215,10 +215,13 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     /// Runs everything in a tokio runtime with a paused clock, which advances when no
     /// task is woken. This is for handlers that spawn on tokio or use its timers.
     ///
-    /// It is a fault if a task remains on the runtime, or is lost when the process ends.
-    /// Polls of such a task are no points. Each run has a runtime of its own, so the test
-    /// must be a `#[test]` and not a `#[tokio::test]`. The runtime has timers and no
-    /// sockets, and a panic of a task on it is not reported.
+    /// It is a fault if a task on the runtime remains, panics, or is lost when the process
+    /// ends. Polls of such a task are no points, except those of tasks that `hangup` spawns:
+    /// they are tasks of the trial. Each run has a runtime of its own, so the test must be a
+    /// `#[test]` and not a `#[tokio::test]`. The runtime has timers and no sockets: a server
+    /// runs over a `tokio::io::duplex`.
+    ///
+    /// Panics are seen by a panic hook, which is set once and calls the one before it.
     #[cfg(feature = "tokio")]
     pub fn on_tokio(self) -> Self {
         self.on_tokio_with_patience(Duration::from_secs(300))

@@ -84,7 +84,8 @@
 //! after each poll of the handler or of a task that [`Trial::spawn`] spawned. The client
 //! reads the response with [`Client::respond`], which adds a point after the head and one
 //! after each item. If the handler waits at a [`Trial::point`], the point has its label.
-//! At each point, these endings are tried:
+//! Between two statements, where a server on several threads can be interrupted too, a point
+//! is where the code calls [`Trial::here`]. At each point, these endings are tried:
 //!
 //! | ending | what happens | tried |
 //! |---|---|---|
@@ -93,14 +94,19 @@
 //! | [`Newcomer`](Ending::Newcomer) | a second connection arrives; the first is dropped at each point of the second, or at the end | always |
 //! | [`Successor`](Ending::Successor) | the handler is dropped; a second connection arrives after each turn of the tasks that remain | always |
 //! | [`Visitor`](Ending::Visitor) | a second connection arrives and is dropped at each of its points | always |
+//! | [`Stalled`](Ending::Stalled) | the client stops reading; then the server shuts down, or closes the connection | with `shutdown` or `close`, where the client [reads](Client::reads) |
 //! | [`Signal`](Ending::Signal) | the signal of the request fires | if the handler asks for it |
 //! | [`Closed`](Ending::Closed) | the server closes the connection | with [`close`](AbortEverywhere::close) |
 //! | [`Shutdown`](Ending::Shutdown) | the server shuts down, then the process ends | with [`shutdown`](AbortEverywhere::shutdown) |
 //! | [`Event`](Ending::Event) | an event of the test happens; the connection goes on | with [`event`](AbortEverywhere::event) |
 //!
-//! If tasks were spawned or two connections exist, each case is run twice: once the
-//! oldest woken task is polled first, once the newest. This does not cover every
-//! interleaving; `loom` is a tool for that.
+//! Between two statements the handler is in the middle of a poll: it is neither dropped nor
+//! does it panic there, its client does not stop reading there, and all tasks but its own run
+//! until they are idle, without time passing. A successor arrives there after the connection
+//! was closed or its signal has fired.
+//!
+//! If more than one task is woken at a time, a case is run twice: once the oldest is polled
+//! first, once the newest. This does not cover every interleaving; `loom` is a tool for that.
 //!
 //! The [`Report`] lists the points and the endings at which the handler was interrupted.
 //! A handler that is never suspended is an [error](ExploreError::NeverSuspends). A test
@@ -126,22 +132,41 @@
 //! - [Permits](Ledger::permit) are held while the response is streamed, and
 //!   [caps](AbortEverywhere::at_most) are not exceeded.
 //! - [Items](Client::delivered) arrive in order, each once, and none is missing.
-//! - A connection that is closed ends, and a server that is told to shut down exits.
+//! - A connection that is closed ends, and a server that is told to shut down exits, even if
+//!   a client has stopped reading.
+//! - A connection that nothing ends stays open: one that responds does not end after an
+//!   event, nor because of the cleanup of another one. Whether a second connection may take
+//!   over is up to the server: [`stays_open`](AbortEverywhere::stays_open) and
+//!   [`one_per_key`](AbortEverywhere::one_per_key) say that it may not, or must.
+//! - No task panics, also on the runtime.
 //!
 //! Anything that the first connection starts for the whole server counts as left behind.
 //! Start it where the server is built.
 //!
 //! A [`Failure`] names the [`Race`] if the observations identify it. If two races look
-//! alike from outside, it names one of them. Some races are out of reach: a deadlock or a
-//! task that yields for ever hangs the test, the client never stops reading, and the
+//! alike from outside, it names one of them, and it says what can be done about it. Some
+//! races are out of reach: a deadlock or a task that yields for ever hangs the test, and the
 //! content of items is not inspected.
+//!
+//! # What does not repeat itself
+//!
+//! A handler has to come to each point as it did in the first run. `tokio::select!` begins at
+//! a random branch unless it is `biased;`, a `HashMap` has a random order, and a number that
+//! outlives the run changes a label. A case whose point is not reached in the same way is
+//! tried again. If that does not help, the report lists it as
+//! [not repeated](Report::not_repeated), beside what all other cases have found.
 //!
 //! # Without a runtime, and with one
 //!
 //! A handler needs no runtime: a task that is not woken is idle, and a [`Trial::timer`]
 //! ticks a few times when no task is woken. `AbortEverywhere::on_tokio` (feature `tokio`)
 //! runs handlers that spawn on tokio or use its timers, under a clock that advances by
-//! itself.
+//! itself. Tasks that `hangup` spawns there are tasks of the trial.
+//!
+//! `std::time::Instant` does not follow that clock: let the code under test read
+//! `tokio::time::Instant`. A task that is left because it compares the other one, and a
+//! patience that is shorter than a grace period, look like leaks. The report
+//! [says so](Report::hints) where it can tell.
 //!
 //! # Managers of connections
 //!

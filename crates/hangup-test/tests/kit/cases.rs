@@ -40,6 +40,22 @@ fn every_ending_is_tried_at_every_point() {
 }
 
 #[test]
+fn the_readme_shows_what_the_kit_prints() {
+    let handler = |trial: Trial, client: Client| async move {
+        trial.point("resume").await;
+        trial.ledger().switch_on("ada is resumed");
+        client.respond(stream::iter(["hello"])).await;
+        trial.ledger().switch_off("ada is resumed");
+    };
+    let report = abort_everywhere(Trial::clone, handler).explore().unwrap();
+    let text = report.to_string();
+    let readme = include_str!("../../README.md");
+    for line in text.lines().take(5).filter(|line| !line.contains("alone:")) {
+        assert!(readme.contains(line), "{line}");
+    }
+}
+
+#[test]
 fn a_case_in_which_two_tasks_are_woken_is_tried_in_both_orders() {
     let handler = |trial: Trial, _| async move {
         let spawned = trial.clone();
