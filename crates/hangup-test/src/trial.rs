@@ -89,12 +89,6 @@ thread_local! {
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// The state of a poll in which others take place.
-pub(crate) struct PausedPoll {
-    waits_at: Option<Waits>,
-    panic_here: bool,
-}
-
 #[derive(Debug, Clone)]
 pub(crate) struct Waits {
     pub(crate) label: String,
@@ -256,21 +250,6 @@ impl Trial {
         let mut state = self.state();
         state.panic_here = false;
         state.waits_at.take()
-    }
-
-    /// Sets the poll that is under way aside, so that others may take place in it.
-    pub(crate) fn pause_poll(&self) -> PausedPoll {
-        let state = self.state();
-        PausedPoll {
-            waits_at: state.waits_at.clone(),
-            panic_here: state.panic_here,
-        }
-    }
-
-    pub(crate) fn resume_poll(&self, poll: PausedPoll) {
-        let mut state = self.state();
-        state.waits_at = poll.waits_at;
-        state.panic_here = poll.panic_here;
     }
 
     pub(crate) fn wait_at(&self, label: &str, panics: bool) {

@@ -48,7 +48,6 @@ impl<E: Clone + 'static> Run<E> {
                 } else {
                     self.fire();
                 }
-                self.run_now()?;
                 let successor = self.arrive();
                 begun.second = Some((successor, 0));
             }

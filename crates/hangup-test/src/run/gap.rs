@@ -22,7 +22,6 @@ impl<E: Clone + 'static> Interrupt for Run<E> {
         };
         // What the handler has acquired in this poll is its own.
         self.look(Party::First);
-        let poll = self.trial.pause_poll();
         let begun = match self.compare(&due.usual) {
             Ok(()) => {
                 self.interferes(&due.case);
@@ -31,7 +30,6 @@ impl<E: Clone + 'static> Interrupt for Run<E> {
             Err(error) => Err(error),
         };
         self.begun = Some(begun);
-        self.trial.resume_poll(poll);
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

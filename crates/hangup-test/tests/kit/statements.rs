@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use futures::stream;
 use hangup_test::{
-    AbortEverywhere, Client, Ending, ExploreError, Fault, Race, Report, Trial, abort_everywhere,
+    AbortEverywhere, Client, Ending, ExploreError, Failure, Fault, Race, Report, Trial,
+    abort_everywhere,
 };
 
 #[derive(Clone)]
@@ -131,11 +132,20 @@ fn statements_of_the_second_connection_and_of_tests_are_no_points() {
     trial.here("outside a run");
     let handler = |trial: Trial, client: Client| async move {
         trial.point("wait").await;
+        Trial::default().here("of another trial");
         trial.here("between");
         client.respond(stream::pending::<()>()).await;
     };
     let server = |trial: &Trial| {
         trial.here("in the server");
+        let of_server = trial.clone();
+        trial.spawn(async move {
+            let mut timer = of_server.timer("sweep");
+            loop {
+                timer.tick().await;
+                of_server.here("in a task of the server");
+            }
+        });
         trial.clone()
     };
     let report = abort_everywhere(server, handler)
@@ -155,7 +165,13 @@ fn statements_of_the_second_connection_and_of_tests_are_no_points() {
         "the response head",
         "suspension 3",
     ];
-    assert_eq!(report.points(), points);
+    assert_eq!(report.points()[..5], points);
+    let labels = report.points()[5..].iter();
+    assert_eq!(
+        labels.filter(|it| !it.contains("timer sweep")).count(),
+        0,
+        "{report}"
+    );
 }
 
 #[test]
@@ -248,4 +264,23 @@ fn a_task_that_panics_in_the_gap_is_a_fault_and_the_handler_goes_on() {
         matches!(report.failures()[0].fault(), Fault::Panicked { .. }),
         "{report}"
     );
+}
+
+#[test]
+fn between_two_statements_indexes_may_differ() {
+    let handler = |trial: Trial, client: Client| async move {
+        trial.ledger().show("by name");
+        trial.here("between the indexes");
+        trial.ledger().show("by session");
+        client.respond(stream::pending::<()>()).await;
+        trial.ledger().hide("by name");
+        trial.ledger().hide("by session");
+    };
+    let report = abort_everywhere(Trial::clone, handler)
+        .event("ping", |_| async {})
+        .only("1:event ping")
+        .explore()
+        .unwrap();
+    let differs = |it: &Failure| matches!(it.fault(), Fault::HalfVisible { .. });
+    assert!(!report.failures().iter().any(differs), "{report}");
 }

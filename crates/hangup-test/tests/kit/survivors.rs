@@ -114,6 +114,34 @@ fn a_cleanup_that_cuts_a_healthy_client_is_r8() {
     shares(false).stays_open().check();
 }
 
+#[test]
+fn a_late_cleanup_that_cuts_the_successor_is_r8() {
+    let handler = move |(trial, manager): (Trial, Manager), client: Client| async move {
+        let (_, closed) = manager.add();
+        let _cleanup = OnDrop(|| {
+            let (trial, manager) = (trial.clone(), manager.clone());
+            trial.clone().spawn(async move {
+                trial.point("log").await;
+                manager.end_all();
+            });
+        });
+        let body = stream::pending::<()>().take_until(closed.fired());
+        client.respond(body).await;
+    };
+    let server = |trial: &Trial| (trial.clone(), Manager::default());
+    let report = abort_everywhere(server, handler).explore().unwrap();
+    let after = |it: &&Failure| matches!(it.ending(), Some(Ending::Successor(_)));
+    let failure = report.failures().iter().find(after).expect("a successor");
+    let cut = matches!(
+        failure.fault(),
+        Fault::CutOff {
+            by: Party::Newcomer,
+            ..
+        }
+    );
+    assert!(cut && failure.race() == Some(Race::R8), "{report}");
+}
+
 /// A newcomer takes the place at once.
 fn replaces() -> AbortEverywhere<(Trial, Manager)> {
     let handler = move |(trial, manager): (Trial, Manager), client: Client| async move {
