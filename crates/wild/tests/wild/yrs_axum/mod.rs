@@ -1,0 +1,4 @@
+//! The two ways in which yrs-axum holds connections.
+
+mod group;
+mod signaling;
