@@ -1,6 +1,7 @@
 //! Identities.
 
 use std::fmt;
+use std::str::FromStr;
 
 #[cfg(not(hangup_loom))]
 use std::cell::Cell;
@@ -72,6 +73,24 @@ impl ConnectionId {
         f64::from(u32::try_from(hash).expect("32 bits are left")) / 2f64.powi(32)
     }
 }
+
+/// Reads what its `Display` writes.
+impl FromStr for ConnectionId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        // The sign, which a number may have.
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = is_number.then(|| text.parse().ok()).flatten();
+        number.map(Self).ok_or(ParseIdError)
+    }
+}
+
+/// A text is not a [`ConnectionId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("no id of a connection")]
+#[non_exhaustive]
+pub struct ParseIdError;
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

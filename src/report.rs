@@ -2,10 +2,10 @@
 //! count and to look at.
 
 pub use crate::connection::Taken;
-pub use crate::id::ConnectionId;
-pub use crate::lifecycle::WaitsFor;
+pub use crate::id::{ConnectionId, ParseIdError};
 pub use crate::lifecycle::group::Stats;
 pub use crate::lifecycle::settled::Settled;
 pub use crate::lifecycle::telemetry::{DrainEvent, Transition};
+pub use crate::lifecycle::{HeldKey, Snapshot, WaitsFor};
 pub use crate::registry::Member;
 pub use crate::scope::{AbandonedUndo, DrainReport, Unsettled};

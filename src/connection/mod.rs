@@ -6,6 +6,7 @@ mod hold_open;
 mod interval;
 mod registering;
 mod pending;
+mod about;
 mod duty;
 mod undo_methods;
 mod step;

@@ -30,6 +30,7 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Instant;
 
+use super::about::About;
 use super::event_queue::EventQueue;
 use super::group::Group;
 use super::indices::{Index, IndicesAbove};
@@ -88,7 +89,7 @@ pub(super) struct Cold {
     /// Every asynchronous undo is abandoned.
     pub(super) abandon_undos: bool,
     pub(super) abandoned: Vec<String>,
-    pub(super) said: Option<Box<Said>>,
+    pub(super) about: Option<Box<About>>,
     pub(super) panics: Vec<String>,
     /// The waker that a watched source wakes. In an `Arc`, since a clone of a waker is
     /// user code (I8).
@@ -98,12 +99,6 @@ pub(super) struct Cold {
     /// Cancelled at the close, which takes it.
     #[cfg(feature = "tokio-util")]
     pub(super) token: Option<tokio_util::sync::CancellationToken>,
-}
-
-/// What the close that won said.
-pub(super) struct Said {
-    pub(super) words: Option<Arc<str>>,
-    pub(super) by: Option<ConnectionId>,
 }
 
 impl Lifecycle {
@@ -324,6 +319,10 @@ impl Lifecycle {
 impl Inner {
     pub(super) fn cold(&mut self) -> &mut Cold {
         self.cold.get_or_insert_default()
+    }
+
+    pub(super) fn about(&mut self) -> &mut About {
+        self.cold().about.get_or_insert_default()
     }
 }
 

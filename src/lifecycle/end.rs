@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::Lifecycle;
 use crate::id::ConnectionId;
 use crate::state::{CloseReason, Closed};
-use crate::sync::lock;
 
 /// How a connection ended: [`Closed`], with the words of the close that won, and with the
 /// connection that superseded it.
@@ -43,13 +42,7 @@ impl fmt::Display for End {
 impl Lifecycle {
     /// What the close that won said beside `closed`.
     pub(crate) fn end(&self, closed: Closed) -> End {
-        let said = if self.word().load().has_parts() {
-            let inner = lock(&self.inner);
-            let said = inner.cold.as_ref().and_then(|cold| cold.said.as_ref());
-            said.map(|said| (said.words.clone(), said.by))
-        } else {
-            None
-        };
+        let said = self.read_about(|about| Some((about.words.clone(), about.by)));
         let (words, by) = said.unwrap_or_default();
         End { closed, words, by }
     }

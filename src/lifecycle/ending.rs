@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Lifecycle;
-use super::cell::Said;
 use super::settled::UndoCounts;
 use super::word::{OnClose, OnDisown, OnRelease};
 use crate::id::ConnectionId;
@@ -29,7 +28,8 @@ impl Lifecycle {
         let mut inner = self.lock_to_store();
         let closed = self.record(now, |word| word.close(reason));
         if closed.is_ok() {
-            inner.cold().said = Some(Box::new(Said { words, by }));
+            let about = inner.about();
+            (about.words, about.by) = (words, by);
         }
         drop(inner);
         self.deliver();

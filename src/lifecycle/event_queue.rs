@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::settled::Settled;
 use super::telemetry::{Notice, Telemetry, Transition};
@@ -21,6 +21,7 @@ pub(crate) struct EventQueue<C> {
     /// The connection, which owns this queue.
     connection: Weak<C>,
     id: ConnectionId,
+    opened: Option<Instant>,
     pending: Mutex<PendingNotices>,
 }
 
@@ -38,6 +39,7 @@ impl<C> EventQueue<C> {
             telemetry,
             connection,
             id,
+            opened: since,
             pending: Mutex::new(PendingNotices {
                 queue: VecDeque::from([Notice::Opened]),
                 baton: Baton::default(),
@@ -49,6 +51,23 @@ impl<C> EventQueue<C> {
     /// The time by the application's clock.
     pub(super) fn now(&self) -> Option<Instant> {
         self.telemetry.now()
+    }
+
+    /// Looks at the word while no transition is made, and returns how long ago, at `now`, the
+    /// connection was opened and its current phase began, if that is known.
+    pub(super) fn look<T>(
+        &self,
+        now: Option<Instant>,
+        look: impl FnOnce() -> T,
+    ) -> (T, Option<(Duration, Duration)>) {
+        let pending = lock(&self.pending);
+        let seen = look();
+        let times = now.zip(self.opened).zip(pending.since);
+        let times = times.map(|((now, opened), since)| {
+            let age = now.saturating_duration_since(opened);
+            (age, now.saturating_duration_since(since))
+        });
+        (seen, times)
     }
 
     /// Makes a move on the word, and queues it if it was a transition.

@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::settled::UndoCounts;
+use super::waits_for::Name;
 
 /// A registry whose key type is not known.
 pub(crate) trait DynRegistry: Send + Sync {
     /// Removes the slot at `place`.
     fn remove(&self, place: Place, exit: Exit);
+
+    /// The name of the registry, and the key of the slot at `place`, in words. `None` if the
+    /// registry has no name, or the slot is gone. User code.
+    fn key_at(&self, place: Place) -> Option<(Name, String)>;
 
     /// Shows the slot at `place` to look-ups again, if one has set it aside.
     fn bring_back(&self, place: Place);

@@ -85,26 +85,37 @@ pub(crate) type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
 
 /// The observer of a scope and its clock.
 pub(crate) struct Telemetry<C> {
-    audience: Box<dyn Audience<C>>,
+    /// `None` if the scope has a clock alone, for the ages of its connections.
+    audience: Option<Arc<dyn Audience<C>>>,
     clock: Option<Clock>,
 }
 
 // All user code runs with no lock held (I8). A panic of it has been reported by the panic hook.
 impl<C> Telemetry<C> {
-    pub(crate) fn new(audience: Box<dyn Audience<C>>, clock: Option<Clock>) -> Self {
+    pub(crate) fn new(audience: Option<Arc<dyn Audience<C>>>, clock: Option<Clock>) -> Self {
         Self { audience, clock }
     }
 
+    pub(crate) fn audience(&self) -> Option<Arc<dyn Audience<C>>> {
+        self.audience.clone()
+    }
+
+    fn call(&self, f: impl FnOnce(&dyn Audience<C>)) {
+        if let Some(audience) = self.audience.as_deref() {
+            let _: Result<(), String> = catch_panic(|| f(audience));
+        }
+    }
+
     pub(super) fn tell(&self, connection: Arc<C>, notice: &Notice) {
-        let _: Result<(), String> = catch_panic(|| self.audience.tell(connection, notice));
+        self.call(|audience| audience.tell(connection, notice));
     }
 
     pub(crate) fn refused(&self, refused: OpenError) {
-        let _: Result<(), String> = catch_panic(|| self.audience.refused(refused));
+        self.call(|audience| audience.refused(refused));
     }
 
     pub(crate) fn drain(&self, event: &DrainEvent) {
-        let _: Result<(), String> = catch_panic(|| self.audience.drain(event));
+        self.call(|audience| audience.drain(event));
     }
 
     pub(super) fn now(&self) -> Option<Instant> {

@@ -44,6 +44,12 @@ impl Lifecycle {
         timers.is_some_and(|timers| timers.closed_for(latest) >= time)
     }
 
+    /// How long ago the peer was last known to be there, by the sweeps.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        let timers = self.timers()?;
+        Some(timers.touched_for(self.group.sweeps.latest()))
+    }
+
     /// `Some` if a deadline watches what the stream yields to its reader.
     pub(crate) fn stream_timers(&self) -> Option<&Timers> {
         let timers = self.timers()?;

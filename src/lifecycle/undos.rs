@@ -14,6 +14,9 @@ pub(super) trait Undo: Send {
 
     fn kind(&mut self) -> Kind;
 
+    /// The label, if it is asynchronous, and the undos below it.
+    fn look(&self) -> (Option<&Label>, &Undos);
+
     /// Runs the undo, or begins it. User code.
     fn run(self: Box<Self>);
 }
@@ -56,6 +59,13 @@ impl Undos {
         self.0.is_none()
     }
 
+    /// The labels of the asynchronous ones among the newest `most`, newest first.
+    pub(super) fn labels(&self, most: usize) -> impl Iterator<Item = &Label> {
+        let newest = self.0.as_ref().map(|undo| undo.look());
+        let all = std::iter::successors(newest, |(_, below)| Some(below.0.as_ref()?.look()));
+        all.take(most).filter_map(|(label, _)| label)
+    }
+
     pub(super) fn pop(&mut self) -> Option<Box<dyn Undo>> {
         let mut top = self.0.take()?;
         *self = std::mem::take(top.below());
@@ -82,6 +92,10 @@ impl<F: FnOnce() + Send> Undo for SyncUndo<F> {
 
     fn kind(&mut self) -> Kind {
         Kind::Sync
+    }
+
+    fn look(&self) -> (Option<&Label>, &Undos) {
+        (None, &self.below)
     }
 
     fn run(self: Box<Self>) {
@@ -115,6 +129,10 @@ impl<F: FnOnce() + Send> Undo for BeginUndo<F> {
         let place = self.label.place;
         let name = std::mem::take(&mut self.label.name);
         Kind::Async(Label { name, place })
+    }
+
+    fn look(&self) -> (Option<&Label>, &Undos) {
+        (Some(&self.label), &self.below)
     }
 
     fn run(self: Box<Self>) {

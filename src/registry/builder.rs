@@ -1,11 +1,13 @@
 //! Building a registry.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use super::hooks::{Hook, Hooks};
 use super::last_close::LastCloses;
 use super::min_hold::MinHold;
+use super::named::Named;
 use super::shared::Shared;
 use super::{Conflict, RandomState, Registry};
 
@@ -138,12 +140,37 @@ impl<K, V, S> RegistryBuilder<K, V, S> {
         self
     }
 
+    /// Gives the registry a name, under which [`Handle::keys`](crate::Handle::keys) tells the
+    /// keys that a connection holds in it, as their `Debug` writes them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hangup::{Conflict, Registry, Scope};
+    ///
+    /// let workers = Registry::builder(Conflict::Replace).name("workers").build();
+    /// let mut setup = Scope::new().open()?.register()?;
+    /// setup.join(&workers, "ada", ())?;
+    ///
+    /// let keys = setup.handle().keys();
+    /// assert_eq!((&*keys[0].registry, &*keys[0].key), ("workers", "\"ada\""));
+    /// # Ok::<(), hangup::Error>(())
+    /// ```
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self
+    where
+        K: fmt::Debug,
+    {
+        self.shared.named = Some(Named::new(name.into()));
+        self
+    }
+
     /// Hashes the keys with `hasher`, as [`Registry::with_hasher`] does.
     pub fn hasher<T>(self, hasher: T) -> RegistryBuilder<K, V, T> {
         let shared = Shared {
             hooks: self.shared.hooks,
             last_closes: self.shared.last_closes,
             min_hold: self.shared.min_hold,
+            named: self.shared.named,
             ..Shared::new(self.shared.conflict, hasher)
         };
         RegistryBuilder { shared }

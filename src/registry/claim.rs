@@ -12,7 +12,7 @@ use super::shared::Shared;
 use super::slot::Slot;
 use super::{Conflict, Registry};
 use crate::error::KeyError;
-use crate::lifecycle::{DynRegistry, Exit, Handle, Lifecycle, Membership, Place};
+use crate::lifecycle::{DynRegistry, Exit, Handle, Lifecycle, Membership, Name, Place};
 use crate::state::Closed;
 
 /// The connections that a newcomer closes once it is live: those that held the key when it
@@ -246,6 +246,16 @@ where
         if let Some((hooks, slot)) = called_for {
             self.call_hooks(hooks, hash, slot);
         }
+    }
+
+    fn key_at(&self, place: Place) -> Option<(Name, String)> {
+        let named = self.named.as_ref()?;
+        let slot = {
+            let mut table = self.table(place.hash);
+            let bucket = table.find(place.hash, |bucket| bucket.slot(place.order).is_some())?;
+            Arc::clone(bucket.get().slot(place.order)?)
+        };
+        Some((named.name.clone(), (named.write)(&slot.key)))
     }
 
     fn bring_back(&self, place: Place) {

@@ -14,6 +14,7 @@ mod member;
 mod hooks;
 mod conflict;
 mod min_hold;
+mod named;
 mod shared;
 mod hook_calls;
 mod claim;

@@ -13,6 +13,7 @@ use super::conflict::Conflict;
 use super::hooks::Hooks;
 use super::last_close::LastCloses;
 use super::min_hold::MinHold;
+use super::named::Named;
 use super::portion::{Portion, Unfinished};
 use super::slot::Slot;
 use super::table::{Cursor, Table, Walk};
@@ -27,6 +28,8 @@ pub(super) struct Shared<K, V, S> {
     pub(super) hooks: Option<Hooks<K>>,
     pub(super) last_closes: Option<LastCloses<K>>,
     pub(super) min_hold: Option<MinHold>,
+    /// `None` unless it tells its keys.
+    pub(super) named: Option<Named<K>>,
 }
 
 impl<K, V, S> Shared<K, V, S> {
@@ -38,6 +41,7 @@ impl<K, V, S> Shared<K, V, S> {
             hooks: None,
             last_closes: None,
             min_hold: None,
+            named: None,
         }
     }
 

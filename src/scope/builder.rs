@@ -45,7 +45,7 @@ pub struct ScopeBuilder {
     runtime: Option<Arc<dyn Runtime>>,
     sweep_every: Option<Duration>,
     swept_by_hand: bool,
-    observer: Option<Box<dyn Audience<Lifecycle>>>,
+    observer: Option<Arc<dyn Audience<Lifecycle>>>,
     clock: Option<Clock>,
     max_running_undos: Option<usize>,
 }
@@ -121,15 +121,15 @@ impl ScopeBuilder {
     where
         O: Observer + 'static,
     {
-        self.observer = Some(Box::new(Observing(observer)));
+        self.observer = Some(Arc::new(Observing(observer)));
         self
     }
 
-    /// The clock by which the observer is told how long each phase lasted: `Instant::now`,
-    /// or the clock of a runtime whose time can be paused.
+    /// The clock by which the observer is told how long each phase lasted, and by which
+    /// [`Handle::age`](crate::Handle::age) is measured: `Instant::now`, or the clock of a
+    /// runtime whose time can be paused.
     ///
-    /// It is read for each attempt at a transition if there is an observer, else never. It
-    /// runs under no lock, but must not open or change a connection of this scope, which
+    /// It is read for each attempt at a transition. Without it the times are unknown. It runs under no lock, but must not open or change a connection of this scope, which
     /// would read it again. If it panics, the time is unknown.
     pub fn clock<C>(mut self, clock: C) -> Self
     where
@@ -163,9 +163,14 @@ impl ScopeBuilder {
     pub fn build(self) -> Scope {
         let parent = self.parent;
         let clock = self.clock;
-        let telemetry = match self.observer {
-            Some(observer) => Some(Arc::new(Telemetry::new(observer, clock))),
-            None => parent.as_ref().and_then(|it| it.telemetry.clone()),
+        let above = parent.as_ref().and_then(|it| it.telemetry.as_ref());
+        let telemetry = match (self.observer, clock) {
+            (None, None) => above.map(Arc::clone),
+            (None, clock) => {
+                let audience = above.and_then(|above| above.audience());
+                Some(Arc::new(Telemetry::new(audience, clock)))
+            }
+            (observer, clock) => Some(Arc::new(Telemetry::new(observer, clock))),
         };
         let undo_slots = match self.max_running_undos {
             Some(max) => Some(Arc::new(UndoSlots::new(max.max(1)))),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::connection::{Live, Owner, Pending, Registering};
 use crate::error::{Error, OpenError};
+use crate::id::ConnectionId;
 use crate::lifecycle::group::{Group, Stats};
 use crate::lifecycle::telemetry::DrainEvent;
 use crate::lifecycle::{Handle, Lifecycle};
@@ -254,6 +255,41 @@ impl Scope {
         handles.sort_unstable_by_key(Handle::id);
         handles.dedup();
         handles
+    }
+
+    /// A handle to the connection with this id, or `None` if this scope has none that has not
+    /// settled. Looks through a part of the connections, 256 under a lock at a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use hangup::{CloseReason, Scope, report::ConnectionId};
+    ///
+    /// let scope = Scope::new();
+    /// let pending = scope.open()?;
+    /// // From the path of a request.
+    /// let id: ConnectionId = pending.id().to_string().parse()?;
+    /// scope.connection(id).unwrap().close(CloseReason::App(1))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn connection(&self, id: ConnectionId) -> Option<Handle> {
+        let mut end = usize::MAX;
+        while end > 0 {
+            let members = self.shared.members.lock(id.shard());
+            let (begin, portion) = members.portion_before(end);
+            if let Some(found) = portion.iter().find(|member| member.id() == id) {
+                return Some(Handle::new(Arc::clone(found)));
+            }
+            end = begin;
+        }
+        None
+    }
+
+    /// The [cap](ScopeBuilder::max_connections) of this scope, if it has one.
+    #[must_use]
+    pub fn max_connections(&self) -> Option<usize> {
+        self.shared.gate.max()
     }
 
     /// Counts the connections by state. Reads the state of every connection.

@@ -129,7 +129,16 @@ impl Timers {
     /// How long ago the connection was closed, which it was, in the running time of the
     /// latest sweep: 0 until a sweep has dated it.
     pub(crate) fn closed_for(&self, latest: SweepTime) -> Duration {
-        Duration::from_nanos(match self.stamp(Timer::Closed).load() {
+        self.time_since(Timer::Closed, latest)
+    }
+
+    /// How long ago the peer was last known to be there, in the same time.
+    pub(crate) fn touched_for(&self, latest: SweepTime) -> Duration {
+        self.time_since(Timer::Touched, latest)
+    }
+
+    fn time_since(&self, timer: Timer, latest: SweepTime) -> Duration {
+        Duration::from_nanos(match self.stamp(timer).load() {
             Stamp::At(time) => latest.running.saturating_sub(time),
             Stamp::New | Stamp::Seen | Stamp::Off => 0,
         })

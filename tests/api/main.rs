@@ -22,6 +22,7 @@ mod finish;
 mod handle;
 mod hold_open;
 mod hooks;
+mod inspect;
 #[cfg(feature = "tokio")]
 mod interval;
 mod last_close;

@@ -44,6 +44,11 @@ impl Gate {
         }
     }
 
+    /// The cap, if there is one.
+    pub(crate) fn max(&self) -> Option<usize> {
+        (!self.is_unlimited()).then_some(self.max)
+    }
+
     /// Takes a place. The connection enters its shard later, if the gate is still open then.
     pub(crate) fn admit(&self) -> Result<(), OpenError> {
         let mut current = self.word.load(Ordering::Acquire);
