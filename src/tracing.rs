@@ -1,15 +1,22 @@
 //! An observer that emits `tracing` events.
 
-use tracing::{debug, trace, warn};
+use tracing::field::Empty;
+use tracing::{debug, info_span, trace, warn};
 
 use crate::error::{KeyError, OpenError};
-use crate::lifecycle::Handle;
 use crate::lifecycle::observer::Observer;
 use crate::lifecycle::settled::Settled;
 use crate::lifecycle::telemetry::{DrainEvent, Transition};
+use crate::lifecycle::{Handle, WaitsFor};
 
 /// Emits a `tracing` event for each event of a connection, for each refusal and for each
-/// point of a drain, under the target `hangup`.
+/// point of a drain, and gives each connection a span, all under the target `hangup`.
+///
+/// The span is called `connection`, has the level `INFO` and the fields `connection`, the id,
+/// and `label`, once the connection has [one](crate::Pending::label). Its parent is the span in
+/// which the connection is opened, that of a request for example. The steps, streams, bodies,
+/// loops, tasks and undos of the connection run in it, and so do the handlers behind
+/// `hangup::layer`. It ends when the connection has settled.
 ///
 /// | level | message | fields besides `connection` |
 /// |---|---|---|
@@ -19,6 +26,7 @@ use crate::lifecycle::telemetry::{DrainEvent, Transition};
 /// | `TRACE` | `settled` | `undos_run` |
 /// | `WARN` | `undo panicked` | `panic`; one event for each panic |
 /// | `WARN` | `undo abandoned` | `undo`, the name; one event for each abandoned undo |
+/// | `WARN` | `unsettled` | `waits_for`, unless a synchronous undo runs |
 /// | `DEBUG` | `refused` | `error`; no `connection` |
 /// | `DEBUG` | `drain` | `event`, the [`DrainEvent`]; no `connection` |
 ///
@@ -48,7 +56,10 @@ impl TracingObserver {
 
 impl Observer for TracingObserver {
     fn on_open(&self, connection: &Handle) {
-        trace!(target: "hangup", connection = %connection.id(), "opened");
+        let id = connection.id();
+        let span = info_span!(target: "hangup", "connection", connection = %id, label = Empty);
+        connection.lifecycle().set_span(Some(span));
+        trace!(target: "hangup", connection = %id, "opened");
     }
 
     fn on_transition(&self, _: &Handle, transition: &Transition) {
@@ -77,6 +88,13 @@ impl Observer for TracingObserver {
             warn!(target: "hangup", connection = %id, undo, "undo abandoned");
         }
         trace!(target: "hangup", connection = %id, undos_run = settled.undos_run, "settled");
+        connection.lifecycle().set_span(None);
+    }
+
+    fn on_unsettled(&self, connection: &Handle, waits_for: Option<&WaitsFor>) {
+        let id = connection.id();
+        let waits_for = waits_for.map(tracing::field::display);
+        warn!(target: "hangup", connection = %id, waits_for, "unsettled");
     }
 
     fn on_refused(&self, refused: OpenError) {

@@ -9,6 +9,8 @@ use crate::sync::lock;
 
 impl Lifecycle {
     pub(crate) fn set_label(&self, label: Arc<str>) {
+        #[cfg(feature = "tracing")]
+        self.record_label(&label);
         let replaced = self.lock_to_store().about().label.replace(label);
         drop(replaced);
     }

@@ -148,6 +148,8 @@ where
             return Poll::Ready(());
         }
         let mut this = self.as_mut().project();
+        #[cfg(feature = "tracing")]
+        let _entered = this.lifecycle.enter_span();
         let polled = catch_panic(|| {
             if let Some(begin) = this.begin.take() {
                 this.future.set(Some(begin()));

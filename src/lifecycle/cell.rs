@@ -293,8 +293,11 @@ impl Lifecycle {
         inner
     }
 
-    /// Runs user code on behalf of this connection, and keeps the message of its panic.
+    /// Runs user code on behalf of this connection, in its span, and keeps the message of its
+    /// panic.
     pub(crate) fn catch_panic(&self, f: impl FnOnce()) {
+        #[cfg(feature = "tracing")]
+        let _entered = self.enter_span();
         if let Err(message) = catch_panic(f) {
             self.panicked(message);
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::settled::Settled;
 use super::telemetry::{Notice, Telemetry, Transition};
+use super::waits_for::WaitsFor;
 use super::word::Word;
 use crate::error::KeyError;
 use crate::id::ConnectionId;
@@ -22,6 +23,8 @@ pub(crate) struct EventQueue<C> {
     connection: Weak<C>,
     id: ConnectionId,
     opened: Option<Instant>,
+    #[cfg(feature = "tracing")]
+    span: Mutex<Option<Arc<tracing::Span>>>,
     pending: Mutex<PendingNotices>,
 }
 
@@ -30,6 +33,7 @@ struct PendingNotices {
     baton: Baton,
     /// When the current phase began.
     since: Option<Instant>,
+    has_settled: bool,
 }
 
 impl<C> EventQueue<C> {
@@ -40,10 +44,13 @@ impl<C> EventQueue<C> {
             connection,
             id,
             opened: since,
+            #[cfg(feature = "tracing")]
+            span: Mutex::new(None),
             pending: Mutex::new(PendingNotices {
                 queue: VecDeque::from([Notice::Opened]),
                 baton: Baton::default(),
                 since,
+                has_settled: false,
             }),
         }
     }
@@ -98,8 +105,35 @@ impl<C> EventQueue<C> {
         made
     }
 
+    #[cfg(feature = "tracing")]
+    pub(super) fn replace_span(
+        &self,
+        span: Option<Arc<tracing::Span>>,
+    ) -> Option<Arc<tracing::Span>> {
+        std::mem::replace(&mut *lock(&self.span), span)
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(super) fn span(&self) -> Option<Arc<tracing::Span>> {
+        lock(&self.span).clone()
+    }
+
     pub(super) fn settled(&self, settled: Settled) {
-        self.add(Notice::Settled(settled));
+        let mut pending = lock(&self.pending);
+        pending.has_settled = true;
+        pending.queue.push_back(Notice::Settled(settled));
+        drop(pending);
+        self.deliver();
+    }
+
+    /// Nothing is told after the connection has settled.
+    pub(super) fn unsettled(&self, waits_for: Option<WaitsFor>) {
+        let mut pending = lock(&self.pending);
+        if !pending.has_settled {
+            pending.queue.push_back(Notice::Unsettled(waits_for));
+        }
+        drop(pending);
+        self.deliver();
     }
 
     pub(super) fn rejected(&self, refusal: KeyError) {

@@ -6,7 +6,7 @@ use super::Lifecycle;
 use crate::panic::catch_panic;
 use crate::state::CloseReason;
 
-/// A call into user code. If that panics, the connection closes as `Failed`, the slot is
+/// A call into user code, in the span of the connection if it has one. If that panics, the connection closes as `Failed`, the slot is
 /// emptied, and only then the undo runs (I2).
 pub(crate) struct FailOnPanic<'a, T> {
     lifecycle: &'a Lifecycle,
@@ -24,6 +24,8 @@ impl<'a, T> FailOnPanic<'a, T> {
         // Asserted before the guard exists, so that the compiler sees no panic between the
         // guard and the poll.
         assert!(slot.is_some(), "polled after completion");
+        #[cfg(feature = "tracing")]
+        let _entered = lifecycle.enter_span();
         let mut this = Self { lifecycle, slot };
         let value = this.slot.as_mut().as_pin_mut();
         let polled = poll(value.expect("just seen"));
@@ -37,6 +39,8 @@ impl<'a, T> FailOnPanic<'a, T> {
         slot: Pin<&'a mut Option<T>>,
         f: impl FnOnce(Pin<&mut Option<T>>) -> R,
     ) -> R {
+        #[cfg(feature = "tracing")]
+        let _entered = lifecycle.enter_span();
         let mut this = Self { lifecycle, slot };
         let output = f(this.slot.as_mut());
         std::mem::forget(this);

@@ -2,10 +2,10 @@
 
 pub(crate) mod word;
 pub(crate) mod settled;
+mod waits_for;
 pub(crate) mod telemetry;
 pub(crate) mod event_queue;
 pub(crate) mod group;
-mod waits_for;
 mod task_list;
 mod undos;
 mod memberships;
@@ -13,6 +13,8 @@ mod running_undo;
 mod indices;
 mod about;
 mod cell;
+#[cfg(feature = "tracing")]
+mod span;
 mod annotated;
 mod member;
 mod wakers;

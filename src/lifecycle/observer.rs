@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::settled::Settled;
 use super::telemetry::{Audience, DrainEvent, Notice, Transition};
-use super::{Handle, Lifecycle};
+use super::{Handle, Lifecycle, WaitsFor};
 use crate::error::{KeyError, OpenError};
 
 /// Is told of every transition of every connection of a [`Scope`](crate::Scope): for
@@ -76,6 +76,12 @@ pub trait Observer: Send + Sync {
     /// it is overridden.
     fn on_settled(&self, connection: &Handle, settled: &Settled) {}
 
+    /// A connection has been closed for the [time](crate::ScopeBuilder::unsettled_after) that the
+    /// scope was given, and has not settled. `waits_for` is what it waits for; `None` if a
+    /// synchronous undo runs. Told once, by a sweep, in the order of the other events. Does
+    /// nothing unless it is overridden.
+    fn on_unsettled(&self, connection: &Handle, waits_for: Option<&WaitsFor>) {}
+
     /// A scope has refused to open a connection, as [`Full`](OpenError::Full) or as
     /// [`Draining`](OpenError::Draining). Does nothing unless it is overridden.
     fn on_refused(&self, refused: OpenError) {}
@@ -113,6 +119,10 @@ where
         (**self).on_settled(connection, settled);
     }
 
+    fn on_unsettled(&self, connection: &Handle, waits_for: Option<&WaitsFor>) {
+        (**self).on_unsettled(connection, waits_for);
+    }
+
     fn on_refused(&self, refused: OpenError) {
         (**self).on_refused(refused);
     }
@@ -132,6 +142,9 @@ impl<O: Observer> Audience<Lifecycle> for Observing<O> {
             Notice::Opened => self.0.on_open(connection),
             Notice::Moved(transition) => self.0.on_transition(connection, transition),
             Notice::Rejected(refusal) => self.0.on_rejected(connection, refusal),
+            Notice::Unsettled(waits_for) => {
+                self.0.on_unsettled(connection, waits_for.as_ref());
+            }
             Notice::Settled(settled) => self.0.on_settled(connection, settled),
         }
     }

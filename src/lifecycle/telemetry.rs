@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::settled::Settled;
+use super::waits_for::WaitsFor;
 use crate::error::{KeyError, OpenError};
 use crate::id::ConnectionId;
 use crate::panic::catch_panic;
@@ -69,6 +70,7 @@ pub(crate) enum Notice {
     Opened,
     Moved(Transition),
     Rejected(KeyError),
+    Unsettled(Option<WaitsFor>),
     Settled(Settled),
 }
 

@@ -76,11 +76,19 @@ impl Lifecycle {
         drop(unneeded);
     }
 
+    /// Tells the observer that the connection has been closed for long, and has not settled.
+    pub(crate) fn tell_unsettled(&self) {
+        if let Some(events) = &self.events {
+            events.unsettled(self.waits_for());
+        }
+    }
+
     /// What a sweep at `time` must do about this connection.
     pub(crate) fn overdue(&self, time: SweepTime) -> Option<Overdue> {
         let timers = self.timers()?;
         let deadlines = timers.deadlines(self.group.deadlines());
-        timers.overdue(deadlines, self.id(), self.state(), time)
+        let settle = self.group.unsettled_after;
+        timers.overdue(deadlines, settle, self.id(), self.state(), time)
     }
 }
 

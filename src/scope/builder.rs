@@ -48,6 +48,7 @@ pub struct ScopeBuilder {
     observer: Option<Arc<dyn Audience<Lifecycle>>>,
     clock: Option<Clock>,
     max_running_undos: Option<usize>,
+    unsettled_after: Option<Duration>,
 }
 
 impl ScopeBuilder {
@@ -56,6 +57,7 @@ impl ScopeBuilder {
             parent: Some(Arc::clone(parent)),
             deadlines: parent.deadlines,
             runtime: parent.runtime.clone(),
+            unsettled_after: parent.unsettled_after,
             ..Self::default()
         }
     }
@@ -158,6 +160,18 @@ impl ScopeBuilder {
         self
     }
 
+    /// Tells the [observer](Observer::on_unsettled) of each connection that has been closed for
+    /// `time` and has not settled: an owner in a step, a task or an undo does not return. It is
+    /// told once, with what the connection waits for.
+    ///
+    /// Sweeps find it, as they keep [`Deadlines`]: with this, they look at every connection of
+    /// the scope. [`Scope::unsettled_for`] lists them. A [child](Scope::child) has the time of
+    /// the scope above unless its builder is told another.
+    pub fn unsettled_after(mut self, time: Duration) -> Self {
+        self.unsettled_after = Some(time);
+        self
+    }
+
     /// The scope, with no connection in it.
     #[must_use]
     pub fn build(self) -> Scope {
@@ -194,7 +208,8 @@ impl ScopeBuilder {
                 app_reasons: AppReasons::default(),
                 counting: Mutex::new(()),
                 gate: Gate::new(self.max_connections),
-                has_deadlines: !self.deadlines.are_none(),
+                unsettled_after: self.unsettled_after,
+                has_deadlines: !self.deadlines.are_none() || self.unsettled_after.is_some(),
                 deadlines: self.deadlines,
                 runtime: self.runtime,
                 sweeps,
@@ -215,6 +230,7 @@ impl fmt::Debug for ScopeBuilder {
             .field("max_connections", &self.max_connections)
             .field("max_running_undos", &self.max_running_undos)
             .field("deadlines", &self.deadlines)
+            .field("unsettled_after", &self.unsettled_after)
             .field("runtime", &self.runtime.is_some())
             .field("observer", &self.observer.is_some())
             .field("clock", &self.clock.is_some())

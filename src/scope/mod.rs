@@ -201,7 +201,7 @@ impl Scope {
         let place = self.observed(shared.reserve())?;
         let has_deadlines = match &own {
             None => shared.has_deadlines,
-            Some(own) => !own.are_none(),
+            Some(own) => !own.are_none() || shared.unsettled_after.is_some(),
         };
         let timers = if has_deadlines {
             self.ensure_swept()?;

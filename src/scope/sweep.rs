@@ -44,6 +44,7 @@ impl Scope {
                             closed += usize::from(lifecycle.close(reason).is_ok());
                         }
                         Overdue::AbandonedUndo => lifecycle.abandon_overdue_undo(time),
+                        Overdue::Unsettled => lifecycle.tell_unsettled(),
                     }
                 }
             }

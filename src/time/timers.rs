@@ -54,6 +54,8 @@ const NEVER: u64 = u64::MAX;
 pub(crate) enum Overdue {
     Close(CloseReason),
     AbandonedUndo,
+    /// It has been closed for so long that the observer is to be told, once.
+    Unsettled,
 }
 
 impl Timers {
@@ -144,11 +146,13 @@ impl Timers {
         })
     }
 
-    /// What is overdue of a connection in `state` at `time`. `None` if this sweep has looked
-    /// at it already: it moved within its shard.
+    /// What is overdue of a connection in `state` at `time`, if one that is closed is to be
+    /// told of after `settle`. `None` if this sweep has looked at it already: it moved within
+    /// its shard.
     pub(crate) fn overdue(
         &self,
         deadlines: &Deadlines,
+        settle: Option<Duration>,
         id: ConnectionId,
         state: State,
         time: SweepTime,
@@ -163,9 +167,17 @@ impl Timers {
         };
         let (real, running) = (time.real, time.running);
         if state.is_closed() {
-            let _: u64 = self.stamp(Timer::Closed).age(running);
-            let is_over = passed(Timer::Undo, running, deadlines.undo);
-            return is_over.then_some(Overdue::AbandonedUndo);
+            let is_late = passed(Timer::Closed, running, settle.or(Some(Duration::MAX)));
+            if passed(Timer::Undo, running, deadlines.undo) {
+                return Some(Overdue::AbandonedUndo);
+            }
+            // The set-up is over, so its stamp tells whether it was told.
+            let told = self.stamp(Timer::SetUp);
+            if settle.is_none() || !is_late || told.load() == Stamp::Off {
+                return None;
+            }
+            told.set(Stamp::Off);
+            return Some(Overdue::Unsettled);
         }
         let is_live = state.is_live();
         let reason = if passed(Timer::Opened, real, deadlines.max_age_of(id))

@@ -11,7 +11,7 @@ mod undo_slots;
 mod admission;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::settled::UndoCounts;
 use super::telemetry::Telemetry;
@@ -57,7 +57,9 @@ pub(crate) struct Group<M> {
     pub(crate) gate: Gate,
     pub(crate) refusals: Refusals,
     pub(crate) deadlines: Deadlines,
-    /// Whether any of the deadlines is set: compared once, not at each `open`.
+    /// After how long the observer is told of a closed connection that has not settled.
+    pub(crate) unsettled_after: Option<Duration>,
+    /// Whether sweeps look at its connections: compared once, not at each `open`.
     pub(crate) has_deadlines: bool,
     /// The runtime that the scope was given.
     pub(crate) runtime: Option<Arc<dyn Runtime>>,
