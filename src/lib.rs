@@ -156,7 +156,10 @@
 //! - **`axum`**: [`Error`] as a response, and the layer's connection as an extractor.
 //! - **`tonic`**: [`Error`] as a status.
 //! - **`tokio-util`**: `Handle::token`, a `CancellationToken` that is cancelled at the close.
-//! - **`tracing`**: `TracingObserver`, which emits an event for every transition.
+//! - **`tracing`**: `observers::TracingObserver`, which emits events and gives each connection a
+//!   span.
+//! - **`metrics`**: `observers::MetricsObserver`, which records gauges, counters and histograms
+//!   through the facade.
 //!
 #![doc = include_str!("../docs/comparison.md")]
 #![forbid(unsafe_code)]
@@ -179,8 +182,8 @@ mod scope;
 pub mod topic;
 #[cfg(feature = "tower")]
 pub mod layer;
-#[cfg(feature = "tracing")]
-mod tracing;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub mod observers;
 pub mod future;
 pub mod report;
 pub mod guide;
@@ -199,8 +202,6 @@ pub use state::{CloseReason, Closed, Phase, State};
 pub use stream::LiveBody;
 pub use stream::LiveStream;
 pub use time::Deadlines;
-#[cfg(feature = "tracing")]
-pub use tracing::TracingObserver;
 
 /// The README's examples, compiled and run.
 #[cfg(all(doctest, feature = "tower"))]

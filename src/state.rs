@@ -78,6 +78,15 @@ macro_rules! reasons {
                 }
             }
 
+            /// As its `Display` writes it, without a code of the application.
+            #[cfg(feature = "metrics")]
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $( Self::$name => $text, )*
+                    Self::App(_) => "app",
+                }
+            }
+
             /// The reason with this code; `app` is the code of the application.
             pub(crate) const fn from_code(code: u32, app: u16) -> Self {
                 match code {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use futures::Stream;
 use futures::stream::poll_fn;
-use hangup::{CloseReason, Conflict, Registry, Scope, TracingObserver};
+use hangup::observers::TracingObserver;
+use hangup::{CloseReason, Conflict, Registry, Scope};
 use tracing::info;
 use tracing_subscriber::filter::LevelFilter;
 

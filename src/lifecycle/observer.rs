@@ -6,6 +6,7 @@ use super::settled::Settled;
 use super::telemetry::{Audience, DrainEvent, Notice, Transition};
 use super::{Handle, Lifecycle, WaitsFor};
 use crate::error::{KeyError, OpenError};
+use crate::panic::catch_panic;
 
 /// Is told of every transition of every connection of a [`Scope`](crate::Scope): for
 /// logs, metrics and tests.
@@ -27,7 +28,7 @@ use crate::error::{KeyError, OpenError};
 /// keeps the scope alive, and itself, as long as it does: keep [ids](Handle::id).
 ///
 /// Closures of a [`&Handle`](Handle) and a [`&Transition`](Transition) are observers, and so
-/// is an `Arc` of one.
+/// are an `Arc` of one and a pair of two.
 ///
 /// # Examples
 ///
@@ -129,6 +130,60 @@ where
 
     fn on_drain(&self, event: &DrainEvent) {
         (**self).on_drain(event);
+    }
+}
+
+/// Tells both, the first one first. A panic of one does not keep the other from being told.
+impl<A, B> Observer for (A, B)
+where
+    A: Observer,
+    B: Observer,
+{
+    fn on_open(&self, connection: &Handle) {
+        both(|| self.0.on_open(connection), || self.1.on_open(connection));
+    }
+
+    fn on_transition(&self, connection: &Handle, transition: &Transition) {
+        both(
+            || self.0.on_transition(connection, transition),
+            || self.1.on_transition(connection, transition),
+        );
+    }
+
+    fn on_rejected(&self, connection: &Handle, refusal: &KeyError) {
+        both(
+            || self.0.on_rejected(connection, refusal),
+            || self.1.on_rejected(connection, refusal),
+        );
+    }
+
+    fn on_settled(&self, connection: &Handle, settled: &Settled) {
+        both(
+            || self.0.on_settled(connection, settled),
+            || self.1.on_settled(connection, settled),
+        );
+    }
+
+    fn on_unsettled(&self, connection: &Handle, waits_for: Option<&WaitsFor>) {
+        both(
+            || self.0.on_unsettled(connection, waits_for),
+            || self.1.on_unsettled(connection, waits_for),
+        );
+    }
+
+    fn on_refused(&self, refused: OpenError) {
+        both(|| self.0.on_refused(refused), || self.1.on_refused(refused));
+    }
+
+    fn on_drain(&self, event: &DrainEvent) {
+        both(|| self.0.on_drain(event), || self.1.on_drain(event));
+    }
+}
+
+/// The panic hook has reported a panic, which goes no further.
+fn both(first: impl FnOnce(), second: impl FnOnce()) {
+    for panicked in [catch_panic(first), catch_panic(second)] {
+        drop(panicked);
     }
 }
 

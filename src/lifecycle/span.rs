@@ -31,9 +31,6 @@ impl Lifecycle {
     /// Enters the span until the value is dropped.
     #[inline]
     pub(crate) fn enter_span(&self) -> Option<EnteredSpan> {
-        if self.events.is_none() {
-            return None;
-        }
         let span = self.span()?;
         Some(Span::clone(&span).entered())
     }

@@ -1,13 +1,12 @@
 //! To look inside connections: labels, values, times, keys and undos.
 
 use std::fmt;
-#[cfg(feature = "tokio")]
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use hangup::report::{ConnectionId, Settled, Transition};
+use hangup::report::{ConnectionId, Settled, Transition, WaitsFor};
 use hangup::{
     CloseReason, Conflict, Deadlines, Handle, Observer, OpenError, Registry, Scope, State,
 };
@@ -352,4 +351,69 @@ fn a_snapshot_belongs_together_while_connections_end() {
             }
         }
     });
+}
+
+#[test]
+fn a_connection_that_does_not_settle_is_told_once_and_never_after_it_has() {
+    #[derive(Default)]
+    struct Log(Mutex<Vec<String>>);
+    impl Observer for Log {
+        fn on_transition(&self, _: &Handle, _: &Transition) {}
+
+        fn on_settled(&self, connection: &Handle, _: &Settled) {
+            self.0
+                .lock()
+                .unwrap()
+                .push(format!("settled {}", connection.id()));
+        }
+
+        fn on_unsettled(&self, connection: &Handle, waits_for: Option<&WaitsFor>) {
+            let waits = matches!(waits_for, Some(WaitsFor::Task { .. }));
+            self.0
+                .lock()
+                .unwrap()
+                .push(format!("unsettled {} {waits}", connection.id()));
+        }
+    }
+
+    let log = Arc::new(Log::default());
+    let now = Instant::now();
+    let scope = Scope::builder()
+        .observer(Arc::clone(&log))
+        .unsettled_after(seconds(30))
+        .swept_by_hand()
+        .build();
+    let (stuck, quick) = (scope.live().unwrap(), scope.live().unwrap());
+    let id = stuck.id();
+    let task = stuck.track(pending::<()>());
+    let quick_id = quick.id();
+    stuck.close(CloseReason::Idle).unwrap();
+    let told = || std::mem::take(&mut *log.0.lock().unwrap());
+    drop(quick);
+    assert_eq!(told(), [format!("settled {quick_id}")]);
+    for sweep in 0..5 {
+        scope.sweep(now + seconds(10 * sweep));
+        // Two sweeps date the close, so it is 30 seconds old at the fifth.
+        let expected = if sweep < 4 {
+            Vec::new()
+        } else {
+            vec![format!("unsettled {id} true")]
+        };
+        assert_eq!(told(), expected, "{sweep}");
+    }
+    for sweep in 5..9 {
+        scope.sweep(now + seconds(10 * sweep));
+    }
+    drop(task);
+    scope.sweep(now + seconds(100));
+    assert_eq!(told(), [format!("settled {id}")]);
+    // A child has the time of the scope above, and connections with deadlines of their own too.
+    let child = scope.child().build();
+    let own = child.open_with(|_| Deadlines::new()).unwrap();
+    let setup = own.register().unwrap();
+    setup.handle().close(CloseReason::Idle).unwrap();
+    for sweep in 11..20 {
+        scope.sweep(now + seconds(10 * sweep));
+    }
+    assert_eq!(told(), [format!("unsettled {} false", setup.id())]);
 }

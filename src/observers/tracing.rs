@@ -34,7 +34,7 @@ use crate::lifecycle::{Handle, WaitsFor};
 ///
 /// ```
 /// use std::time::Instant;
-/// use hangup::{Scope, TracingObserver};
+/// use hangup::{Scope, observers::TracingObserver};
 ///
 /// let scope = Scope::builder()
 ///     .observer(TracingObserver::new())

@@ -1,0 +1,13 @@
+//! Ready observers: for logs and spans, and for metrics.
+//!
+//! Two of them are one as a pair: `(TracingObserver::new(), MetricsObserver::new())`.
+
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(feature = "tracing")]
+mod tracing;
+
+#[cfg(feature = "metrics")]
+pub use metrics::MetricsObserver;
+#[cfg(feature = "tracing")]
+pub use tracing::TracingObserver;
