@@ -140,6 +140,20 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
         self
     }
 
+    /// Adds an event that may end the connection, for instance a reload, or an operator who
+    /// ends all connections of a user.
+    ///
+    /// [`close`](Self::close) is for what has to end it.
+    pub fn event_that_ends<C, F>(mut self, name: impl Into<String>, event: C) -> Self
+    where
+        C: Fn(E) -> F + 'static,
+        F: Future + 'static,
+    {
+        let name = name.into();
+        self.plan.may_end.insert(name.clone());
+        self.event(name, event)
+    }
+
     /// Counts `name` between polls, for a server that does not write into the
     /// [ledger](crate::Ledger) itself.
     ///

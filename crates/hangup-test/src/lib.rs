@@ -106,7 +106,9 @@
 //! was closed or its signal has fired.
 //!
 //! If more than one task is woken at a time, a case is run twice: once the oldest is polled
-//! first, once the newest. This does not cover every interleaving; `loom` is a tool for that.
+//! first and the tasks on a runtime come last, once the newest is polled first and the tasks
+//! on a runtime precede it. This does not cover every interleaving; `loom` is a tool for
+//! that.
 //!
 //! The [`Report`] lists the points and the endings at which the handler was interrupted.
 //! A handler that is never suspended is an [error](ExploreError::NeverSuspends). A test

@@ -9,12 +9,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ::tokio::runtime::{Builder, Handle, Runtime};
+use ::tokio::task::yield_now;
 use ::tokio::time::{Instant, sleep};
 use hangup::runtime::{BoxFuture, Entered};
 
 use crate::panic::panics_of;
 use crate::trial::Trial;
 use crate::waker::{Passed, RunWaker};
+
+/// How often the tasks on the runtime have their turn before a task of the trial.
+const TURNS: usize = 16;
 
 pub(crate) struct PausedRuntime {
     runtime: Runtime,
@@ -70,6 +74,17 @@ impl PausedRuntime {
     /// Runs the tasks that are woken.
     pub(crate) fn settle(&self, waker: &RunWaker) {
         self.wait(waker, Duration::from_millis(1));
+    }
+
+    /// Gives the tasks that are woken some turns, although tasks of the trial are woken too.
+    pub(crate) fn go_first(&self) {
+        let turns = async {
+            for _ in 0..TURNS {
+                yield_now().await;
+            }
+        };
+        let ((), panics) = panics_of(|| self.runtime.block_on(turns));
+        self.panics.borrow_mut().extend(panics);
     }
 
     /// Runs the runtime until a task of the trial is woken.

@@ -1,5 +1,6 @@
 //! The description of a test of a handler.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -33,6 +34,8 @@ pub(crate) struct Plan<E> {
     pub(crate) close: Option<Rc<Close<E>>>,
     pub(crate) shutdown: Option<Rc<Act<E>>>,
     pub(crate) events: Vec<(String, Rc<Act<E>>)>,
+    /// The events that may end a connection.
+    pub(crate) may_end: BTreeSet<String>,
     pub(crate) probes: Vec<Probe<E>>,
     pub(crate) caps: Vec<(usize, String)>,
     /// Whether no second connection and no event ends a connection.
@@ -62,6 +65,7 @@ impl<E> Clone for Plan<E> {
             close: self.close.clone(),
             shutdown: self.shutdown.clone(),
             events: self.events.clone(),
+            may_end: self.may_end.clone(),
             probes: self.probes.clone(),
             caps: self.caps.clone(),
             stays_open: self.stays_open,
@@ -80,6 +84,7 @@ impl<E> Plan<E> {
             close: None,
             shutdown: None,
             events: Vec::new(),
+            may_end: BTreeSet::new(),
             probes: Vec::new(),
             caps: Vec::new(),
             stays_open: false,

@@ -84,6 +84,7 @@ impl<E: Clone + 'static> Run<E> {
             running: Vec::new(),
             due: None,
             begun: None,
+            rested: BTreeSet::new(),
             reading: BTreeSet::new(),
             polls_left: plan.max_polls,
             order: Order::OldestFirst,

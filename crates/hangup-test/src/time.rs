@@ -71,6 +71,15 @@ impl Time {
         }
     }
 
+    /// Gives the tasks outside the trial some turns.
+    pub(crate) fn go_first(&self) {
+        match self {
+            Self::OfTheTrial => {}
+            #[cfg(feature = "tokio")]
+            Self::Tokio(runtime) => runtime.go_first(),
+        }
+    }
+
     /// Returns how much time has passed, if the source measures it.
     pub(crate) fn elapsed(&self) -> Option<Duration> {
         match self {

@@ -19,11 +19,15 @@ impl<E: Clone + 'static> Run<E> {
         }
     }
 
-    /// Returns a fault if a connection has ended that had begun to respond and that nothing
-    /// ended.
+    /// Returns a fault if a connection has ended that was open and that nothing ended. The
+    /// first one was open if it has begun to respond. A second one was if it responded while
+    /// all tasks were idle: one that is refused responds too, and ends by itself.
     pub(super) fn cut_off(&self, task: usize, at_rest: Option<&Levels>) -> Option<Fault> {
         let by = self.tasks[task].party;
-        let was_open = self.plan.stays_open || self.trial.has_responded(by);
+        let was_open = match by {
+            Party::First => self.plan.stays_open || self.trial.has_responded(by),
+            _ => self.rested.contains(&by),
+        };
         // Undisturbed, it would be open.
         let is_fault = at_rest.is_some() && was_open && !self.is_pending(task);
         is_fault.then_some(Fault::CutOff { by })

@@ -114,6 +114,8 @@ pub(crate) struct Core<E> {
     pub(super) due: Option<Due>,
     /// What the interruption of the statement has begun.
     pub(super) begun: Option<Result<Begun, RunError>>,
+    /// The connections that responded while all tasks were idle.
+    pub(super) rested: BTreeSet<Party>,
     /// The points at which the client reads.
     pub(super) reading: BTreeSet<usize>,
     pub(super) polls_left: usize,

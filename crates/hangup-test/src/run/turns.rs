@@ -46,6 +46,13 @@ impl<E: Clone + 'static> Run<E> {
         held: Option<usize>,
         ticks: &mut usize,
     ) -> Result<bool, RunError> {
+        // What is on the runtime has its turn before the tasks of the trial.
+        let runtime_first = self.order == Order::NewestFirst && self.interfered.is_some();
+        if runtime_first && self.time.tasks() > 0 && self.next(held).is_some() {
+            self.time.go_first();
+            self.adopt();
+            self.look(Party::Server);
+        }
         if let Some(at) = self.next(held) {
             self.polls_left = self.polls_left.checked_sub(1).ok_or(RunError::Endless)?;
             self.poll(at, false);
@@ -56,6 +63,11 @@ impl<E: Clone + 'static> Run<E> {
             self.settle();
             return Ok(self.next(held).is_some());
         }
+        let trial = self.trial.clone();
+        let idle = self.tasks.iter().filter(|task| task.future.is_some());
+        let idle = idle.map(|task| task.party);
+        let rested: Vec<_> = idle.filter(|party| trial.is_responding(*party)).collect();
+        self.rested.extend(rested);
         if *ticks == 0 {
             return Ok(false);
         }
@@ -108,7 +120,7 @@ impl<E: Clone + 'static> Run<E> {
             true => first_of(&mut (0..self.tasks.len()).filter(others)),
             false => None,
         };
-        self.had_choice |= is_choice;
+        self.had_choice |= is_choice || self.time.tasks() > 0;
         other.or(Some(next))
     }
 

@@ -1,11 +1,16 @@
 //! What a runtime with a paused clock hides, and what the kit says about it.
 
 use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use futures::stream;
 use hangup::{CloseReason, Conflict, Registry, Scope};
-use hangup_test::{AbortEverywhere, Client, Fault, Hint, Race, Report, Trial, abort_everywhere};
+use hangup_test::{
+    AbortEverywhere, Client, Ending, Failure, Fault, Hint, Race, Report, Trial, abort_everywhere,
+};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::sleep;
 
 use crate::on_drop::OnDrop;
@@ -199,4 +204,33 @@ fn code_that_compares_the_clock_of_the_system_is_named() {
         report.failures().iter().all(|it| left(it.fault())),
         "{report}"
     );
+}
+
+#[test]
+fn a_task_on_the_runtime_may_run_before_the_handler_goes_on() {
+    type Actor = (Trial, Arc<AtomicBool>, UnboundedSender<()>);
+    let server = |trial: &Trial| {
+        let (killed, (sender, mut messages)) = (Arc::<AtomicBool>::default(), unbounded_channel());
+        let kills = Arc::clone(&killed);
+        tokio::spawn(async move {
+            while messages.recv().await.is_some() {
+                kills.store(true, SeqCst);
+            }
+        });
+        (trial.clone(), killed, sender)
+    };
+    // It leaves its name if it is killed while it announces it.
+    let handler = |(trial, killed, _): Actor, _| async move {
+        trial.ledger().acquire("name");
+        trial.point("announce").await;
+        if !killed.load(SeqCst) {
+            trial.ledger().release("name");
+        }
+        pending::<()>().await;
+    };
+    let kill = |(_, _, sender): Actor| async move { sender.send(()).unwrap() };
+    let tried = abort_everywhere(server, handler).on_tokio();
+    let report = tried.event("kill", kill).explore().unwrap();
+    let killed = |it: &&Failure| matches!(it.ending(), Some(Ending::Event(_)));
+    assert!(report.failures().iter().any(|it| killed(&it)), "{report}");
 }

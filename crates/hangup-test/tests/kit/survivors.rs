@@ -121,7 +121,7 @@ fn a_late_cleanup_that_cuts_the_successor_is_r8() {
         let _cleanup = OnDrop(|| {
             let (trial, manager) = (trial.clone(), manager.clone());
             trial.clone().spawn(async move {
-                trial.point("log").await;
+                trial.timer("grace").tick().await;
                 manager.end_all();
             });
         });
@@ -300,4 +300,62 @@ fn a_client_that_is_written_by_hand_stops_reading_too() {
         .shutdown(|_| async {})
         .check();
     assert!(!report.endings().contains(&Ending::Stalled), "{report}");
+}
+
+#[test]
+fn an_event_that_ends_a_connection_may_be_declared() {
+    let handler = |closed: Signal, client: Client| async move {
+        let body = stream::pending::<()>().take_until(closed.fired());
+        client.respond(body).await;
+    };
+    let tried = abort_everywhere(|_: &Trial| Signal::new(), handler);
+    let report = tried
+        .event_that_ends("a reload", |closed| async move { closed.fire() })
+        .check();
+    let reload = Ending::Event("a reload".into());
+    assert!(report.endings().contains(&reload), "{report}");
+}
+
+#[test]
+fn a_second_connection_that_is_refused_may_respond_and_end() {
+    let handler = |taken: Rc<RefCell<bool>>, client: Client| async move {
+        if taken.replace(true) {
+            client.respond(stream::iter(["try again later"])).await;
+            return;
+        }
+        let _free = OnDrop(|| {
+            taken.replace(false);
+        });
+        client.respond(stream::pending::<()>()).await;
+    };
+    let report = abort_everywhere(|_: &Trial| Rc::default(), handler).check();
+    assert!(report.cases() > 10, "{report}");
+}
+
+#[test]
+fn a_client_that_stops_reading_may_not_be_set_up_as_far() {
+    // Its body subscribes after the first item.
+    let handler = |(trial, closed): (Trial, Signal), client: Client| async move {
+        let mut subscription = None;
+        let body = stream::iter(["welcome", "subscribed"]).chain(stream::pending());
+        let body = body.inspect(|item| {
+            if *item == "subscribed" {
+                subscription = Some(trial.ledger().hold("subscription"));
+            }
+        });
+        client.respond(body.take_until(closed.fired())).await;
+        drop(subscription);
+    };
+    let server = |trial: &Trial| (trial.clone(), Signal::new());
+    let report = abort_everywhere(server, handler)
+        .close(|_| async { false })
+        .explore()
+        .unwrap();
+    let stalled = |it: &&Failure| it.ending() == Some(&Ending::Stalled);
+    assert!(report.endings().contains(&Ending::Stalled), "{report}");
+    assert_eq!(
+        report.failures().iter().filter(stalled).count(),
+        0,
+        "{report}"
+    );
 }
