@@ -14,7 +14,7 @@
 //! | server-sent events | an event of your own, with a `retry:` | an event that tells the page not to come back | [`LiveStream::farewell`](crate::LiveStream::farewell), `layer::Admit::farewell` |
 //! | WebSocket | Close 1001 | Close 1008 | [`Closing::farewell`](crate::Closing::farewell) |
 //! | gRPC | trailers with 14 `UNAVAILABLE` | trailers with 10 `ABORTED` | the layer, or [`LiveBody::farewell_after_any_frame`](crate::LiveBody::farewell_after_any_frame) |
-//! | MCP | the stream ends; the session is there until it is deleted or idle | the same | nothing to send |
+//! | MCP | the stream ends; the session is there until it is deleted or idle, or ends in the same drain if it is a connection | the same | nothing to send |
 //!
 //! An `EventSource` comes back by itself only after a stream with status 200 has ended. To end it
 //! for good, send an event on which the page calls `close()`. To have it come back after a

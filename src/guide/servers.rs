@@ -137,3 +137,37 @@
 //! the whole router. The streams are admitted, have goodbyes and end at a shutdown. The sessions
 //! stay those of rmcp: the token of its configuration ends them all at once, so cancel it when the
 //! drain is over, after the goodbyes.
+//!
+//! A session is a connection without a stream. To have them under a scope, with a cap and an
+//! [idle deadline](crate::Deadlines::idle), wrap rmcp's `LocalSessionManager`. A whole
+//! [wrapper](https://github.com/hangup-rs/hangup/blob/main/examples/rmcp-server/src/sessions.rs)
+//! is in the example `rmcp-server-sessions`, to be copied. This is its core:
+//!
+//! ```
+//! # #[cfg(feature = "tokio")]
+//! # mod manager {
+//! # use std::sync::Arc;
+//! # use hangup::{Error, Registry, Scope};
+//! # type Id = Arc<str>;
+//! # struct Local;
+//! # impl Local {
+//! #     async fn create_session(&self) -> Id { "5f3a".into() }
+//! #     async fn close_session(&self, id: &Id) {}
+//! # }
+//! # struct Sessions { scope: Scope, local: Arc<Local>, open: Registry<Id, ()> }
+//! # impl Sessions {
+//! async fn create_session(&self) -> Result<Id, Error> {
+//!     let mut setup = self.scope.open()?.register()?; // the cap, and its end in a drain
+//!     let (local, id) = (self.local.clone(), self.local.create_session().await);
+//!     let key = id.clone(); // no await from there to here
+//!     setup.on_close_async("session", move || async move { local.close_session(&key).await })?;
+//!     setup.join(&self.open, id.clone(), ())?;
+//!     setup.go_live()?.hold_open()?;
+//!     Ok(id)
+//! }
+//! # }
+//! # }
+//! ```
+//!
+//! Each message, and each poll of its streams, [touches](crate::Handle::touch) the session, and a
+//! `DELETE` closes it in the registry and waits until it has [settled](crate::Registry::settled).

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::kernel::unsent;
@@ -20,8 +21,8 @@ use crate::report::{Ending, Exit};
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// So that the server can go on writing.
-    _lines: Lines<BufReader<ChildStdout>>,
+    /// Reads what the server prints, also so that it can go on printing.
+    printed: JoinHandle<Vec<String>>,
     /// Where it listens.
     pub addr: SocketAddr,
     drain: Duration,
@@ -34,9 +35,24 @@ impl Server {
     ///
     /// If it does not start, or does not say within some time that it listens.
     pub async fn start(binary: &Path, drain: Duration) -> io::Result<Self> {
+        Self::start_with(binary, drain, &[]).await
+    }
+
+    /// [`start`](Self::start), with `settings` in its environment.
+    ///
+    /// # Errors
+    ///
+    /// As `start`.
+    pub async fn start_with(
+        binary: &Path,
+        drain: Duration,
+        settings: &[(&str, u64)],
+    ) -> io::Result<Self> {
+        let settings = settings.iter().map(|(name, it)| (name, it.to_string()));
         let mut child = Command::new(binary)
             .arg("0")
             .env("DRAIN_MS", drain.as_millis().to_string())
+            .envs(settings)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
@@ -49,10 +65,20 @@ impl Server {
             .ok_or_else(|| io::Error::other(format!("no address in its first line: {first:?}")))?;
         Ok(Self {
             child,
-            _lines: lines,
+            printed: tokio::spawn(read(lines)),
             addr,
             drain,
         })
+    }
+
+    /// The lines that it has printed after the first one, when it has ended.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end soon.
+    pub async fn printed(self) -> Vec<String> {
+        let printed = timeout(Plan::SOON, self.printed).await;
+        printed.expect("the server has ended").unwrap()
     }
 
     /// Waits until a client that has stopped reading makes the server wait: the kernel holds bytes
@@ -90,6 +116,15 @@ impl Server {
             server: self,
         }
     }
+}
+
+async fn read(mut lines: Lines<BufReader<ChildStdout>>) -> Vec<String> {
+    let mut printed = Vec::new();
+    // An error is an end as well.
+    while let Ok(Some(line)) = lines.next_line().await {
+        printed.push(line);
+    }
+    printed
 }
 
 /// Waits until a new connection to `addr` is refused.
