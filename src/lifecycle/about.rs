@@ -10,31 +10,49 @@ type Value = Arc<dyn Any + Send + Sync>;
 
 #[derive(Default)]
 pub(super) struct About {
-    pub(super) label: Option<Arc<str>>,
-    /// Few, so that a search is quicker than a table.
-    values: Vec<(TypeId, Value)>,
     /// The words of the close that won.
     pub(super) words: Option<Arc<str>>,
     /// The connection that superseded this one.
     pub(super) by: Option<ConnectionId>,
+    /// In a box of its own, since a take-over says who it is by, and most say no more.
+    by_application: Option<Box<Annotations>>,
+}
+
+#[derive(Default)]
+struct Annotations {
+    label: Option<Arc<str>>,
+    /// Few, so that a search is quicker than a table.
+    values: Vec<(TypeId, Value)>,
 }
 
 impl About {
+    /// Returns the label that was in its place.
+    pub(super) fn set_label(&mut self, label: Arc<str>) -> Option<Arc<str>> {
+        let annotations = self.by_application.get_or_insert_default();
+        annotations.label.replace(label)
+    }
+
+    pub(super) fn label(&self) -> Option<Arc<str>> {
+        self.by_application.as_ref()?.label.clone()
+    }
+
     /// Returns the value that was in its place, whose drop is user code.
     #[must_use]
     pub(super) fn insert<T: Any + Send + Sync>(&mut self, value: Arc<T>) -> Option<Value> {
         let of = TypeId::of::<T>();
-        let known = self.values.iter_mut().find(|(other, _)| *other == of);
+        let values = &mut self.by_application.get_or_insert_default().values;
+        let known = values.iter_mut().find(|(other, _)| *other == of);
         if let Some((_, known)) = known {
             return Some(std::mem::replace(known, value));
         }
-        self.values.push((of, value));
+        values.push((of, value));
         None
     }
 
     pub(super) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let of = TypeId::of::<T>();
-        let (_, value) = self.values.iter().find(|(other, _)| *other == of)?;
+        let mut values = self.by_application.as_ref()?.values.iter();
+        let (_, value) = values.find(|(other, _)| *other == of)?;
         // Always `Ok`: it was found by its type.
         Arc::clone(value).downcast().ok()
     }

@@ -11,12 +11,12 @@ impl Lifecycle {
     pub(crate) fn set_label(&self, label: Arc<str>) {
         #[cfg(feature = "tracing")]
         self.record_label(&label);
-        let replaced = self.lock_to_store().about().label.replace(label);
+        let replaced = self.lock_to_store().about().set_label(label);
         drop(replaced);
     }
 
     pub(crate) fn label(&self) -> Option<Arc<str>> {
-        self.read_about(|about| about.label.clone())
+        self.read_about(About::label)
     }
 
     /// Stores `value` in the place of the one of its type.

@@ -147,7 +147,7 @@ impl Lifecycle {
             let undos = inner.undos.labels(MOST_UNDOS);
             let undos: Vec<_> = undos.map(|label| label.name.clone()).collect();
             let about = inner.cold.as_ref().and_then(|cold| cold.about.as_ref());
-            let about = about.map(|about| (about.label.clone(), about.words.clone(), about.by));
+            let about = about.map(|about| (about.label(), about.words.clone(), about.by));
             (word, times, about.unwrap_or_default(), undos)
         };
         let (label, words, by) = about;

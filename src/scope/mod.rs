@@ -129,7 +129,7 @@ impl Scope {
     ///
     /// If a runtime is needed, and it is a tokio runtime without timers.
     pub fn open(&self) -> Result<Pending, OpenError> {
-        self.admit(None)
+        self.admit(None, self.shared.has_deadlines)
     }
 
     /// Opens a connection that acquires nothing, and takes it to [`Live`] at once.
@@ -186,7 +186,8 @@ impl Scope {
         F: FnOnce(Deadlines) -> Deadlines,
     {
         let own = change(self.shared.deadlines);
-        self.admit(Some(own))
+        let is_swept = !own.are_none() || self.shared.unsettled_after.is_some();
+        self.admit(Some(own), is_swept)
     }
 
     /// The deadlines of the connections that are not [opened with](Self::open_with) their
@@ -195,15 +196,12 @@ impl Scope {
         self.shared.deadlines
     }
 
-    fn admit(&self, own: Option<Deadlines>) -> Result<Pending, OpenError> {
+    #[inline]
+    fn admit(&self, own: Option<Deadlines>, is_swept: bool) -> Result<Pending, OpenError> {
         let shared = &self.shared;
         // Before anything is made for the connection: a flood that is refused costs little.
         let place = self.observed(shared.reserve())?;
-        let has_deadlines = match &own {
-            None => shared.has_deadlines,
-            Some(own) => !own.are_none() || shared.unsettled_after.is_some(),
-        };
-        let timers = if has_deadlines {
+        let timers = if is_swept {
             self.ensure_swept()?;
             let expires = own.as_ref().unwrap_or(&shared.deadlines).expires_at;
             let expires = expires.map(|instant| shared.sweeps.date(instant));
