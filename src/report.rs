@@ -1,7 +1,7 @@
 //! What scopes, drains, connections and registries report about themselves: values, to log, to
 //! count and to look at.
 
-pub use crate::connection::Taken;
+pub use crate::connection::{ItemCounter, Taken};
 pub use crate::id::{ConnectionId, ParseIdError};
 pub use crate::lifecycle::group::Stats;
 pub use crate::lifecycle::settled::Settled;

@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub in_state: Option<Duration>,
     /// The time since the peer was last known to be there: see [`Handle::idle_for`].
     pub idle_for: Option<Duration>,
+    /// How many items it has passed on, if it [counts](crate::Live::count_items) them.
+    pub items: Option<u64>,
     /// The keys that it holds, newest first.
     pub keys: Vec<HeldKey>,
     /// The names of its asynchronous undos that have not begun, in the order in which they
@@ -100,6 +102,13 @@ impl Handle {
         self.lifecycle().idle_for()
     }
 
+    /// How many items the connection has passed on, if it
+    /// [counts](crate::Live::count_items) them.
+    #[must_use]
+    pub fn items(&self) -> Option<u64> {
+        self.lifecycle().items()
+    }
+
     /// The keys that the connection holds, newest first: in registries that have a
     /// [name](crate::RegistryBuilder::name).
     #[must_use]
@@ -160,6 +169,7 @@ impl Lifecycle {
             age: times.map(|(age, _)| age),
             in_state: times.map(|(_, in_state)| in_state),
             idle_for: self.idle_for(),
+            items: self.items(),
             keys: self.keys(),
             undos,
             waits_for: self.waits_for(),

@@ -16,6 +16,7 @@ mod cell;
 #[cfg(feature = "tracing")]
 mod span;
 mod annotated;
+mod items;
 mod member;
 mod wakers;
 mod end;
@@ -42,6 +43,7 @@ pub use end::End;
 pub(crate) use fail_on_panic::FailOnPanic;
 pub use handle::{Handle, WaitForClosed, WaitForSettled};
 pub use inspect::{HeldKey, Snapshot};
+pub(crate) use items::ItemCount;
 pub(crate) use memberships::{DynRegistry, Exit, Membership, Place};
 pub(crate) use task_list::TaskId;
 pub(crate) use undos::Undos;

@@ -417,3 +417,19 @@ fn a_connection_that_does_not_settle_is_told_once_and_never_after_it_has() {
     }
     assert_eq!(told(), [format!("unsettled {} false", setup.id())]);
 }
+
+#[test]
+fn items_are_counted_by_those_who_ask_for_it() {
+    let mut live = Scope::new().live().unwrap();
+    let handle = live.handle();
+    assert_eq!((handle.items(), handle.snapshot().items), (None, None));
+    let (one, other) = (live.count_items(), live.count_items());
+    one.add(2);
+    other.clone().add(3);
+    assert_eq!(
+        (handle.items(), handle.snapshot().items),
+        (Some(5), Some(5))
+    );
+    drop(live);
+    assert_eq!(handle.items(), Some(5));
+}
