@@ -12,6 +12,7 @@ use hangup::observers::TracingObserver;
 use hangup::{CloseReason, Conflict, Registry, Scope};
 use tracing::info;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 #[derive(Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);
@@ -28,12 +29,18 @@ impl io::Write for Output {
 
 /// Returns what is logged while `f` runs.
 fn logged(f: impl FnOnce()) -> Vec<String> {
+    logged_with(FmtSpan::NONE, f)
+}
+
+/// Returns that and these events of spans.
+fn logged_with(spans: FmtSpan, f: impl FnOnce()) -> Vec<String> {
     let output = Output::default();
     let writer = output.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
         .without_time()
         .with_ansi(false)
+        .with_span_events(spans)
         .with_writer(move || writer.clone())
         .finish();
     tracing::subscriber::with_default(subscriber, f);
@@ -87,7 +94,7 @@ fn user_code_runs_in_the_span_of_its_connection() {
 
 #[test]
 fn a_span_ends_when_its_connection_has_settled() {
-    let lines = logged(|| {
+    let lines = logged_with(FmtSpan::CLOSE, || {
         let scope = Scope::builder().observer(TracingObserver::new()).build();
         let live = scope.live().unwrap();
         let handle = live.handle();
@@ -97,9 +104,12 @@ fn a_span_ends_when_its_connection_has_settled() {
         drop(live);
         drop(task);
         assert!(handle.try_settled().is_some());
+        info!("the handle is still there");
         drop(handle);
     });
-    assert!(lines.last().unwrap().contains("settled"), "{lines:#?}");
+    let at = |what| lines.iter().position(|line| line.contains(what)).unwrap();
+    assert!(at("hangup: settled") < at("hangup: close"), "{lines:#?}");
+    assert!(at("hangup: close") < at("still there"), "{lines:#?}");
 }
 
 #[test]
