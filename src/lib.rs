@@ -45,7 +45,9 @@
 //! | close what is too slow, too old or silent | [`Deadlines`] |
 //! | observe or close from anywhere | [`Handle`] |
 //! | close when a signal fires | [`Pending::abort_on`], [`Scope::abort_on`], [`Handle::close_when`] |
-//! | log or measure every transition | [`Observer`] |
+//! | log or measure every transition | [`Observer`], `observers` |
+//! | say whose a connection is, and look inside | [`Pending::label`], [`Pending::insert`], [`Handle::snapshot`] |
+//! | find what is closed and does not settle | [`ScopeBuilder::unsettled_after`], [`Scope::unsettled_for`] |
 //! | run on another executor than tokio | [`runtime`] |
 //! | reason about the states themselves | [`state`] |
 //! | copy from a page | [`guide`] |
@@ -127,7 +129,7 @@
 //!   settled: until then it holds what it acquired.
 //! - **I7 Nothing outlives.** Once a connection has settled, it is in no registry, in no
 //!   scope and on no list of waiters, no task of it is left, and its signals and held values
-//!   are dropped. What the transport still holds outlives that: the source of a stream, with
+//!   are dropped. Its label and its [values](Pending::insert) are those of its handles. What the transport still holds outlives that: the source of a stream, with
 //!   its timer, is dropped in the next poll, or when its flush is over.
 //! - **I8 No user code under a lock.** Undos, wakers, hooks, observers, the body of a loop
 //!   over a registry and the drop of keys and values may use this crate in any way. Only

@@ -107,7 +107,9 @@ impl Registering {
     /// # Errors
     ///
     /// - [`KeyError::Closed`] if the connection has closed, whatever else is so: under
-    ///   `Replace` a later newcomer may have gone live in the meantime.
+    ///   `Replace` a later newcomer may have gone live in the meantime. If it closes during
+    ///   this call, [`on_first`](crate::RegistryBuilder::on_first) may have been called for it,
+    ///   and `on_last` is called before it has settled.
     /// - [`KeyError::Taken`] and [`KeyError::Full`] by the policy; decided
     ///   in the same step that inserts. A connection counts until it has settled.
     /// - [`KeyError::Settling`] instead of these, if the key is about to be free.
