@@ -189,8 +189,11 @@ mod advice;
 mod ledger;
 mod signal;
 mod statement;
+mod wires;
 mod trial;
 mod client;
+#[cfg(feature = "hyper")]
+pub mod serve;
 mod waker;
 #[cfg(feature = "tokio")]
 mod on_tokio;

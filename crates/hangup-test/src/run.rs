@@ -85,6 +85,7 @@ impl<E: Clone + 'static> Run<E> {
             due: None,
             begun: None,
             rested: BTreeSet::new(),
+            has_idled: false,
             reading: BTreeSet::new(),
             polls_left: plan.max_polls,
             order: Order::OldestFirst,
@@ -128,7 +129,7 @@ impl<E: Clone + 'static> Run<E> {
     pub(crate) fn undisturbed(plan: &Rc<Plan<E>>) -> Result<Undisturbed, RunError> {
         let mut run = Self::start(plan)?;
         let mut ticks = TICKS;
-        while run.is_pending(FIRST) && run.step(None, &mut ticks)? {}
+        while run.is_pending(FIRST) && run.approach(&mut ticks)? {}
         let completed = !run.is_pending(FIRST);
         let points = run.points.clone();
         let (statements, reading) = (run.statements.clone(), run.reading.clone());
@@ -242,11 +243,27 @@ impl<E: Clone + 'static> Run<E> {
     fn go_to(&mut self, usual: &[String]) -> Result<(), RunError> {
         let mut ticks = TICKS;
         while self.points.len() < usual.len() {
-            if !self.is_pending(FIRST) || !self.step(None, &mut ticks)? {
+            if !self.is_pending(FIRST) || !self.approach(&mut ticks)? {
                 break;
             }
         }
         self.compare(usual)
+    }
+
+    /// Takes a step towards the next point. Returns `false` if there is none.
+    ///
+    /// Behind a pipe, the handler may be a task on the runtime, whose polls are no points. So the
+    /// moment at which everything is idle is one.
+    fn approach(&mut self, ticks: &mut usize) -> Result<bool, RunError> {
+        if self.step(None, ticks)? {
+            return Ok(true);
+        }
+        let is_new = self.trial.has_pipe(Party::First) && !self.has_idled;
+        if is_new {
+            self.has_idled = true;
+            self.reach("all tasks are idle".into());
+        }
+        Ok(is_new)
     }
 
     /// Runs until the handler has been interrupted at the statement of `case`, and the poll
@@ -258,7 +275,7 @@ impl<E: Clone + 'static> Run<E> {
         });
         let mut ticks = TICKS;
         while self.begun.is_none() {
-            if !self.is_pending(FIRST) || !self.step(None, &mut ticks)? {
+            if !self.is_pending(FIRST) || !self.approach(&mut ticks)? {
                 break;
             }
         }

@@ -1,21 +1,28 @@
 //! The environment of one run of a handler.
 
+mod waits;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
-use std::panic::{Location, resume_unwind};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::thread::{self, ThreadId};
 
-use crate::ledger::{Held, Ledger};
+use crate::ledger::Ledger;
 use crate::panic::wake;
 use crate::party::Party;
 use crate::signal::Signal;
 use crate::statement::{self, TrialId};
+#[cfg(feature = "hyper")]
+use crate::wires::Cut;
+use crate::wires::Wires;
+
+pub use waits::{Point, Tick, Timer};
 
 /// The payload of a panic that the kit injects.
 pub(crate) const INJECTED: &str = "a panic that the race kit injected";
@@ -58,6 +65,8 @@ struct State {
     /// Where the task that is being polled waits.
     waits_at: Option<Waits>,
     panic_here: bool,
+    /// Those who wait at a point of the first connection while these are held, or `None`.
+    held: Option<Vec<Waker>>,
     /// Whether the process has ended.
     over: bool,
     /// Whether a task was spawned after the end of the process.
@@ -72,6 +81,7 @@ struct State {
     readers: BTreeSet<Party>,
     /// The parties whose clients have stopped reading.
     stalled: BTreeSet<Party>,
+    wires: Wires,
     signals_taken: BTreeSet<Party>,
     signals: Vec<Signal>,
 }
@@ -79,6 +89,8 @@ struct State {
 pub(crate) struct Spawned {
     pub(crate) party: Party,
     pub(crate) name: String,
+    /// Whether it runs the handler of a connection, so that a panic there is one of the handler.
+    pub(crate) serves: bool,
     pub(crate) task: Pin<Box<dyn Future<Output = ()>>>,
 }
 
@@ -179,13 +191,32 @@ impl Trial {
         self.spawn_named(name, Box::pin(async move { drop(task.await) }));
     }
 
+    /// Spawns a task that runs the handler of a connection.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn spawn_serving<F: Future + 'static>(&self, name: String, task: F) {
+        assert!(
+            self.is_of_this_thread(),
+            "a connection is served on another thread than that of the test"
+        );
+        self.spawn_as(name, true, Box::pin(async move { drop(task.await) }));
+    }
+
     pub(crate) fn is_of_this_thread(&self) -> bool {
         thread::current().id() == self.world.thread
     }
 
     pub(crate) fn spawn_named(&self, name: String, task: Pin<Box<dyn Future<Output = ()>>>) {
+        self.spawn_as(name, false, task);
+    }
+
+    fn spawn_as(&self, name: String, serves: bool, task: Pin<Box<dyn Future<Output = ()>>>) {
         let party = self.ledger().state().actor;
-        let spawned = Spawned { party, name, task };
+        let spawned = Spawned {
+            party,
+            name,
+            serves,
+            task,
+        };
         let mut state = self.state();
         if state.over {
             state.lost = true;
@@ -250,6 +281,30 @@ impl Trial {
         let mut state = self.state();
         state.panic_here = false;
         state.waits_at.take()
+    }
+
+    /// Lets no task of the first connection go on from its point.
+    pub(crate) fn hold_points(&self) {
+        self.state().held = Some(Vec::new());
+    }
+
+    pub(crate) fn let_points_go(&self) {
+        let held = self.state().held.take();
+        held.into_iter().flatten().for_each(wake);
+    }
+
+    /// Returns `true` if `waker` is called when the task may go on from its point.
+    fn is_held(&self, waker: &Waker) -> bool {
+        let (waker, actor) = (waker.clone(), self.ledger().state().actor);
+        let mut state = self.state();
+        match &mut state.held {
+            Some(held) if actor == Party::First => held.push(waker),
+            _ => {
+                drop(state);
+                return false;
+            }
+        }
+        true
     }
 
     pub(crate) fn wait_at(&self, label: &str, panics: bool) {
@@ -323,6 +378,37 @@ impl Trial {
         self.state().readers.contains(&party)
     }
 
+    #[cfg(feature = "hyper")]
+    pub(crate) fn pipe_opens(&self, party: Party, cut: Cut) {
+        self.state().wires.open(party, cut);
+    }
+
+    /// Records that the server has come to the end of a pipe of `party`.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn pipe_ends(&self, party: Party) {
+        let is_known = self.state().wires.ends(party);
+        if is_known {
+            self.ledger().ended(party);
+        }
+    }
+
+    /// Records that the client of `party` has gone. Over a pipe, which is cut, the connection
+    /// ends once the server can know it.
+    pub(crate) fn client_leaves(&self, party: Party) {
+        let (is_known, cuts) = self.state().wires.leave(party);
+        for cut in cuts {
+            cut();
+        }
+        if is_known {
+            self.ledger().ended(party);
+        }
+    }
+
+    /// Returns `true` if the connection of `party` runs over a pipe.
+    pub(crate) fn has_pipe(&self, party: Party) -> bool {
+        self.state().wires.are_used(party)
+    }
+
     pub(crate) fn note_signal_taken(&self, party: Party) {
         self.state().signals_taken.insert(party);
     }
@@ -343,98 +429,5 @@ impl fmt::Debug for Trial {
         f.debug_struct("Trial")
             .field("ledger", self.ledger())
             .finish_non_exhaustive()
-    }
-}
-
-/// Future of [`Trial::point`]. It is pending once.
-#[must_use = "futures do nothing unless polled"]
-#[derive(Debug)]
-pub struct Point {
-    trial: Trial,
-    /// `None` after the first poll.
-    label: Option<String>,
-}
-
-impl Future for Point {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(label) = self.label.take() {
-            self.trial.wait_at(&label, true);
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        if std::mem::take(&mut self.trial.state().panic_here) {
-            // `resume_unwind` bypasses the panic hook, which would print an injected
-            // panic.
-            resume_unwind(Box::new(INJECTED));
-        }
-        Poll::Ready(())
-    }
-}
-
-/// A timer of [`Trial::timer`].
-#[must_use = "it stops when this is dropped"]
-#[derive(Debug)]
-pub struct Timer {
-    trial: Trial,
-    name: String,
-    _held: Held,
-}
-
-impl Timer {
-    /// Waits for the next tick.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future removes its waker. The next call waits for a later tick.
-    pub fn tick(&mut self) -> Tick<'_> {
-        Tick {
-            timer: self,
-            sleeping: None,
-        }
-    }
-}
-
-/// Future of [`Timer::tick`].
-#[must_use = "futures do nothing unless polled"]
-#[derive(Debug)]
-pub struct Tick<'a> {
-    timer: &'a Timer,
-    /// The key of the waker, and the time at the first poll.
-    sleeping: Option<(u64, u64)>,
-}
-
-impl Future for Tick<'_> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let trial = &self.timer.trial;
-        // Cloning a waker is user code, so it happens before the lock is taken.
-        let waker = cx.waker().clone();
-        let mut state = trial.state();
-        let (number, since) = self.sleeping.unwrap_or_else(|| {
-            state.next += 1;
-            (state.next, state.now)
-        });
-        if state.now > since {
-            drop(state);
-            return Poll::Ready(());
-        }
-        let replaced = state.sleepers.insert(number, waker);
-        drop(state);
-        drop(replaced);
-        trial.wait_at(&format!("timer {}", self.timer.name), false);
-        self.sleeping = Some((number, since));
-        Poll::Pending
-    }
-}
-
-impl Drop for Tick<'_> {
-    fn drop(&mut self) {
-        if let Some((number, _)) = self.sleeping {
-            let removed = self.timer.trial.state().sleepers.remove(&number);
-            drop(removed);
-        }
     }
 }

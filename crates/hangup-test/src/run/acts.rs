@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 
 use super::state::{FIRST, Run};
-use super::task::Role;
+use super::task::{Role, Task};
 use crate::client::Client;
 use crate::party::Party;
 use crate::plan::{Act, LocalFuture};
@@ -21,12 +21,23 @@ impl<E: Clone + 'static> Run<E> {
 
     /// Panics at the point where the handler waits. A wait outside the kit cannot panic,
     /// so the future is dropped during a panic.
+    ///
+    /// Behind a pipe, the handler is in a task of the server, and the client goes on.
     pub(super) fn panic(&mut self) {
-        self.ended(Party::First);
-        let waits_at = self.tasks[FIRST].waits_at.as_ref();
-        if waits_at.is_some_and(|waits| waits.panics) {
+        let panics = |task: &Task| task.waits_at.as_ref().is_some_and(|waits| waits.panics);
+        let serves = |task: &Task| {
+            task.serves && task.party == Party::First && task.future.is_some() && panics(task)
+        };
+        if let Some(at) = self.tasks.iter().position(serves) {
+            self.ended(Party::First);
+            self.poll(at, true);
+            return;
+        }
+        if panics(&self.tasks[FIRST]) {
+            self.trial.client_leaves(Party::First);
             self.poll(FIRST, true);
         }
+        self.trial.client_leaves(Party::First);
         if let Some(future) = self.tasks[FIRST].future.take() {
             let unwinding = || {
                 let _dropped_by_it = future;

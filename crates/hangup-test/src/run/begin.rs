@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::state::{Begun, FIRST, Run, RunError, TICKS};
 use crate::ending::Ending;
+use crate::fault::Fault;
 use crate::party::Party;
 
 impl<E: Clone + 'static> Run<E> {
@@ -15,11 +16,11 @@ impl<E: Clone + 'static> Run<E> {
         match ending {
             Ending::Dropped => {
                 self.drop_task(FIRST);
-                begun.faults = self.still_visible();
+                begun.faults = self.visible_after_end()?;
             }
             Ending::Panic => {
                 self.panic();
-                begun.faults = self.still_visible();
+                begun.faults = self.visible_after_end()?;
             }
             Ending::Closed => self.begin_close(&mut begun),
             Ending::Signal => self.fire(),
@@ -70,6 +71,24 @@ impl<E: Clone + 'static> Run<E> {
             self.run_now()?;
         }
         Ok(begun)
+    }
+
+    /// Returns a fault for each index in which the connection is visible after its end. Over a
+    /// pipe, that is when the server has seen the end of it, which it does while its handler waits
+    /// at the point.
+    fn visible_after_end(&mut self) -> Result<Vec<Fault>, RunError> {
+        if self.trial.has_pipe(Party::First) {
+            self.trial.hold_points();
+            let settled = self.run_now();
+            self.trial.let_points_go();
+            settled?;
+        }
+        let has_ended = self.trial.ledger().state().ended.contains(&Party::First);
+        Ok(if has_ended {
+            self.still_visible()
+        } else {
+            Vec::new()
+        })
     }
 
     fn begin_close(&mut self, begun: &mut Begun) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::state::{FIRST, ONGOING, RUNTIME, Run};
+use super::task::Task;
 use crate::fault::Fault;
 use crate::kind::Kind;
 use crate::panic::catch_panic;
@@ -62,7 +63,6 @@ impl<E: Clone + 'static> Run<E> {
             let observe = || ledger.state().observe(Kind::Task, RUNTIME, tasks);
             ledger.acting(actor, observe);
         }
-        let responding = self.trial.is_responding(Party::First) && self.is_pending(FIRST);
         let mut state = ledger.state();
         let core = self.core.as_mut().expect(ONGOING);
         match &core.together {
@@ -75,13 +75,33 @@ impl<E: Clone + 'static> Run<E> {
                 state.faults.extend(fault);
             }
         }
-        if responding && self.interfered.is_none() {
-            let given_back = state.permits_below(1);
-            let faults = given_back
-                .into_iter()
-                .map(|name| Fault::WithoutPermit { name });
-            state.faults.extend(faults);
+        drop(state);
+        if !self.trial.has_pipe(Party::First) {
+            self.expect_permits();
         }
+    }
+
+    /// Checks what must hold while all tasks are idle.
+    pub(super) fn look_at_rest(&mut self) {
+        let is_busy = |task: &Task| task.future.is_some() && task.woken.is_woken();
+        // Before that, the client may be about to read the end of the response.
+        if self.trial.has_pipe(Party::First) && !self.tasks.iter().any(is_busy) {
+            self.expect_permits();
+        }
+    }
+
+    /// Checks that permits are held while the response is streamed.
+    fn expect_permits(&self) {
+        let responding = self.trial.is_responding(Party::First) && self.is_pending(FIRST);
+        if !responding || self.interfered.is_some() {
+            return;
+        }
+        let mut state = self.trial.ledger().state();
+        let given_back = state.permits_below(1);
+        let faults = given_back
+            .into_iter()
+            .map(|name| Fault::WithoutPermit { name });
+        state.faults.extend(faults);
     }
 }
 

@@ -116,6 +116,8 @@ pub(crate) struct Core<E> {
     pub(super) begun: Option<Result<Begun, RunError>>,
     /// The connections that responded while all tasks were idle.
     pub(super) rested: BTreeSet<Party>,
+    /// Whether the point is reached at which all tasks are idle.
+    pub(super) has_idled: bool,
     /// The points at which the client reads.
     pub(super) reading: BTreeSet<usize>,
     pub(super) polls_left: usize,
@@ -184,6 +186,7 @@ impl<E: Clone + 'static> Run<E> {
             party,
             role,
             name,
+            serves: false,
             future: Some(future),
             woken: TaskWaker::new(&self.waker),
             suspended: 0,
@@ -195,8 +198,10 @@ impl<E: Clone + 'static> Run<E> {
     }
 
     pub(super) fn adopt(&mut self) {
-        for Spawned { party, name, task } in self.trial.take_spawned() {
-            self.add(party, Role::Spawned, name, task);
+        for spawned in self.trial.take_spawned() {
+            let Spawned { party, name, .. } = spawned;
+            let at = self.add(party, Role::Spawned, name, spawned.task);
+            self.tasks[at].serves = spawned.serves;
         }
     }
 

@@ -11,6 +11,8 @@ pub(super) struct Task {
     pub(super) party: Party,
     pub(super) role: Role,
     pub(super) name: String,
+    /// Whether it runs the handler of a connection.
+    pub(super) serves: bool,
     pub(super) future: Option<LocalFuture<()>>,
     pub(super) woken: Arc<TaskWaker>,
     pub(super) suspended: usize,

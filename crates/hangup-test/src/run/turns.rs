@@ -75,6 +75,7 @@ impl<E: Clone + 'static> Run<E> {
         let passed = self.time.pass(&self.trial, &self.waker);
         self.adopt();
         self.look(Party::Server);
+        self.look_at_rest();
         if !passed.woken {
             return Ok(self.next(held).is_some());
         }
@@ -100,6 +101,7 @@ impl<E: Clone + 'static> Run<E> {
         self.time.settle(&self.waker);
         self.adopt();
         self.look(Party::Server);
+        self.look_at_rest();
     }
 
     /// Returns the task to be polled next.
@@ -175,7 +177,7 @@ impl<E: Clone + 'static> Run<E> {
     pub(super) fn drop_task(&mut self, at: usize) {
         let (party, role) = (self.tasks[at].party, self.tasks[at].role);
         if role == Role::Handler {
-            self.ended(party);
+            self.trial.client_leaves(party);
             self.trial.set_responding(party, false);
         }
         if let Some(future) = self.tasks[at].future.take() {
