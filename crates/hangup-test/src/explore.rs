@@ -233,7 +233,7 @@ impl<E: Clone + 'static> AbortEverywhere<E> {
     /// ends. Polls of such a task are no points, except those of tasks that `hangup` spawns:
     /// they are tasks of the trial. Each run has a runtime of its own, so the test must be a
     /// `#[test]` and not a `#[tokio::test]`. The runtime has timers and no sockets: a server
-    /// runs over a `tokio::io::duplex`.
+    /// runs over a `tokio::io::duplex`, as that of `Client::serve` does (feature `hyper`).
     ///
     /// Panics are seen by a panic hook, which is set once and calls the one before it.
     #[cfg(feature = "tokio")]

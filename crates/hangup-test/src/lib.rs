@@ -170,6 +170,48 @@
 //! patience that is shorter than a grace period, look like leaks. The report
 //! [says so](Report::hints) where it can tell.
 //!
+//! # Whole servers
+//!
+//! A handler that is called as a function has no routing, no layers, no upgrade and no HTTP/2.
+//! With the feature `hyper`, `Client::serve` serves a whole server over a pipe in memory, and the
+//! second closure is the script of a client. Server-sent events of axum:
+//!
+//! ```
+//! # #[cfg(feature = "hyper")]
+//! # fn main() {
+//! # use std::convert::Infallible;
+//! # use axum::Router;
+//! # use axum::extract::State;
+//! # use axum::response::{Sse, sse::Event};
+//! # use axum::routing::get;
+//! # use futures::{Stream, StreamExt, stream};
+//! # use hangup::{CloseReason, Scope};
+//! # use hangup_test::{Client, Trial, abort_everywhere};
+//! # async fn events(State(scope): State<Scope>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+//! #     let live = scope.open().unwrap().register().unwrap().go_live().unwrap();
+//! #     let items = stream::iter(["hello"]).chain(stream::pending());
+//! #     Sse::new(live.stream(items).map(|item| Ok(Event::default().data(item))))
+//! # }
+//! let script = |scope: Scope, client: Client| async move {
+//!     let app = Router::new().route("/events", get(events)).with_state(scope);
+//!     let response = client.serve(app).get("/events").await?;
+//!     client.respond(response.into_body()).await;
+//!     Ok::<_, hyper::Error>(())
+//! };
+//! abort_everywhere(|_: &Trial| Scope::new(), script)
+//!     .resource("connections", |scope| scope.handles().len())
+//!     .close(|scope| async move { scope.close_all(CloseReason::Idle) > 0 })
+//!     .on_tokio()
+//!     .check();
+//! # }
+//! # #[cfg(not(feature = "hyper"))]
+//! # fn main() {}
+//! ```
+//!
+//! When the script is dropped, the server reads the end of its connection. A slow reader is a
+//! pipe that is not read, which is what happens to it at [`Ending::Stalled`]. The module `serve`
+//! has WebSockets and gRPC, and says what each ending does to a server.
+//!
 //! # Managers of connections
 //!
 //! Registries, session managers and other connection managers have races of their own.

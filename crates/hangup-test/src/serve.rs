@@ -67,17 +67,23 @@
 //! When the script is dropped, or panics, its pipes are cut, whichever task of a client library
 //! has them: the server reads the end of the stream. It cannot know before that the client has
 //! gone. So what it acquires until then does not come after the end of the connection, and an
-//! entry may be found until then.
+//! entry may be found until then. A handler that waits at a [`Trial::point`](crate::Trial::point)
+//! waits there until the server has read the end.
+//!
 //! hyper then drops the handler if it still runs, or the body. If it has upgraded the connection,
-//! it is the reader of the upgraded stream who learns of the end; a loop that does not read
-//! never does.
+//! the reader of the upgraded stream learns of the end; a loop that does not read never does.
+//!
+//! Where the newest task is polled first, the request of a second connection may arrive before
+//! that of the first, which then takes over by right. So a second connection that has ended is a
+//! fault only where the oldest task is polled first.
 //!
 //! At [`Ending::Panic`](crate::Ending::Panic), if a handler behind hyper waits at a
 //! [`Trial::point`](crate::Trial::point), it is that handler that panics there, and not the client.
 //!
 //! At [`Ending::Stalled`](crate::Ending::Stalled) the pipe is not read any more, by whatever
-//! library. A pipe holds few bytes, and hyper 8 KiB before it, so that a server has to wait soon.
-//! A test in which a handler has to wait for its reader sends a few items of 16 KiB.
+//! library: a slow reader needs no code. A pipe holds few bytes, and hyper 8 KiB before it, so
+//! that a server has to wait soon. A test in which a handler has to wait for its reader sends a
+//! large item, and a few more.
 //!
 //! A head that is on its way when the server shuts down looks like that of a connection which
 //! goes live later. So a connection over a pipe has gone live after the shutdown only if the
@@ -91,14 +97,16 @@
 //! The connection, and each stream of HTTP/2, is a task of the trial, and its polls are points.
 //! Tasks that a framework spawns on tokio are not: the callback of `WebSocketUpgrade::on_upgrade`
 //! in axum, and the tasks of a client of tonic. They run whenever the tasks of the trial are idle.
-//! A handler on an HTTP/2 stream therefore has more points than one behind `on_upgrade`; a
-//! [`Trial::point`](crate::Trial::point) in the callback is no point of the exploration either.
+//! The last point is the moment at which everything is idle, so that each ending also happens
+//! to a loop behind `on_upgrade` that waits. What such a loop does on the way there is not
+//! interrupted in between, also not at a [`Trial::point`](crate::Trial::point).
 //!
 //! # Other servers
 //!
 //! [`Client::pipe`] returns both ends. The server's end goes to a builder of hyper with its own
-//! limits, to `axum::serve` through a `Listener` of the test, or to a protocol of your own;
-//! [`Trial::executor`](crate::Trial::executor) lets hyper spawn on the trial.
+//! limits, to `axum::serve` through a `Listener` of the test, or to a protocol of your own.
+//! [`Trial::executor`](crate::Trial::executor) runs the future of such a connection, and what
+//! hyper spawns for it, as tasks of the trial in which a handler panics.
 
 // Bottom-up: a module imports from the modules above it only.
 mod line;

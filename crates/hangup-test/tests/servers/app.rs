@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Instant;
 
 use axum::response::sse::Event;
@@ -163,4 +165,15 @@ pub(crate) fn events<T: ToString>(
     items: impl Stream<Item = T>,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     items.map(|item| Ok(Event::default().data(item.to_string())))
+}
+
+/// Counts the panics that unwind through it.
+pub(crate) struct Unwinds(pub(crate) Arc<AtomicUsize>);
+
+impl Drop for Unwinds {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }

@@ -5,7 +5,6 @@ use std::future::pending;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,16 +15,7 @@ use hangup_test::serve::ServerEnd;
 use hangup_test::{Client, Ending, Failure, Race, Trial, abort_everywhere};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Counts the panics that unwind through it.
-struct Unwinds(Arc<AtomicUsize>);
-
-impl Drop for Unwinds {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
+use crate::app::Unwinds;
 
 #[test]
 fn a_handler_behind_a_connection_panics_at_its_point() {

@@ -1,8 +1,9 @@
 //! A server of hyper by hand, without a framework: its own builders, over HTTP/1 and HTTP/2.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-use crate::app::{App, check, hello, told};
+use crate::app::{App, Unwinds, check, hello, told};
 
 type Outcome = Result<(), hyper::Error>;
 type Answer = BoxFuture<'static, Result<Response<Body>, hangup::Error>>;
@@ -134,4 +135,25 @@ fn a_guard_that_removes_by_key_is_r8() {
     assert_eq!(races, [Race::R8], "{report}");
     let report = told("hyper, its own", Instant::now(), keyed(false));
     assert!(report.is_clean(), "{report}");
+}
+
+#[test]
+fn a_handler_on_a_stream_of_http2_panics_at_its_point() {
+    fn waits((trial, unwound): (Trial, Arc<AtomicUsize>)) -> Answer {
+        Box::pin(async move {
+            let _unwinds = Unwinds(unwound);
+            trial.point("load the backlog").await;
+            pending().await
+        })
+    }
+    let unwound = Arc::<AtomicUsize>::default();
+    let counts = Arc::clone(&unwound);
+    let server = move |trial: &Trial| (trial.clone(), Arc::clone(&counts));
+    let script = |server, client| over_http2(waits, server, client);
+    let tried = abort_everywhere(server, script).on_tokio();
+    let report = told("hyper, a panic", Instant::now(), tried);
+    assert!(report.is_clean(), "{report}");
+    // Once in each order at most, and nowhere else.
+    let unwound = unwound.load(Ordering::Relaxed);
+    assert!((1..=2).contains(&unwound), "{unwound}");
 }
