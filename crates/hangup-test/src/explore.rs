@@ -23,7 +23,7 @@ const CASE: &str = "HANGUP_CASE";
 /// under one key, and also drives the response with [`Client::respond`]. Its output is
 /// dropped.
 ///
-/// The endings are [dropped, a panic](Ending) and a second connection under the same key;
+/// The endings are [dropped, a panic](crate::Ending) and a second connection under the same key;
 /// the [signal](Client::signal), if the handler asks for it; and those that the test
 /// supplies with [`close`](AbortEverywhere::close),
 /// [`shutdown`](AbortEverywhere::shutdown) and [`event`](AbortEverywhere::event). After

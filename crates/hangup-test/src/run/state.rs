@@ -88,7 +88,7 @@ pub(super) struct Begun {
     pub(super) at_peace: bool,
 }
 
-/// A run. Its core is with [`statement`] while user code runs, so that a statement of the
+/// A run. Its core is with [`statement`](crate::statement) while user code runs, so that a statement of the
 /// user code can be interrupted.
 pub(crate) struct Run<E> {
     pub(super) core: Option<Box<Core<E>>>,
