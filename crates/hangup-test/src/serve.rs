@@ -73,10 +73,6 @@
 //! hyper then drops the handler if it still runs, or the body. If it has upgraded the connection,
 //! the reader of the upgraded stream learns of the end; a loop that does not read never does.
 //!
-//! Where the newest task is polled first, the request of a second connection may arrive before
-//! that of the first, which then takes over by right. So a second connection that has ended is a
-//! fault only where the oldest task is polled first.
-//!
 //! At [`Ending::Panic`](crate::Ending::Panic), if a handler behind hyper waits at a
 //! [`Trial::point`](crate::Trial::point), it is that handler that panics there, and not the client.
 //!

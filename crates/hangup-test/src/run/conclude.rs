@@ -2,7 +2,7 @@
 
 use super::state::{Begun, FIRST, MOST_TICKS, RUNTIME, Run, RunError, TICKS};
 use super::task::Task;
-use crate::ending::{Ending, Order};
+use crate::ending::Ending;
 use crate::fault::Fault;
 use crate::kind::Levels;
 use crate::party::Party;
@@ -28,9 +28,7 @@ impl<E: Clone + 'static> Run<E> {
                 let mut faults = Vec::new();
                 if let Some((successor, _)) = begun.second {
                     faults = self.disturbed(successor, at_rest);
-                    if self.comes_second() {
-                        faults.extend(self.cut_off(successor, at_rest));
-                    }
+                    faults.extend(self.cut_off(successor, at_rest));
                     self.drop_task(successor);
                 }
                 faults
@@ -116,17 +114,11 @@ impl<E: Clone + 'static> Run<E> {
         self.drop_task(FIRST);
         self.rest(None)?;
         faults.extend(self.disturbed(newcomer, at_rest));
-        if was_pending && self.comes_second() {
+        if was_pending {
             faults.extend(self.cut_off(newcomer, at_rest));
         }
         self.drop_task(newcomer);
         Ok(faults)
-    }
-
-    /// Returns `true` if the server sees the second connection after the first. Over pipes, the
-    /// newest is served first in the other order, and the first takes over from it by right.
-    fn comes_second(&self) -> bool {
-        self.order == Order::OldestFirst || !self.trial.has_pipe(Party::First)
     }
 
     /// Checks that the server can end a connection whose client does not read.

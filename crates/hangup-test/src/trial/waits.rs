@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use super::{INJECTED, Trial};
 use crate::ledger::Held;
 
-/// Future of [`Trial::point`]. It is pending once.
+/// Future of [`Trial::point`]. It is pending once, and longer while the server of a pipe has
+/// yet to read that the client has gone.
 #[must_use = "futures do nothing unless polled"]
 #[derive(Debug)]
 pub struct Point {

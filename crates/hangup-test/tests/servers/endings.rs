@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::routing::get;
 use futures::{StreamExt, stream};
 use hangup_test::serve::ServerEnd;
-use hangup_test::{Client, Ending, Failure, Race, Trial, abort_everywhere};
+use hangup_test::{Client, Ending, Failure, Fault, Race, Signal, Trial, abort_everywhere};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::app::Unwinds;
@@ -272,4 +272,58 @@ fn a_pipe_is_not_read_once_its_client_has_stopped() {
     let point = points.iter().position(|it| it == "byte 3");
     let stalled = format!("{}:stalled", point.expect("a point"));
     assert_eq!(read_in(Some(stalled)).0, [1, 2, 3]);
+}
+
+/// Its connections count before they can be told to end.
+#[derive(Clone)]
+struct Late {
+    trial: Trial,
+    sessions: Arc<AtomicUsize>,
+    ends: Arc<Mutex<Vec<Signal>>>,
+}
+
+struct Session(Arc<AtomicUsize>);
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_connection_that_goes_live_while_the_shutdown_waits_for_it_is_r15() {
+    async fn handler(State(late): State<Late>) -> Body {
+        late.sessions.fetch_add(1, Ordering::Relaxed);
+        let session = Session(Arc::clone(&late.sessions));
+        late.trial.point("authenticate").await;
+        let closed = Signal::new();
+        late.ends.lock().unwrap().push(closed.clone());
+        let items = stream::pending::<Result<String, std::io::Error>>();
+        let items = items.take_until(closed.fired());
+        Body::from_stream(items.inspect(move |_| _ = &session))
+    }
+    let server = |trial: &Trial| Late {
+        trial: trial.clone(),
+        sessions: Arc::default(),
+        ends: Arc::default(),
+    };
+    let script = |late: Late, client: Client| async move {
+        let routes = Router::new().route("/", get(handler)).with_state(late);
+        let response = client.serve(routes).get("/").await?;
+        client.respond(response.into_body()).await;
+        Ok::<_, hyper::Error>(())
+    };
+    let tried = abort_everywhere(server, script).shutdown(|late| async move {
+        let ends = late.ends.lock().unwrap().clone();
+        ends.iter().for_each(Signal::fire);
+        let mut timer = late.trial.timer("shutdown");
+        while late.sessions.load(Ordering::Relaxed) > 0 {
+            timer.tick().await;
+        }
+    });
+    let report = tried.on_tokio().explore().unwrap();
+    let mut failures = report.failures().iter();
+    let at = |it: &&Failure| it.point().1 == "a task at authenticate";
+    let live = failures.find(|it| at(it) && it.fault() == &Fault::LiveAfterShutdown);
+    assert_eq!(live.and_then(Failure::race), Some(Race::R15), "{report}");
 }
