@@ -186,19 +186,23 @@ fn a_connection_may_be_visible_until_the_server_has_read_its_end() {
     assert_eq!(shown(never_reads)[0], left);
 }
 
-#[test]
-fn what_is_acquired_after_the_server_has_read_the_end_is_r1() {
-    let script = |trial: Trial, client: Client| async move {
-        let (mut pipe, mut connection) = client.pipe(16);
+/// `server` returns once it knows that its client has gone.
+fn acquired_after<F>(server: fn(ServerEnd) -> F)
+where
+    F: Future<Output = ServerEnd> + 'static,
+{
+    let script = move |trial: Trial, client: Client| async move {
+        let (pipe, connection) = client.pipe(16);
         let ledger = trial.ledger().clone();
         trial.spawn(async move {
-            let _: Result<_, _> = connection.read_u8().await;
+            let _connection = server(connection).await;
             ledger.acquire("session");
         });
-        pipe.read_u8().await
+        pending::<()>().await;
+        drop(pipe);
     };
     let report = abort_everywhere(Trial::clone, script)
-        .only("1:dropped")
+        .only("2:dropped")
         .explore()
         .unwrap();
     let [failure] = report.failures() else {
@@ -207,6 +211,18 @@ fn what_is_acquired_after_the_server_has_read_the_end_is_r1() {
     let told = "`session` is left, acquired for the connection after its end";
     assert_eq!(failure.fault().to_string(), told);
     assert_eq!(failure.race(), Some(Race::R1), "{report}");
+}
+
+#[test]
+fn what_is_acquired_after_the_server_knows_of_the_end_is_r1() {
+    acquired_after(|mut connection| async move {
+        let _: Result<_, _> = connection.read_u8().await;
+        connection
+    });
+    acquired_after(|mut connection| async move {
+        while connection.write_u8(0).await.is_ok() {}
+        connection
+    });
 }
 
 #[test]
