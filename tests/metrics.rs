@@ -156,8 +156,10 @@ async fn a_drain_and_what_does_not_settle_are_counted() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     let _guard = metrics::set_default_local_recorder(&recorder);
+    let observer = MetricsObserver::new();
+    observer.describe();
     let scope = Scope::builder()
-        .observer(MetricsObserver::new())
+        .observer(observer)
         .unsettled_after(Duration::from_secs(1))
         .build();
     let live = scope.live().unwrap();
@@ -172,6 +174,7 @@ async fn a_drain_and_what_does_not_settle_are_counted() {
     drop((stream, stuck));
     let text = handle.render();
     for line in [
+        "# HELP hangup_draining Whether a drain has begun",
         "hangup_draining 1",
         "hangup_drained_total{outcome=\"closed\"} 1",
         "hangup_drained_total{outcome=\"forced\"} 1",

@@ -171,13 +171,13 @@ fn every_transition_is_an_event_and_every_panic_a_warning() {
     });
     let expected = [
         "TRACE hangup: opened connection=ID",
-        "DEBUG hangup: transition connection=ID from=pending to=registering lasted=1s",
-        "DEBUG hangup: rejected connection=ID error=the key is taken",
-        "DEBUG hangup: transition connection=ID from=registering to=live lasted=1s",
-        "DEBUG hangup: transition connection=ID from=live to=closed reason=idle lasted=1s",
-        "WARN hangup: undo panicked connection=ID panic=\"no router\"",
-        "WARN hangup: undo abandoned connection=ID undo=\"pause ada\"",
-        "TRACE hangup: settled connection=ID undos_run=2",
+        "DEBUG connection{connection=ID}: hangup: transition connection=ID from=pending to=registering lasted=1s",
+        "DEBUG connection{connection=ID}: hangup: rejected connection=ID error=the key is taken",
+        "DEBUG connection{connection=ID}: hangup: transition connection=ID from=registering to=live lasted=1s",
+        "DEBUG connection{connection=ID}: hangup: transition connection=ID from=live to=closed reason=idle lasted=1s",
+        "WARN connection{connection=ID}: hangup: undo panicked connection=ID panic=\"no router\"",
+        "WARN connection{connection=ID}: hangup: undo abandoned connection=ID undo=\"pause ada\"",
+        "TRACE connection{connection=ID}: hangup: settled connection=ID undos_run=2",
         "DEBUG hangup: drain event=Begun",
         "DEBUG hangup: refused error=the server is draining",
     ];

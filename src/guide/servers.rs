@@ -48,6 +48,10 @@
 //! # }
 //! ```
 //!
+//! Such a handler answers 406 to a client that does not ask for `text/event-stream` alone: try it
+//! with `curl -H 'Accept: text/event-stream'`. A route that always streams says so:
+//! `.route("/events", get(events).layer(admit.always()))`.
+//!
 //! # axum: WebSockets
 //!
 //! The loop runs on the connection, so a close from anywhere stops it; what it borrowed is free
@@ -105,6 +109,10 @@
 //! # }
 //! ```
 //!
+//! Unary calls have a place under the cap too, health checks among them: they are refused when
+//! it is reached, and in a drain. To admit the streams alone, name them:
+//! `.when(|head| head.uri.path() == "/chat.Chat/Watch")`.
+//!
 //! # actix-web
 //!
 //! actix-web has layers of its own, so the handler opens the connection, and its body is the
@@ -126,6 +134,13 @@
 //! }
 //! # }
 //! ```
+//!
+//! [`Error`](crate::Error) is no `ResponseError`, which is a trait of actix-web: answer with a type
+//! of your own that has one, from [`http_status`](crate::Error::http_status) and
+//! [`retry_after`](crate::Error::retry_after). actix-web notices that a client
+//! is gone when it writes, and lets a set-up run to its end, so
+//! [`heartbeat`](crate::LiveStream::heartbeat) and [`Deadlines::setup`](crate::Deadlines::setup)
+//! are not optional there.
 //!
 //! Its server listens to signals by itself: `disable_signals()`, then
 //! `drained.then(move |()| handle.stop(true))` in a task, and the server in
@@ -168,6 +183,11 @@
 //! # }
 //! # }
 //! ```
+//!
+//! rmcp makes a 500 of every error of its manager: the example's `answer`, a middleware, makes it
+//! 503 with `Retry-After`, or 404. While a tool runs, rmcp takes up to five seconds to end a
+//! session, so choose the deadlines of drains and undos above that. Its own keep-alives double the
+//! layer's heartbeats: set `sse_keep_alive` to `None`, or leave the layer's out.
 //!
 //! Each message, and each poll of its streams, [touches](crate::Handle::touch) the session, and a
 //! `DELETE` closes it in the registry and waits until it has [settled](crate::Registry::settled).

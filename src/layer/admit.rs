@@ -132,8 +132,8 @@ impl Admit {
     }
 
     /// The event that is sent when a stream of server-sent events is closed from elsewhere;
-    /// `None` for none. Without this it is an event `closed` whose data is the reason, at a
-    /// shutdown with a `retry` between one and five seconds.
+    /// `None` for none. Without this it is an event `closed` whose data is the reason, with the
+    /// [words](crate::Handle::close_with) of the close, at a shutdown with a `retry` between one and five seconds.
     ///
     /// It comes between events: see [`LiveBody::farewell`](crate::LiveBody::farewell). There is none
     /// in an answer with a `Content-Encoding` or a `Content-Length`. A stream of gRPC ends with its

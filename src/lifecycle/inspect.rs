@@ -95,8 +95,9 @@ impl Handle {
     }
 
     /// The time since the peer was last known to be there: since the latest
-    /// [`touch`](Self::touch), or item that its reader came for. It is as coarse as the
-    /// sweeps, and `None` if the connection has no deadlines.
+    /// [`touch`](Self::touch), or since the connection went live. It is as coarse as the
+    /// sweeps, and `None` if none looks at the connection: it has no deadlines, and its scope
+    /// has no [time](crate::ScopeBuilder::unsettled_after) for what does not settle.
     #[must_use]
     pub fn idle_for(&self) -> Option<Duration> {
         self.lifecycle().idle_for()

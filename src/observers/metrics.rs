@@ -1,6 +1,9 @@
 //! An observer that records metrics through the facade `metrics`.
 
-use metrics::{SharedString, counter, gauge, histogram};
+use metrics::{
+    SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 
 use crate::error::{KeyError, OpenError};
 use crate::lifecycle::observer::Observer;
@@ -26,6 +29,9 @@ use crate::state::{Phase, State};
 /// | `hangup_unsettled_total` | counter | closed for [long](crate::ScopeBuilder::unsettled_after), and not settled |
 /// | `hangup_draining` | gauge | 1 from the begin of a drain |
 /// | `hangup_drained_total` | counter | `outcome`: `closed`, `forced` or `unsettled`; when the drain is over |
+///
+/// A gauge or a counter is there once it has been recorded: `hangup_draining` from the begin of a
+/// drain. An exporter of Prometheus makes a summary of the histogram unless it is given buckets.
 ///
 /// # Examples
 ///
@@ -57,6 +63,44 @@ impl MetricsObserver {
         Self {
             scope: Some(scope.into()),
         }
+    }
+
+    /// Describes the metrics to the recorder that is installed now: for their `HELP` lines.
+    pub fn describe(&self) {
+        describe_gauge!("hangup_connections", "Connections by phase");
+        describe_counter!("hangup_opened_total", "Connections that were admitted");
+        describe_counter!(
+            "hangup_closed_total",
+            "Connections that were closed, by reason and phase"
+        );
+        describe_histogram!(
+            "hangup_phase_seconds",
+            Unit::Seconds,
+            "Time that a phase lasted"
+        );
+        describe_counter!("hangup_refused_total", "Connections that were refused");
+        describe_counter!(
+            "hangup_rejected_total",
+            "Places under a key that were refused"
+        );
+        describe_counter!("hangup_undos_total", "Undos that have run");
+        describe_counter!(
+            "hangup_panics_total",
+            "Panics of undos and other code of connections"
+        );
+        describe_counter!(
+            "hangup_undos_abandoned_total",
+            "Asynchronous undos that were abandoned"
+        );
+        describe_counter!(
+            "hangup_unsettled_total",
+            "Connections that did not settle in time"
+        );
+        describe_gauge!("hangup_draining", "Whether a drain has begun");
+        describe_counter!(
+            "hangup_drained_total",
+            "Connections at the end of a drain, by outcome"
+        );
     }
 
     fn labels<const N: usize>(

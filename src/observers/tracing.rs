@@ -16,7 +16,8 @@ use crate::lifecycle::{Handle, WaitsFor};
 /// and `label`, once the connection has [one](crate::Pending::label). Its parent is the span in
 /// which the connection is opened, that of a request for example. The steps, streams, bodies,
 /// loops, tasks and undos of the connection run in it, and so do the handlers behind
-/// `hangup::layer`. It ends when the connection has settled.
+/// `hangup::layer`; the events of the table are in it from `transition` on. It ends when the
+/// connection has settled.
 ///
 /// | level | message | fields besides `connection` |
 /// |---|---|---|
@@ -26,7 +27,7 @@ use crate::lifecycle::{Handle, WaitsFor};
 /// | `TRACE` | `settled` | `undos_run` |
 /// | `WARN` | `undo panicked` | `panic`; one event for each panic |
 /// | `WARN` | `undo abandoned` | `undo`, the name; one event for each abandoned undo |
-/// | `WARN` | `unsettled` | `waits_for`, unless a synchronous undo runs |
+/// | `WARN` | `unsettled` | `waits_for` |
 /// | `DEBUG` | `refused` | `error`; no `connection` |
 /// | `DEBUG` | `drain` | `event`, the [`DrainEvent`]; no `connection` |
 ///
@@ -62,7 +63,8 @@ impl Observer for TracingObserver {
         trace!(target: "hangup", connection = %id, "opened");
     }
 
-    fn on_transition(&self, _: &Handle, transition: &Transition) {
+    fn on_transition(&self, connection: &Handle, transition: &Transition) {
+        let _entered = connection.lifecycle().enter_span();
         let reason = transition.reason();
         debug!(
             target: "hangup",
@@ -76,11 +78,12 @@ impl Observer for TracingObserver {
     }
 
     fn on_rejected(&self, connection: &Handle, refusal: &KeyError) {
+        let _entered = connection.lifecycle().enter_span();
         debug!(target: "hangup", connection = %connection.id(), error = %refusal, "rejected");
     }
 
     fn on_settled(&self, connection: &Handle, settled: &Settled) {
-        let id = connection.id();
+        let (id, entered) = (connection.id(), connection.lifecycle().enter_span());
         for panic in &settled.panics {
             warn!(target: "hangup", connection = %id, panic, "undo panicked");
         }
@@ -88,13 +91,22 @@ impl Observer for TracingObserver {
             warn!(target: "hangup", connection = %id, undo, "undo abandoned");
         }
         trace!(target: "hangup", connection = %id, undos_run = settled.undos_run, "settled");
+        drop(entered);
         connection.lifecycle().set_span(None);
     }
 
     fn on_unsettled(&self, connection: &Handle, waits_for: Option<&WaitsFor>) {
+        let _entered = connection.lifecycle().enter_span();
         let id = connection.id();
-        let waits_for = waits_for.map(tracing::field::display);
-        warn!(target: "hangup", connection = %id, waits_for, "unsettled");
+        match waits_for {
+            Some(waits_for) => {
+                warn!(target: "hangup", connection = %id, %waits_for, "unsettled");
+            }
+            None => {
+                let waits_for = "a synchronous undo";
+                warn!(target: "hangup", connection = %id, waits_for, "unsettled");
+            }
+        }
     }
 
     fn on_refused(&self, refused: OpenError) {

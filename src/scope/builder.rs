@@ -164,8 +164,8 @@ impl ScopeBuilder {
     /// `time` and has not settled: an owner in a step, a task or an undo does not return. It is
     /// told once, with what the connection waits for.
     ///
-    /// Sweeps find it, as they keep [`Deadlines`]: with this, they look at every connection of
-    /// the scope. [`Scope::unsettled_for`] lists them. A [child](Scope::child) has the time of
+    /// Sweeps find it, as they keep [`Deadlines`], up to three sweeps later: with this, they look
+    /// at every connection of the scope. [`Scope::unsettled_for`] lists them. A [child](Scope::child) has the time of
     /// the scope above unless its builder is told another.
     pub fn unsettled_after(mut self, time: Duration) -> Self {
         self.unsettled_after = Some(time);

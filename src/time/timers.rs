@@ -180,6 +180,9 @@ impl Timers {
             return Some(Overdue::Unsettled);
         }
         let is_live = state.is_live();
+        // Dated without an idle deadline too, for those who ask how long it is idle.
+        let idle = deadlines.idle.or(Some(Duration::MAX));
+        let is_idle = is_live && passed(Timer::Touched, running, idle);
         let reason = if passed(Timer::Opened, real, deadlines.max_age_of(id))
             || self.expires.load(Ordering::Relaxed) <= real
             || (!is_live && passed(Timer::SetUp, running, deadlines.setup))
@@ -187,9 +190,7 @@ impl Timers {
             CloseReason::Expired
         } else if !is_live {
             return None;
-        } else if passed(Timer::Touched, running, deadlines.idle)
-            || passed(Timer::Yielded, running, deadlines.quiet)
-        {
+        } else if is_idle || passed(Timer::Yielded, running, deadlines.quiet) {
             CloseReason::Idle
         } else if passed(Timer::Reader, running, deadlines.stall) {
             CloseReason::Stalled

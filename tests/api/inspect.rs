@@ -193,19 +193,30 @@ fn a_child_with_a_clock_of_its_own_keeps_the_observer_above() {
 }
 
 #[test]
-fn idle_for_is_the_time_since_the_last_touch() {
+fn idle_for_is_the_time_since_the_last_touch_whichever_deadline_there_is() {
     let (now, minute) = (Instant::now(), seconds(60));
-    let idle = Deadlines::new().idle(10 * minute);
-    let scope = Scope::builder().deadlines(idle).swept_by_hand().build();
-    let live = scope.live().unwrap();
-    let handle = live.handle();
-    for sweep in 0..5 {
-        scope.sweep(now + sweep * minute);
+    let deadlines = Deadlines::new();
+    for deadlines in [
+        deadlines.idle(10 * minute),
+        deadlines.max_age(10 * minute),
+        deadlines.stall(10 * minute),
+        deadlines,
+    ] {
+        let scope = Scope::builder()
+            .deadlines(deadlines)
+            .unsettled_after(minute)
+            .swept_by_hand()
+            .build();
+        let live = scope.live().unwrap();
+        let handle = live.handle();
+        for sweep in 0..5 {
+            scope.sweep(now + sweep * minute);
+        }
+        // Two sweeps date a touch.
+        assert_eq!(handle.idle_for(), Some(3 * minute), "{deadlines:?}");
+        handle.touch();
+        assert_eq!(handle.idle_for(), Some(Duration::ZERO));
     }
-    // Two sweeps date a touch.
-    assert_eq!(handle.idle_for(), Some(3 * minute));
-    handle.touch();
-    assert_eq!(handle.idle_for(), Some(Duration::ZERO));
     assert_eq!(Scope::new().open().unwrap().handle().idle_for(), None);
 }
 

@@ -33,9 +33,11 @@ pub enum Ending {
     /// the connection is closed or its signal fires instead, and the second arrives at
     /// once.
     Successor(usize),
-    /// The client stops reading the response, and then the server shuts down, or closes the
-    /// connection if the test supplies no shutdown.
+    /// The client stops reading the response, and then the server closes the connection from
+    /// outside.
     Stalled,
+    /// The client stops reading the response, and then the server shuts down.
+    StalledAtShutdown,
     /// An event that the test defines happens, and the connection goes on.
     Event(String),
 }
@@ -72,6 +74,7 @@ impl fmt::Display for Ending {
             Self::Successor(at) => write!(f, "successor@{at}"),
             Self::Visitor(at) => write!(f, "visitor@{at}"),
             Self::Stalled => f.write_str("stalled"),
+            Self::StalledAtShutdown => f.write_str("stalled at shutdown"),
             Self::Event(name) => write!(f, "event {name}"),
         }
     }
@@ -103,6 +106,7 @@ impl FromStr for Case {
             "signal" => Ending::Signal,
             "shutdown" => Ending::Shutdown,
             "stalled" => Ending::Stalled,
+            "stalled at shutdown" => Ending::StalledAtShutdown,
             "newcomer" => Ending::Newcomer { dropped_at: None },
             other => with_argument(other).ok_or(())?,
         };
@@ -148,6 +152,7 @@ mod tests {
                 dropped_at: Some(12),
             },
             Ending::Stalled,
+            Ending::StalledAtShutdown,
             Ending::Visitor(0),
             Ending::Successor(7),
             Ending::Event("a write: fails".into()),

@@ -58,25 +58,28 @@ impl<E: Clone + 'static> Exploration<E> {
         }
         let newcomer = Ending::Newcomer { dropped_at: None };
         let all = endings(&self.plan, &self.usual);
-        // Whether the server fails to end an idle connection whose client reads.
-        let mut stays = false;
+        // How the server fails to end an idle connection whose client reads.
+        let mut stays = Vec::new();
         for point in 0..self.usual.points.len() {
             let mut panics = false;
-            stays = false;
+            stays.clear();
             for ending in &all {
                 // A second panic during the injected one would abort the process.
                 let aborts = panics && *ending == Ending::Panic;
-                if aborts || *ending == newcomer || *ending == Ending::Stalled {
+                if aborts || *ending == newcomer || control(ending).is_some() {
                     continue;
                 }
                 let tried = self.in_each_order(point, ending)?;
                 panics |= tried.panicked;
-                stays |= tried.failed && matches!(ending, Ending::Closed | Ending::Shutdown);
+                stays.extend(tried.failed.then(|| ending.clone()));
             }
         }
-        if all.contains(&Ending::Stalled) && !stays {
-            for point in 0..self.usual.points.len() {
-                self.in_each_order(point, &Ending::Stalled)?;
+        for ending in &all {
+            // One that fails while the client reads shows nothing new.
+            if control(ending).is_some_and(|control| !stays.contains(&control)) {
+                for point in 0..self.usual.points.len() {
+                    self.in_each_order(point, ending)?;
+                }
             }
         }
         // Cases with two connections come last, so that the first failure is simple.
@@ -160,9 +163,23 @@ impl<E: Clone + 'static> Exploration<E> {
             }
             Ending::Successor(_) => true,
             Ending::Dropped | Ending::Panic if at_statement => false,
-            Ending::Stalled if at_statement || !usual.reading.contains(&case.point) => false,
+            Ending::Stalled | Ending::StalledAtShutdown
+                if at_statement || !usual.reading.contains(&case.point) =>
+            {
+                false
+            }
             ending => endings(plan, usual).contains(ending),
         }
+    }
+}
+
+/// Returns the ending that does the same while the client reads, if the client has stopped in
+/// this one.
+fn control(ending: &Ending) -> Option<Ending> {
+    match ending {
+        Ending::Stalled => Some(Ending::Closed),
+        Ending::StalledAtShutdown => Some(Ending::Shutdown),
+        _ => None,
     }
 }
 
@@ -173,9 +190,9 @@ fn endings<E>(plan: &Plan<E>, usual: &Undisturbed) -> Vec<Ending> {
     endings.extend(plan.close.is_some().then_some(Ending::Closed));
     endings.extend([Ending::Dropped, Ending::Panic]);
     endings.extend(plan.shutdown.is_some().then_some(Ending::Shutdown));
-    let can_end = plan.close.is_some() || plan.shutdown.is_some();
-    let can_stall = can_end && !usual.reading.is_empty();
-    endings.extend(can_stall.then_some(Ending::Stalled));
+    let reads = !usual.reading.is_empty();
+    endings.extend((reads && plan.close.is_some()).then_some(Ending::Stalled));
+    endings.extend((reads && plan.shutdown.is_some()).then_some(Ending::StalledAtShutdown));
     endings.push(Ending::Newcomer { dropped_at: None });
     let events = plan.events.iter();
     endings.extend(events.map(|(name, _)| Ending::Event(name.clone())));

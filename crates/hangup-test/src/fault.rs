@@ -170,6 +170,12 @@ impl Fault {
     /// The race that shows as this fault.
     pub(crate) fn race(&self, when: Context<'_>) -> Option<Race> {
         match self {
+            // The same ending is clean while the client reads.
+            Self::NeverExits | Self::Left { .. } | Self::Lingers | Self::VisibleNotLive { .. }
+                if when.has_stalled() =>
+            {
+                Some(Race::R16)
+            }
             Self::Left {
                 after_undo: true, ..
             } => Some(Race::R6),
@@ -196,7 +202,6 @@ impl Fault {
             },
             Self::VisibleNotLive { .. } => match when.ending {
                 Some(Ending::Dropped | Ending::Panic) => Some(Race::R13),
-                Some(Ending::Stalled) => Some(Race::R16),
                 _ => None,
             },
             Self::HalfVisible { .. } => Some(Race::R21),
@@ -209,7 +214,6 @@ impl Fault {
             Self::BothEnded => Some(Race::R23),
             Self::Lingers | Self::BothOpen => Some(Race::R22),
             Self::CutOff { .. } => when.has_newcomer().then_some(Race::R8),
-            Self::NeverExits if when.ending == Some(&Ending::Stalled) => Some(Race::R16),
             Self::NeverExits => Some(Race::R14),
             Self::LiveAfterShutdown => Some(Race::R15),
             // An undisturbed run that panics is a bug of the handler and no race.
@@ -236,7 +240,6 @@ impl Context<'_> {
             _ => match ending? {
                 Ending::Panic => Race::R12,
                 Ending::Shutdown => Race::R14,
-                Ending::Stalled => Race::R16,
                 // The newcomer was dropped when all tasks were idle.
                 Ending::Newcomer { .. } | Ending::Successor(_) if by == Party::Newcomer => Race::R2,
                 Ending::Visitor(_) if by == Party::Newcomer => Race::R13,
@@ -253,6 +256,14 @@ impl Context<'_> {
     /// Returns `true` if the handler runs on after its end.
     fn goes_on(self) -> bool {
         matches!(self.ending, Some(Ending::Signal | Ending::Closed)) || self.at_statement
+    }
+
+    /// Returns `true` if the client had stopped reading.
+    fn has_stalled(self) -> bool {
+        matches!(
+            self.ending,
+            Some(Ending::Stalled | Ending::StalledAtShutdown)
+        )
     }
 
     fn has_newcomer(self) -> bool {

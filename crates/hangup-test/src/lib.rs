@@ -94,7 +94,8 @@
 //! | [`Newcomer`](Ending::Newcomer) | a second connection arrives; the first is dropped at each point of the second, or at the end | always |
 //! | [`Successor`](Ending::Successor) | the handler is dropped; a second connection arrives after each turn of the tasks that remain | always |
 //! | [`Visitor`](Ending::Visitor) | a second connection arrives and is dropped at each of its points | always |
-//! | [`Stalled`](Ending::Stalled) | the client stops reading; then the server shuts down, or closes the connection | with `shutdown` or `close`, where the client [reads](Client::reads) |
+//! | [`Stalled`](Ending::Stalled) | the client stops reading; then the server closes the connection | with `close`, where the client [reads](Client::reads) |
+//! | [`StalledAtShutdown`](Ending::StalledAtShutdown) | the client stops reading; then the server shuts down | with `shutdown`, where the client reads |
 //! | [`Signal`](Ending::Signal) | the signal of the request fires | if the handler asks for it |
 //! | [`Closed`](Ending::Closed) | the server closes the connection | with [`close`](AbortEverywhere::close) |
 //! | [`Shutdown`](Ending::Shutdown) | the server shuts down, then the process ends | with [`shutdown`](AbortEverywhere::shutdown) |
@@ -134,8 +135,9 @@
 //! - [Permits](Ledger::permit) are held while the response is streamed, and
 //!   [caps](AbortEverywhere::at_most) are not exceeded.
 //! - [Items](Client::delivered) arrive in order, each once, and none is missing.
-//! - A connection that is closed ends, and a server that is told to shut down exits, even if
-//!   a client has stopped reading.
+//! - A connection that is closed ends, and a server that is told to shut down exits. If the
+//!   client has stopped reading, nothing is held for a connection that is closed, although
+//!   the body is not polled, and the shutdown exits too.
 //! - A connection that nothing ends stays open: one that responds does not end after an
 //!   event, nor because of the cleanup of another one. Whether a second connection may take
 //!   over is up to the server: [`stays_open`](AbortEverywhere::stays_open) and

@@ -76,7 +76,8 @@
 //! At [`Ending::Panic`](crate::Ending::Panic), if a handler behind hyper waits at a
 //! [`Trial::point`](crate::Trial::point), it is that handler that panics there, and not the client.
 //!
-//! At [`Ending::Stalled`](crate::Ending::Stalled) the pipe is not read any more, by whatever
+//! At [`Ending::Stalled`](crate::Ending::Stalled) and
+//! [`StalledAtShutdown`](crate::Ending::StalledAtShutdown) the pipe is not read any more, by whatever
 //! library: a slow reader needs no code. A pipe holds few bytes, and hyper 8 KiB before it, so
 //! that a server has to wait soon. A test in which a handler has to wait for its reader sends a
 //! large item, and a few more.

@@ -58,7 +58,7 @@ impl<E: Clone + 'static> Run<E> {
                 let successor = self.arrive();
                 begun.second = Some((successor, 0));
             }
-            Ending::Stalled => self.trial.stall(Party::First),
+            Ending::Stalled | Ending::StalledAtShutdown => self.trial.stall(Party::First),
             Ending::Event(name) => {
                 let plan = Rc::clone(&self.plan);
                 let event = plan.events.iter().find(|event| event.0 == *name);

@@ -50,6 +50,21 @@ impl<E: Clone + 'static> Run<E> {
             .collect()
     }
 
+    /// Returns what is held for a connection that is closed and whose client does not read, and
+    /// in which indexes it is visible. Its timers and tasks may belong to the transport, which
+    /// has its body.
+    pub(super) fn left_of(&self, party: Party) -> Vec<Fault> {
+        let of_it = |fault: &Fault| match fault {
+            Fault::Left { kind, by, .. } if *by == party => {
+                matches!(kind, Kind::Resource | Kind::Permit | Kind::Switch)
+            }
+            _ => false,
+        };
+        let mut faults = self.still_visible();
+        faults.extend(self.left().into_iter().filter(of_it));
+        faults
+    }
+
     /// Returns what remains held, however much time passes.
     pub(super) fn left_for_good(&mut self) -> Result<Vec<Fault>, RunError> {
         let mut ticks = LATE_TICKS;

@@ -48,7 +48,8 @@ impl<E: Clone + 'static> Run<E> {
                 }
                 faults
             }
-            Ending::Stalled => self.conclude_stall()?,
+            Ending::Stalled => self.conclude_stall(false)?,
+            Ending::StalledAtShutdown => self.conclude_stall(true)?,
         };
         begun.faults.extend(faults);
         Ok(())
@@ -122,21 +123,25 @@ impl<E: Clone + 'static> Run<E> {
     }
 
     /// Checks that the server can end a connection whose client does not read.
-    fn conclude_stall(&mut self) -> Result<Vec<Fault>, RunError> {
+    fn conclude_stall(&mut self, at_shutdown: bool) -> Result<Vec<Fault>, RunError> {
         self.rest(None)?;
         if !self.is_pending(FIRST) {
             return Ok(Vec::new());
         }
-        if self.plan.shutdown.is_some() {
+        if at_shutdown {
             let begun = self.begin(&Ending::Shutdown)?;
             return self.shut_down(&begun);
         }
         let begun = self.begin(&Ending::Closed)?;
         self.finish(begun.act)?;
         self.rest(None)?;
+        if begun.act.is_some_and(|act| self.is_pending(act)) {
+            return Ok(vec![Fault::Lingers]);
+        }
         Ok(match begun.has_closed.get() {
-            // Its body is not polled, so the handler need not end.
-            true => self.still_visible(),
+            // Its body is not polled, so the handler need not end, and holds what it holds as
+            // long as the client stays.
+            true => self.left_of(Party::First),
             // It may have ended before, or it is not set up as far as it would be.
             false => Vec::new(),
         })

@@ -232,7 +232,7 @@ fn pushes(in_task: bool) -> AbortEverywhere<(Trial, Signal)> {
 #[test]
 fn a_shutdown_that_waits_for_a_reader_that_stopped_is_r16() {
     let report = pushes(true).explore().unwrap();
-    let stalled = |it: &&Failure| it.ending() == Some(&Ending::Stalled);
+    let stalled = |it: &&Failure| it.ending() == Some(&Ending::StalledAtShutdown);
     let failure = report
         .failures()
         .iter()
@@ -293,13 +293,19 @@ fn a_client_that_is_written_by_hand_stops_reading_too() {
         .shutdown(|_| async {})
         .explore()
         .unwrap();
-    assert!(report.endings().contains(&Ending::Stalled), "{report}");
+    assert!(
+        report.endings().contains(&Ending::StalledAtShutdown),
+        "{report}"
+    );
     // A client that is not asked reads nothing.
     let handler = |trial: Trial, _| async move { trial.point("wait").await };
     let report = abort_everywhere(Trial::clone, handler)
         .shutdown(|_| async {})
         .check();
-    assert!(!report.endings().contains(&Ending::Stalled), "{report}");
+    assert!(
+        !report.endings().contains(&Ending::StalledAtShutdown),
+        "{report}"
+    );
 }
 
 #[test]
@@ -358,4 +364,51 @@ fn a_client_that_stops_reading_may_not_be_set_up_as_far() {
         0,
         "{report}"
     );
+}
+
+/// A body that holds a stream of a counter, and a token that a close cancels.
+fn counts_streams() -> AbortEverywhere<(Trial, Signal)> {
+    let handler = |(trial, closed): (Trial, Signal), client: Client| async move {
+        let held = trial.ledger().hold("streams");
+        let body = stream::iter([1, 2]).chain(stream::pending());
+        let body = body.inspect(move |_| {
+            let _ = &held;
+        });
+        client.respond(body.take_until(closed.fired())).await;
+    };
+    abort_everywhere(|trial: &Trial| (trial.clone(), Signal::new()), handler)
+}
+
+#[test]
+fn what_the_body_of_a_closed_connection_holds_is_r16_if_its_reader_stopped() {
+    let report = counts_streams()
+        .close(|(_, closed)| async move {
+            closed.fire();
+            true
+        })
+        .only("2:stalled")
+        .explore()
+        .unwrap();
+    assert_eq!(races(&report), [Race::R16], "{report}");
+    let told = "`streams` is left by the connection";
+    assert_eq!(report.failures()[0].fault().to_string(), told);
+}
+
+#[test]
+fn a_close_that_waits_for_a_reader_that_stopped_is_r16() {
+    let report = counts_streams()
+        .close(|(trial, closed)| async move {
+            closed.fire();
+            let mut timer = trial.timer("drain");
+            let streams = |fault: &Fault| fault.to_string().contains("streams");
+            while trial.ledger().left().iter().any(streams) {
+                timer.tick().await;
+            }
+            true
+        })
+        .only("2:stalled")
+        .explore()
+        .unwrap();
+    assert_eq!(races(&report), [Race::R16], "{report}");
+    assert_eq!(report.failures()[0].fault(), &Fault::Lingers);
 }

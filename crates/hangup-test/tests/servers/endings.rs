@@ -247,7 +247,10 @@ fn a_pipe_that_a_task_has_is_cut_with_its_script() {
     let report = tried.explore().unwrap();
     let ended = |it: &&Failure| it.ending() == Some(&Ending::Dropped);
     assert!(!report.failures().iter().any(|it| ended(&it)), "{report}");
-    assert!(report.endings().contains(&Ending::Stalled), "{report}");
+    assert!(
+        report.endings().contains(&Ending::StalledAtShutdown),
+        "{report}"
+    );
 }
 
 /// Returns what the client has read of three bytes when `case` is over, and the points.
@@ -283,10 +286,10 @@ fn read_in(case: Option<String>) -> (Vec<u8>, Vec<String>) {
 fn a_pipe_is_not_read_once_its_client_has_stopped() {
     let (_, points) = read_in(None);
     let point = points.iter().position(|it| it == "byte 1");
-    let stalled = format!("{}:stalled", point.expect("a point"));
+    let stalled = format!("{}:stalled at shutdown", point.expect("a point"));
     assert_eq!(read_in(Some(stalled)).0, [1]);
     let point = points.iter().position(|it| it == "byte 3");
-    let stalled = format!("{}:stalled", point.expect("a point"));
+    let stalled = format!("{}:stalled at shutdown", point.expect("a point"));
     assert_eq!(read_in(Some(stalled)).0, [1, 2, 3]);
 }
 

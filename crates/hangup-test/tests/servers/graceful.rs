@@ -110,7 +110,11 @@ fn a_graceful_shutdown_waits_for_a_reader_that_has_stopped() {
     let races: Vec<_> = report.races().into_iter().collect();
     assert_eq!(races, [Race::R16], "{report}");
     for failure in report.failures() {
-        assert_eq!(failure.ending(), Some(&Ending::Stalled), "{report}");
+        assert_eq!(
+            failure.ending(),
+            Some(&Ending::StalledAtShutdown),
+            "{report}"
+        );
         assert_eq!(failure.fault(), &Fault::NeverExits, "{report}");
     }
 }
@@ -119,5 +123,8 @@ fn a_graceful_shutdown_waits_for_a_reader_that_has_stopped() {
 fn a_server_that_a_scope_bounds_exits() {
     let report = told("axum::serve, bounded", Instant::now(), process(true));
     assert!(report.is_clean(), "{report}");
-    assert!(report.endings().contains(&Ending::Stalled), "{report}");
+    assert!(
+        report.endings().contains(&Ending::StalledAtShutdown),
+        "{report}"
+    );
 }

@@ -133,7 +133,7 @@ async fn pushed(State(app): State<ByHand>) -> impl IntoResponse {
 fn a_shutdown_that_waits_for_a_reader_that_has_stopped_is_r16() {
     let tried = by_hand(pushed).shutdown(|app| async move { app.shut_down().await });
     let report = told("sse, pushed", Instant::now(), tried);
-    let stalled = |it: &Ending| *it == Ending::Stalled;
+    let stalled = |it: &Ending| *it == Ending::StalledAtShutdown;
     let failures = report.failures().iter();
     let of_stall: Vec<_> = failures
         .filter(|it| it.ending().is_some_and(stalled))
