@@ -136,8 +136,8 @@
 //!   [caps](AbortEverywhere::at_most) are not exceeded.
 //! - [Items](Client::delivered) arrive in order, each once, and none is missing.
 //! - A connection that is closed ends, and a server that is told to shut down exits. If the
-//!   client has stopped reading, nothing is held for a connection that is closed, although
-//!   the body is not polled, and the shutdown exits too.
+//!   client has stopped reading, the body is not polled, so it cannot end; but no permit is
+//!   held for it once it is closed, it is visible in no index, and the shutdown exits too.
 //! - A connection that nothing ends stays open: one that responds does not end after an
 //!   event, nor because of the cleanup of another one. Whether a second connection may take
 //!   over is up to the server: [`stays_open`](AbortEverywhere::stays_open) and

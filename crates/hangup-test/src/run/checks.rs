@@ -50,13 +50,13 @@ impl<E: Clone + 'static> Run<E> {
             .collect()
     }
 
-    /// Returns what is held for a connection that is closed and whose client does not read, and
-    /// in which indexes it is visible. Its timers and tasks may belong to the transport, which
-    /// has its body.
+    /// Returns the permits and the remote state that are held for a connection that is closed
+    /// and whose client does not read, and the indexes in which it is visible. Its other
+    /// resources may be in the body, which the transport has, and a receiver is no harm there.
     pub(super) fn left_of(&self, party: Party) -> Vec<Fault> {
         let of_it = |fault: &Fault| match fault {
             Fault::Left { kind, by, .. } if *by == party => {
-                matches!(kind, Kind::Resource | Kind::Permit | Kind::Switch)
+                matches!(kind, Kind::Permit | Kind::Switch)
             }
             _ => false,
         };

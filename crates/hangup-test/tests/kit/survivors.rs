@@ -366,10 +366,10 @@ fn a_client_that_stops_reading_may_not_be_set_up_as_far() {
     );
 }
 
-/// A body that holds a stream of a counter, and a token that a close cancels.
+/// A body that holds its permit, and ends when it is polled after the close.
 fn counts_streams() -> AbortEverywhere<(Trial, Signal)> {
     let handler = |(trial, closed): (Trial, Signal), client: Client| async move {
-        let held = trial.ledger().hold("streams");
+        let held = trial.ledger().permit("streams");
         let body = stream::iter([1, 2]).chain(stream::pending());
         let body = body.inspect(move |_| {
             let _ = &held;
@@ -380,7 +380,7 @@ fn counts_streams() -> AbortEverywhere<(Trial, Signal)> {
 }
 
 #[test]
-fn what_the_body_of_a_closed_connection_holds_is_r16_if_its_reader_stopped() {
+fn the_permit_in_the_body_of_a_closed_connection_is_r16_if_its_reader_stopped() {
     let report = counts_streams()
         .close(|(_, closed)| async move {
             closed.fire();
