@@ -8,7 +8,6 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
-use axum::extract::ws::CloseFrame;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::get;
@@ -87,8 +86,8 @@ async fn talk(mut socket: WebSocket, chat: Chat, setup: Registering) {
     let closing = live.run(select(pin!(send), pin!(receive))).await.err();
     if let Some(closing) = closing {
         let (code, reason) = (Error::from(closing.closed()).close_code(), "".into());
-        let close = |_| sender.send(Message::Close(Some(CloseFrame { code, reason })));
-        closing.farewell(close).await;
+        let close = Message::Close(Some(axum::extract::ws::CloseFrame { code, reason }));
+        closing.farewell(|_| sender.send(close)).await;
     }
     chat.users.lock().unwrap().remove(&name);
 }
