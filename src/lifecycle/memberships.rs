@@ -92,6 +92,17 @@ impl Memberships {
         Some(membership)
     }
 
+    /// All of them, newest first. The index is not kept up.
+    #[inline]
+    pub(super) fn into_newest_first(self) -> impl Iterator<Item = Membership> {
+        let mut next = self.0;
+        std::iter::from_fn(move || {
+            let Held { membership, below } = next.take()?;
+            next = below.map(|below| below.top);
+            Some(membership)
+        })
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Membership> {
         let held = std::iter::successors(self.0.as_ref(), |held| Some(&held.below.as_deref()?.top));
         held.map(|held| &held.membership)

@@ -83,8 +83,8 @@ impl Lifecycle {
         self.settle(counts);
     }
 
-    fn leave(&self, mut memberships: Memberships, exit: Exit) {
-        while let Some(membership) = memberships.pop() {
+    fn leave(&self, memberships: Memberships, exit: Exit) {
+        for membership in memberships.into_newest_first() {
             // The key and the value are the user's.
             self.catch_panic(|| membership.leave(exit));
         }
