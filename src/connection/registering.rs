@@ -189,6 +189,7 @@ impl Registering {
     }
 
     /// Releases the slot of a take-over that has not succeeded, if there is one.
+    #[inline]
     pub(super) fn release_claim(&mut self) {
         let claims = self.claims.as_mut();
         if claims.is_some_and(|claims| std::mem::take(&mut claims.waiting)) {

@@ -253,6 +253,7 @@ impl Lifecycle {
 
     /// Records a slot in a registry, to be removed when the connection unwinds. For an owner
     /// that has the duty to unwind.
+    #[inline]
     pub(crate) fn add_membership(&self, membership: Membership) {
         let mut inner = self.lock_to_store();
         debug_assert!(!inner.unwound, "the owner has not unwound yet");
@@ -261,10 +262,16 @@ impl Lifecycle {
 
     /// The orders of the recorded slots under keys with this hash, among them all of this
     /// registry. For the owner.
+    #[inline]
     pub(crate) fn orders_under(&self, registry: *const (), hash: u64) -> Vec<u64> {
-        if !self.word.load().has_parts() {
-            return Vec::new();
+        if self.word.load().has_parts() {
+            self.recorded_orders_under(registry, hash)
+        } else {
+            Vec::new()
         }
+    }
+
+    fn recorded_orders_under(&self, registry: *const (), hash: u64) -> Vec<u64> {
         lock(&self.inner).memberships.orders_under(registry, hash)
     }
 
@@ -284,6 +291,7 @@ impl Lifecycle {
 
     /// Locks the parts in order to store something for the thread that unwinds, which looks
     /// under the mutex from now on. If `unwound` is set, no thread will look again.
+    #[inline]
     pub(super) fn lock_to_store(&self) -> MutexGuard<'_, Inner> {
         let mut inner = lock(&self.inner);
         match self.word.mark_has_parts() {

@@ -81,6 +81,7 @@ struct Below {
 type Index = BTreeSet<(u64, u64)>;
 
 impl Memberships {
+    #[inline]
     pub(super) fn push(&mut self, membership: Membership) {
         let below = self.0.take().map(|top| Box::new(Below::new(top)));
         self.0 = Some(Held { membership, below });
