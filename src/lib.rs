@@ -184,7 +184,6 @@ mod scope;
 pub mod topic;
 #[cfg(feature = "tower")]
 pub mod layer;
-#[cfg(any(feature = "metrics", feature = "tracing"))]
 pub mod observers;
 pub mod future;
 pub mod report;

@@ -1,4 +1,5 @@
-//! Ready observers: for logs and spans, and for metrics.
+//! Ready observers: for logs and spans, with the feature `tracing`, and for metrics, with the
+//! feature `metrics`.
 //!
 //! Two of them are one as a pair: `(TracingObserver::new(), MetricsObserver::new())`.
 
