@@ -80,3 +80,40 @@ async fn read(entries: &[Entry], before: Option<&Roll>) -> (Details, usize) {
     }
     (details, anew.end)
 }
+
+#[cfg(test)]
+mod tests {
+    use hangup::{Conflict, Registry, Scope};
+
+    use super::{ANEW, Roll};
+
+    #[tokio::test]
+    async fn what_has_changed_its_state_is_read_anew_and_the_rest_in_turn() {
+        let scope = Scope::new();
+        let workers = Registry::builder(Conflict::Replace).name("workers").build();
+        let mut all: Vec<_> = (0..3 * ANEW).map(|_| Some(scope.open().unwrap())).collect();
+        let find = |roll: &Roll, text: &str| roll.details.as_ref().unwrap().find(text);
+        let first = Roll::call(&scope, None, true).await;
+        assert_eq!(find(&first, "\n").len(), 3 * ANEW);
+        // Beyond the first part.
+        let (by_state, in_turn) = (2 * ANEW, 2 * ANEW + 1);
+        let mut setup = all[by_state].take().unwrap().register().unwrap();
+        setup.join(&workers, "ada", ()).unwrap();
+        all[in_turn].as_mut().unwrap().label("grace");
+        drop(all[0].take());
+        let second = Roll::call(&scope, Some(&first), true).await;
+        assert_eq!(second.entries.len(), 3 * ANEW - 1);
+        assert_eq!(find(&second, "workers=\"ada\""), [by_state - 1]);
+        assert!(find(&second, "grace").is_empty());
+        let mut roll = second;
+        let mut calls = 0;
+        while find(&roll, "grace").is_empty() {
+            roll = Roll::call(&scope, Some(&roll), true).await;
+            calls += 1;
+        }
+        assert!(calls <= 3, "{calls}");
+        assert_eq!(find(&roll, "grace"), [in_turn - 1]);
+        let roll = Roll::call(&scope, Some(&roll), false).await;
+        assert!(roll.details.is_none());
+    }
+}

@@ -115,3 +115,82 @@ fn by_label(roll: &Roll, mut all: Vec<usize>, begin: usize, end: usize) -> Vec<u
     rest.sort_unstable_by(order);
     rest
 }
+
+#[cfg(test)]
+mod tests {
+    use hangup::{Live, Pending, Registering, Scope};
+
+    use super::{PAGE, rank, select};
+    use crate::roll::Roll;
+    use crate::view::{Sort, View};
+
+    /// They stay open as long as this.
+    #[derive(Default)]
+    struct Open(Vec<Pending>, Vec<Registering>, Vec<Live>);
+
+    fn open(scope: &Scope) -> Open {
+        let mut open = Open::default();
+        for number in 0..237 {
+            let mut pending = scope.open().unwrap();
+            if number % 5 > 0 {
+                pending.label(format!("{}", number * 7919 % 90));
+            }
+            match number * 31 % 7 {
+                0 => open.0.push(pending),
+                1 | 2 => open.1.push(pending.register().unwrap()),
+                3 => {
+                    // Closed, and not settled.
+                    let setup = pending.register().unwrap();
+                    setup.handle().close(hangup::CloseReason::Idle).unwrap();
+                    open.1.push(setup);
+                }
+                _ => open.2.push(pending.register().unwrap().go_live().unwrap()),
+            }
+        }
+        open
+    }
+
+    #[tokio::test]
+    async fn every_page_of_every_order_is_that_of_a_whole_sort() {
+        let scope = Scope::new();
+        let _open = open(&scope);
+        let roll = Roll::call(&scope, None, true).await;
+        let details = roll.details.as_ref().unwrap();
+        for filter in ["", "1", "77", "nothing"] {
+            let found: Vec<_> = match filter {
+                "" => (0..roll.entries.len()).collect(),
+                filter => details.find(filter),
+            };
+            for sort in [Sort::Age, Sort::Phase, Sort::Label] {
+                let mut expected = found.clone();
+                match sort {
+                    Sort::Age => expected.reverse(),
+                    Sort::Phase => expected.sort_by_key(|&index| rank(roll.entries[index].state)),
+                    Sort::Label => expected.sort_by_key(|&index| {
+                        let label = details.label(index);
+                        (label.is_none(), label)
+                    }),
+                }
+                for is_reversed in [false, true] {
+                    let mut shown = Vec::new();
+                    for page in 0..expected.len().div_ceil(PAGE).max(1) {
+                        let filter = filter.to_owned();
+                        let view = View {
+                            filter,
+                            sort,
+                            is_reversed,
+                            page,
+                        };
+                        let selection = select(&roll, &view);
+                        assert_eq!((selection.page, selection.matched), (page, expected.len()));
+                        shown.extend(selection.rows.iter().map(|entry| entry.id));
+                    }
+                    let ids = expected.iter().map(|&index| roll.entries[index].id);
+                    let ids: Vec<_> = ids.collect();
+                    assert_eq!(shown, ids, "{filter} {sort:?} {is_reversed}");
+                    expected.reverse();
+                }
+            }
+        }
+    }
+}

@@ -138,6 +138,22 @@ async fn a_filter_follows_labels_keys_and_ends() {
 }
 
 #[tokio::test]
+async fn two_pages_at_once_each_see_their_own_view() {
+    let world = World::new();
+    let lives: Vec<_> = (0..9)
+        .map(|number| world.open(&format!("worker {number}"), "a"))
+        .collect();
+    let mut all = world.events("").await;
+    assert_eq!(all.next("view").await["matched"], 9);
+    // Of the same instant, to which labels are added.
+    let mut one = world.events("filter=worker+7").await;
+    assert_eq!(column(&one.next("view").await, "label"), ["worker 7"]);
+    drop(lives);
+    all.until(|view| view["matched"] == 0).await;
+    one.until(|view| view["matched"] == 0).await;
+}
+
+#[tokio::test]
 async fn long_and_many_values_are_cut() {
     let world = World::new();
     let mut setup = world.scope.open().unwrap().register().unwrap();

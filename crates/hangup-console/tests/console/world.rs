@@ -102,7 +102,9 @@ impl Events {
     }
 
     pub(crate) async fn next_text(&mut self, name: &str) -> String {
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < SOON, "no `{name}`");
             while let Some((event, rest)) = self.text.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
                 self.text = rest;
