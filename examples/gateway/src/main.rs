@@ -4,7 +4,8 @@
 //! `cargo run -p gateway`, and try what the README lists. `--addr` or
 //! `ADDR` gives another address than 127.0.0.1:3000; port 0 takes a free one.
 //! `--max-connections` caps the streams of all kinds together; `--heartbeat`, `--stall`,
-//! `--max-age` and `--request` are in seconds; `--agents` says which agents may stream.
+//! `--max-age` and `--request` are in seconds; `--agents` says which agents may stream. With
+//! `--console` there is a live page at `/console`, for browsers on this machine.
 //!
 //! It keeps no books: who is connected, who may connect, who is told what and when
 //! all are gone is asked of the scope and the registries. It has no cleanup but undos, no
@@ -16,7 +17,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -29,9 +30,11 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use futures::stream;
 use futures::{Stream, StreamExt};
+use hangup::observers::MetricsObserver;
 use hangup::runtime::shutdown_signal;
 use hangup::topic::{EventBody, Gap, Replay, Retention, SseEvent, Topic, Topics};
 use hangup::{CloseReason, Closed, Conflict, End, Live, Registry, Scope};
+use hangup_console::{Console, ConsoleObserver};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use serde::Deserialize;
@@ -49,10 +52,12 @@ use transport::Timely;
 
 mod alive;
 mod job_router;
+mod operator;
 mod permissions;
 mod upstream;
 mod problem;
 mod names;
+mod scrape;
 pub(crate) mod settings;
 mod transport;
 
@@ -73,6 +78,8 @@ const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(5);
 const REMEMBERED_AGENTS: usize = 1000;
 /// What an undo that hangs can cost a shutdown.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+/// After this a connection that has not settled is told to the observers.
+const UNSETTLED: Duration = Duration::from_secs(30);
 /// What a client that does not read its farewell can cost it.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
@@ -123,8 +130,14 @@ pub(crate) async fn serve(
             println!("abandoned: {}", abandoned.undo);
         }
     });
+    let served = transport::serve(listener, routes(gateway), settings, drained);
+    let server = async {
+        tokio::select! {
+            () = served => {}
+            () = scrape::record() => {}
+        }
+    };
     // A client that does not read its farewell is not waited for.
-    let server = transport::serve(listener, routes(gateway), settings, drained);
     let _: Option<()> = scope.serve(server).grace(SHUTDOWN_GRACE).await;
     Ok(())
 }
@@ -145,19 +158,28 @@ struct Gateway {
     heartbeat: Duration,
     timers: Alive,
     bridges: Alive,
+    console: Option<Console>,
 }
 
 impl Gateway {
     fn new(settings: &Settings, upstream: SocketAddr) -> Self {
         let share = Conflict::share(MAX_STREAMS_PER_AGENT);
+        let observer = ConsoleObserver::new();
+        let scope = Scope::builder()
+            .max_connections(settings.max_connections)
+            .deadlines(settings.deadlines())
+            .sweep_every(settings.sweep_every())
+            .clock(Instant::now)
+            .unsettled_after(UNSETTLED)
+            .observer((observer.clone(), MetricsObserver::of("gateway")))
+            .build();
+        let console = || operator::console(&scope, &observer, upstream);
         Self {
-            scope: Scope::builder()
-                .max_connections(settings.max_connections)
-                .deadlines(settings.deadlines())
-                .sweep_every(settings.sweep_every())
-                .build(),
-            workers: Registry::new(Conflict::Replace),
+            console: settings.console.then(console),
+            scope,
+            workers: Registry::builder(Conflict::Replace).name("workers").build(),
             agents: Registry::builder(share)
+                .name("agents")
                 .remember_closes(REMEMBERED_AGENTS)
                 .build(),
             messages: Topics::builder(Topic::builder(RETENTION).size(Bytes::len))
@@ -208,7 +230,11 @@ impl Gateway {
 }
 
 fn routes(gateway: Gateway) -> Router {
-    Router::new()
+    let routes = match &gateway.console {
+        Some(console) => Router::new().nest_service("/console", console.service()),
+        None => Router::new(),
+    };
+    routes
         .route("/worker/stream", no_head("GET", get(worker_stream)))
         .route("/agents/{id}/events", no_head("GET", get(agent_events)))
         .route("/agents/{id}/messages", post(send_message))
@@ -219,6 +245,7 @@ fn routes(gateway: Gateway) -> Router {
         )
         .route(upstream::PATH, get(upstream::serve))
         .route("/stats", get(stats))
+        .route("/metrics", get(scrape::metrics))
         .fallback(async |uri: Uri| Problem::NoRoute(uri.path().to_owned()))
         .method_not_allowed_fallback(async || Problem::WrongMethod)
         .with_state(gateway)
@@ -260,6 +287,7 @@ async fn worker_stream(
     let router = &gateway.router;
 
     let mut setup = gateway.scope.open()?.register()?;
+    setup.label(format!("worker {name}"));
     setup
         .take_over(&gateway.workers, name.clone(), ())
         .deadline(tokio::time::sleep(TAKE_OVER_DEADLINE))
@@ -319,6 +347,7 @@ async fn agent_events(
     let latency = latency(query.setup_ms)?;
     let replay = replay(&headers, query.last_event_id.as_deref());
     let mut setup = gateway.scope.open()?.register()?;
+    setup.label(format!("agent {agent}"));
     setup.join(&gateway.agents, agent.clone(), ())?;
     let messages = gateway.messages.subscribe(&agent, replay)?;
     // Join, then ask. A `DELETE` revokes first and closes then: if it revokes before this asks, the
@@ -349,6 +378,7 @@ async fn mcp(
         drop(restarts.changed().await);
     };
     let mut setup = gateway.scope.open()?.abort_on(restarted)?.register()?;
+    setup.label("mcp");
     let answer = upstream::ask(&mut setup, gateway.upstream, events).await?;
     let live = setup.go_live()?;
 

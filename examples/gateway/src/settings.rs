@@ -9,7 +9,7 @@ use super::names;
 
 pub(crate) const USAGE: &str = "usage: gateway [--addr HOST:PORT] [--max-connections N] \
     [--heartbeat SECONDS] [--stall SECONDS] [--max-age SECONDS] [--request SECONDS] \
-    [--agents NAME,NAME,...]";
+    [--agents NAME,NAME,...] [--console]";
 
 /// Longer than the longest set-up.
 const SETUP_DEADLINE: Duration = Duration::from_secs(60);
@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) request: Duration,
     /// The agents that may stream; `None` if all may.
     pub(crate) agents: Option<BTreeSet<String>>,
+    /// Whether there is a console.
+    pub(crate) console: bool,
 }
 
 impl Default for Settings {
@@ -48,6 +50,7 @@ impl Default for Settings {
             max_age: Duration::from_secs(3600),
             request: Duration::from_secs(10),
             agents: None,
+            console: false,
         }
     }
 }
@@ -64,6 +67,7 @@ impl Settings {
                 Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
                 None => (arg, None),
             };
+            let value_is_given = value.is_some();
             let mut value = || {
                 let value = value.clone().or_else(|| args.next());
                 value.ok_or_else(|| format!("{name} takes a value"))
@@ -76,6 +80,8 @@ impl Settings {
                 "--max-age" => settings.max_age = seconds(&name, &value()?)?,
                 "--request" => settings.request = seconds(&name, &value()?)?,
                 "--agents" => settings.agents = Some(agents(&name, &value()?)?),
+                "--console" if value_is_given => return Err(format!("{name} takes no value")),
+                "--console" => settings.console = true,
                 _ => return Err(format!("unknown argument `{name}`")),
             }
         }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 #[expect(dead_code, reason = "its `main` is for the command line")]
 #[path = "../src/main.rs"]
 mod gateway;
+mod operator;
 
 use gateway::settings::Settings;
 
@@ -119,8 +120,13 @@ impl Client {
 
     /// A `GET` with these lines in its head as well.
     async fn send_with(addr: SocketAddr, path: &str, headers: &str) -> Self {
+        Self::send_to(addr, path, &format!("Host: {addr}\r\n{headers}")).await
+    }
+
+    /// A `GET` with these lines in its head.
+    async fn send_to(addr: SocketAddr, path: &str, headers: &str) -> Self {
         let mut socket = TcpStream::connect(addr).await.unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\n{headers}\r\n");
+        let head = format!("GET {path} HTTP/1.1\r\n{headers}\r\n");
         socket.write_all(head.as_bytes()).await.unwrap();
         Self {
             socket,
@@ -860,11 +866,12 @@ fn the_command_line_is_taken_as_it_is_meant_or_refused() {
     assert_eq!(settings.max_age, Duration::from_secs(60));
     assert_eq!(settings.heartbeat, Duration::from_secs(7));
     assert_eq!(parse(&["--addr", "here:1"]).unwrap().addr, "here:1");
+    assert!(parse(&["--console"]).unwrap().console && !settings.console);
     let agents = parse(&["--agents", "7,8", "--request=3"]).unwrap();
     assert_eq!(agents.request, Duration::from_secs(3));
     assert!(agents.agents.unwrap().iter().eq(["7", "8"]));
     let long = "x".repeat(201);
-    let wrong: [&[&str]; 13] = [
+    let wrong: [&[&str]; 14] = [
         &["--stall"],
         &["--stall", "0"],
         &["--stall", "-1"],
@@ -877,10 +884,12 @@ fn the_command_line_is_taken_as_it_is_meant_or_refused() {
         &["--agents", ""],
         &["--agents", "7,,8"],
         &["--agents", &long],
+        &["--console=yes"],
         &["--unknown", "1"],
     ];
     for args in wrong {
         let problem = parse(args).unwrap_err();
-        assert!(problem.contains(args[0]), "{problem}");
+        let name = args[0].split('=').next().unwrap();
+        assert!(problem.contains(name), "{problem}");
     }
 }
