@@ -30,8 +30,9 @@ async fn the_console_shows_who_is_connected_and_ends_with_the_drain() {
     page.expect("event: view").await;
     page.expect("\n\n").await;
     let view = page.received.lines();
-    let view = view.filter_map(|line| line.strip_prefix("data: {\"at\""));
-    let view: Value = serde_json::from_str(&format!("{{\"at\"{}", view.last().unwrap())).unwrap();
+    let mut view = view.filter_map(|line| line.strip_prefix("data: {\"at\""));
+    let view: Value =
+        serde_json::from_str(&format!("{{\"at\"{}", view.next_back().unwrap())).unwrap();
     let rows = &view["rows"];
     assert_eq!(
         (&rows[0]["label"], &rows[1]["label"]),
