@@ -51,6 +51,7 @@
 //! | run on another executor than tokio | [`runtime`] |
 //! | reason about the states themselves | [`state`] |
 //! | copy from a page | [`guide`] |
+//! | see who is connected, and end one by hand | the crate `hangup-console` |
 //! | find these races in handlers, on `hangup` or not | the crate `hangup-test` |
 //!
 //! # Example
