@@ -70,9 +70,9 @@
 //!
 //! # What it does not do
 //!
-//! - The order by age is that of the ids. Each thread takes 64 of them at a time, so of
-//!   connections that different threads opened a younger one may come before an older one; the
-//!   ages themselves are exact.
+//! - Of more than 2,048 rows, or without a clock, the order by age is that of the ids. Each thread
+//!   takes 64 of them at a time, so of connections that different threads opened a younger one may
+//!   come before an older one; the ages themselves are exact.
 //! - A filter sees a new connection and one in another phase with the next update. A label or a
 //!   key that changes without it is seen within 25 updates at 100,000 connections, and at once up
 //!   to 4,096. A filter looks at the first 240 bytes of a label and of a key.

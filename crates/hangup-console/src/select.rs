@@ -1,10 +1,14 @@
 //! Which rows a view shows.
 
+use std::time::Instant;
+
 use hangup::{Phase, State};
 
 use crate::roll::{Entry, Roll};
 use crate::view::{Sort, View};
 
+/// Up to so many rows are sorted by the ages themselves, and more by the ids.
+const FEW: usize = 2048;
 /// The rows of a page.
 pub(crate) const PAGE: usize = 50;
 
@@ -26,14 +30,16 @@ pub(crate) fn select<'a>(roll: &'a Roll, view: &View) -> Selection<'a> {
     let page = view.page.min(pages - 1);
     let begin = page * PAGE;
     let end = matched.min(begin + PAGE);
-    // The ids ascend with the time of the opening, so that the youngest one is the last.
+    // The ids ascend with the time of the opening, nearly, so that the youngest one is the last.
     let from_the_end = view.is_reversed != (view.sort == Sort::Age);
     let (begin, end) = match from_the_end {
         false => (begin, end),
         true => (matched - end, matched - begin),
     };
+    let is_small = matched <= FEW;
     let nth = |at: usize| matching.as_ref().map_or(at, |all| all[at]);
     let mut indices = match view.sort {
+        Sort::Age if is_small => by_age(roll, (0..matched).map(nth).collect())[begin..end].to_vec(),
         Sort::Age => (begin..end).map(nth).collect(),
         Sort::Phase => by_phase(roll, (0..matched).map(nth), begin, end),
         Sort::Label => by_label(roll, (0..matched).map(nth).collect(), begin, end),
@@ -55,6 +61,19 @@ fn matching(roll: &Roll, view: &View) -> Option<Vec<usize>> {
         return None;
     }
     Some(roll.details.as_ref()?.find(&view.filter))
+}
+
+/// All from the oldest to the youngest one; in the order of the ids, if the ages are unknown.
+fn by_age(roll: &Roll, mut all: Vec<usize>) -> Vec<usize> {
+    let begun = Instant::now();
+    // The ages are of different instants, and what they are subtracted from is of the same ones.
+    let opened = |index: &usize| {
+        let age = roll.entries[*index].handle.age()?;
+        let now = begun.elapsed();
+        Some(i128::try_from(now.as_micros()).ok()? - i128::try_from(age.as_micros()).ok()?)
+    };
+    all.sort_by_cached_key(opened);
+    all
 }
 
 /// From the first to the last state.
@@ -118,6 +137,11 @@ fn by_label(roll: &Roll, mut all: Vec<usize>, begin: usize, end: usize) -> Vec<u
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::time::{Duration, Instant};
+
     use hangup::{Live, Pending, Registering, Scope};
 
     use super::{PAGE, rank, select};
@@ -152,6 +176,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_page_of_every_order_is_that_of_a_whole_sort() {
+        // Without a clock.
         let scope = Scope::new();
         let _open = open(&scope);
         let roll = Roll::call(&scope, None, true).await;
@@ -192,5 +217,37 @@ mod tests {
                 }
             }
         }
+    }
+    #[tokio::test]
+    async fn the_order_by_age_is_that_of_the_ages() {
+        let now = Instant::now();
+        let passed = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&passed);
+        let clock = move || now + Duration::from_secs(clock.load(SeqCst));
+        let scope = Scope::builder().clock(clock).build();
+        // Each thread takes ids in blocks, so that those of the second one are greater.
+        let mut open = vec![scope.open().unwrap()];
+        passed.fetch_add(10, SeqCst);
+        open.push(std::thread::scope(|threads| {
+            threads.spawn(|| scope.open().unwrap()).join().unwrap()
+        }));
+        passed.fetch_add(10, SeqCst);
+        open.push(scope.open().unwrap());
+        assert!(open[1].id() > open[2].id());
+        let roll = Roll::call(&scope, None, false).await;
+        let view = View::default();
+        let ids = |view: &View| {
+            select(&roll, view)
+                .rows
+                .iter()
+                .map(|it| it.id)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&view), [open[2].id(), open[1].id(), open[0].id()]);
+        let view = View {
+            is_reversed: true,
+            ..view
+        };
+        assert_eq!(ids(&view), [open[0].id(), open[1].id(), open[2].id()]);
     }
 }
