@@ -96,7 +96,7 @@ mod tests {
         let first = Roll::call(&scope, None, true).await;
         assert_eq!(find(&first, "\n").len(), 3 * ANEW);
         // Beyond the first part.
-        let (by_state, in_turn) = (2 * ANEW, 2 * ANEW + 1);
+        let (by_state, in_turn) = (2 * ANEW + 10, 2 * ANEW + 11);
         let mut setup = all[by_state].take().unwrap().register().unwrap();
         setup.join(&workers, "ada", ()).unwrap();
         all[in_turn].as_mut().unwrap().label("grace");
