@@ -61,7 +61,7 @@ async fn the_cap_is_that_of_sessions() {
 /// worker of rmcp; not while it reads, nor while messages come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_sessions_end() {
-    let server = start(&[("IDLE_MS", 400)]).await;
+    let server = start(&[("IDLE_MS", 1_200)]).await;
     let addr = server.addr;
     let reader = listen(addr).await;
     let talks = session(addr).await;
