@@ -35,6 +35,8 @@ pub(super) async fn measure(
         took.push(published.elapsed());
     }
     let rate = visited.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
+    let failed = crowd.try_join_next();
+    assert!(failed.is_none(), "the crowd has ended: {failed:?}");
     crowd.shutdown().await;
     streams.settle(control).await?;
     took.sort_unstable();

@@ -39,14 +39,18 @@ impl Socket {
         Ok(())
     }
 
-    /// Leaves, and waits until the server has left too.
+    /// Leaves, and waits until the server has left too. What was on its way is not looked at.
     pub(super) async fn disconnect(mut self) -> io::Result<()> {
         self.0.shutdown().await?;
-        let is_end = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
-        match self.read(&mut [0; 64]).await {
-            Err(error) if is_end(&error) => Ok(()),
-            Err(error) => Err(error),
-            Ok(_) => Err(io::Error::other("something follows the first event")),
+        let mut chunk = [0; 1024];
+        loop {
+            match self.read(&mut chunk).await {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+                // What was on its way has not found the server any more.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
     }
 
