@@ -234,3 +234,15 @@ fn a_task_on_the_runtime_may_run_before_the_handler_goes_on() {
     let killed = |it: &&Failure| matches!(it.ending(), Some(Ending::Event(_)));
     assert!(report.failures().iter().any(|it| killed(&it)), "{report}");
 }
+
+#[test]
+fn a_task_is_spawned_on_the_thread_of_the_test_alone() {
+    let trial = Trial::default();
+    let spawned = std::thread::scope(|threads| {
+        let elsewhere = threads.spawn(|| trial.spawn(async {}));
+        elsewhere.join()
+    });
+    let message = spawned.unwrap_err();
+    let message = message.downcast_ref::<&str>().unwrap();
+    assert!(message.contains("on another thread"), "{message}");
+}
