@@ -4,6 +4,7 @@
 //! states are its arrows, and the tests check both against it.
 
 use core::fmt;
+use core::str::FromStr;
 
 /// Where a connection stands in its life.
 ///
@@ -97,6 +98,18 @@ macro_rules! reasons {
             }
         }
 
+        /// Reads what its `Display` writes.
+        impl FromStr for CloseReason {
+            type Err = ParseReasonError;
+
+            fn from_str(text: &str) -> Result<Self, ParseReasonError> {
+                match text {
+                    $( $text => Ok(Self::$name), )*
+                    _ => app_code(text).map(Self::App).ok_or(ParseReasonError),
+                }
+            }
+        }
+
         impl fmt::Display for CloseReason {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
@@ -151,6 +164,19 @@ reasons! {
     /// at once.
     Lost = 11, "lost";
 }
+
+fn app_code(text: &str) -> Option<u16> {
+    let code = text.strip_prefix("app(")?.strip_suffix(')')?;
+    // A number may have a sign, and zeros before it.
+    let number = code.parse::<u16>().ok()?;
+    (number.to_string() == code).then_some(number)
+}
+
+/// A text is not a [`CloseReason`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("no reason of a close")]
+#[non_exhaustive]
+pub struct ParseReasonError;
 
 /// How a connection ended: the reason, and the phase it was in.
 ///
@@ -305,7 +331,10 @@ impl fmt::Display for Event {
 mod tests {
     use std::collections::HashSet;
 
-    use super::{APP, CloseReason, Closed, EVERY_REASON, Event, Phase, State, TransitionError};
+    use super::{
+        APP, CloseReason, Closed, EVERY_REASON, Event, ParseReasonError, Phase, State,
+        TransitionError,
+    };
 
     const IDLE: Closed = Closed {
         reason: CloseReason::Idle,
@@ -360,6 +389,34 @@ mod tests {
                 _ => 0,
             };
             assert_eq!(CloseReason::from_code(reason.code(), app), reason);
+        }
+    }
+
+    #[test]
+    fn every_reason_is_parsed_from_what_it_prints_and_nothing_else_is() {
+        for reason in EVERY_REASON {
+            assert_eq!(reason.to_string().parse(), Ok(reason));
+        }
+        let others = [
+            "",
+            "Lost",
+            " lost",
+            "lost ",
+            "app",
+            "app()",
+            "app(+1)",
+            "app(01)",
+            "app(-1)",
+            "app(65536)",
+            "app(1",
+            "app(1))",
+        ];
+        for other in others {
+            assert_eq!(
+                other.parse::<CloseReason>(),
+                Err(ParseReasonError),
+                "{other:?}"
+            );
         }
     }
 

@@ -198,8 +198,10 @@ impl fmt::Debug for Entered {
     }
 }
 
-/// The runtime of this thread: the one that it has entered, else that of tokio.
-pub(crate) fn current() -> Option<Arc<dyn Runtime>> {
+/// The runtime of this thread: the one that it has [entered](enter), else, with the feature
+/// `tokio`, the tokio runtime that it is in. For crates that build on this one.
+#[must_use]
+pub fn current() -> Option<Arc<dyn Runtime>> {
     // While the thread ends, its locals may be gone.
     let entered = ENTERED.try_with(|entered| {
         let entered = entered.borrow();
