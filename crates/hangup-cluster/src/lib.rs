@@ -5,3 +5,4 @@
 
 // The modules, bottom-up: a module imports only from those listed above it (`ci/imports`).
 pub mod engine;
+pub mod memory;
