@@ -5,4 +5,24 @@
 
 // The modules, bottom-up: a module imports only from those listed above it (`ci/imports`).
 pub mod engine;
+mod epoch;
+mod signal;
+mod waiters;
+mod lease;
+mod key;
+mod record;
+mod hint;
+mod error;
+mod node;
+mod cluster;
+mod builder;
+mod claim;
 pub mod memory;
+
+pub use builder::ClusterBuilder;
+pub use claim::{Claim, Claiming, Gate, RegisteringExt};
+pub use cluster::{CloseError, Cluster, ClusterKey, Location};
+pub use epoch::Epoch;
+pub use error::{ClaimError, JoinError};
+pub use key::{Key, KeyTooLong};
+pub use node::{NodeInfo, OnLapse, Predecessor};

@@ -1,0 +1,114 @@
+//! A key that is claimed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hangup::CloseReason;
+
+use crate::epoch::Epoch;
+use crate::key::Key;
+use crate::node::{LocalSeat, Owned, Predecessor};
+use crate::waiters::Place;
+
+/// A key that a connection has claimed. It is released when the connection closes, after all of
+/// its other undos.
+///
+/// Dropping this value releases nothing; clones are of the same claim.
+#[derive(Clone)]
+pub struct Claim {
+    seat: Arc<LocalSeat>,
+    epoch: Epoch,
+    predecessor: Predecessor,
+}
+
+impl Claim {
+    pub(super) fn new(seat: Arc<LocalSeat>, owned: &Owned) -> Self {
+        Self {
+            seat,
+            epoch: owned.epoch,
+            predecessor: owned.predecessor,
+        }
+    }
+
+    /// The number that fences this owner: send it with every write that the claim protects.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// What the owner before has left.
+    #[must_use]
+    pub fn predecessor(&self) -> Predecessor {
+        self.predecessor
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.seat.key
+    }
+
+    /// Whether the connection may act under the key at this instant: its node's lease has not run
+    /// out.
+    ///
+    /// An action that begins after this may still meet a successor, if the process is stopped in
+    /// between: the [epoch](Self::epoch) is for that.
+    #[must_use]
+    pub fn may_act(&self) -> bool {
+        matches!(self.seat.permission(), Poll::Ready(Ok(())))
+    }
+
+    /// A gate for [`LiveStream::gate`](hangup::LiveStream::gate) and
+    /// [`Run::gate`](hangup::future::Run::gate): what is behind it is not polled while the lease has
+    /// lapsed, and the connection closes as [`Lost`](CloseReason::Lost) as
+    /// [`OnLapse`](crate::OnLapse) says. Call [`ask`](Gate::ask) in it.
+    ///
+    /// A process that was stopped, and wakes up after its lease, yields nothing in a poll that
+    /// begins then, although no close has reached it yet.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        Gate {
+            place: self.seat.gates.place(),
+            seat: Arc::clone(&self.seat),
+        }
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("key", self.key())
+            .field("epoch", &self.epoch)
+            .field("predecessor", &self.predecessor)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lets one stream or loop pass while its node has its lease. Made by [`Claim::gate`].
+pub struct Gate {
+    seat: Arc<LocalSeat>,
+    place: Arc<Place>,
+}
+
+impl Gate {
+    /// What the gate says now. If it is `Pending`, the task is woken when the lease has come back,
+    /// or the connection is closed.
+    pub fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        let permission = self.seat.permission();
+        if permission.is_ready() {
+            return permission;
+        }
+        self.place.register(cx.waker());
+        // The lease may have come back before the waker was there.
+        self.seat.permission()
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("key", &self.seat.key)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,255 @@
+//! The task that keeps the session of a node: it alone is renewed, however many keys are claimed.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use hangup::{CloseReason, Closed};
+
+use super::session::Session;
+use super::state::{Node, Parts, Stage, Timing};
+use crate::engine::{EngineError, Revision, Swapped};
+use crate::record::{SessionRecord, SessionState};
+
+/// What the task knows of its session.
+pub(crate) struct Keeping {
+    session: Arc<Session>,
+    revision: Revision,
+    /// When the latest renewal that succeeded was sent.
+    sent_at: Instant,
+    /// The same by the wall clock of this machine, which goes on while it is suspended.
+    sent_at_wall: SystemTime,
+    /// It is in the roster.
+    is_listed: bool,
+}
+
+/// How a session has ended.
+enum End {
+    Left,
+    Lost,
+}
+
+/// A node with its first session.
+pub(crate) async fn join(parts: Parts) -> Result<(Arc<Node>, Keeping), EngineError> {
+    parts.claims.adopt().await?;
+    let session = Arc::new(Session::new(Arc::clone(&parts.runtime)));
+    let node = Arc::new(Node::new(parts, session));
+    let keeping = open(&node, node.session()).await?;
+    Ok((node, keeping))
+}
+
+/// Writes the record of a new session.
+async fn open(node: &Arc<Node>, session: Arc<Session>) -> Result<Keeping, EngineError> {
+    let (sent_at, sent_at_wall) = (node.parts.runtime.now(), SystemTime::now());
+    let record = node.session_record(SessionState::Alive).encode();
+    let lease = node.timing().lease;
+    let (claims, name) = (&node.parts.claims, session.id.record());
+    let written = claims.swap(&name, None, record, Some(lease));
+    match written.await? {
+        Swapped::Done(revision) => {
+            session.renew(sent_at + (lease - node.timing().margin));
+            Ok(Keeping {
+                session,
+                revision,
+                sent_at,
+                sent_at_wall,
+                is_listed: false,
+            })
+        }
+        // Nothing but this session writes there.
+        Swapped::Conflict => Err(EngineError::unknown("the session exists already")),
+    }
+}
+
+/// Renews the session, and opens another one if it is lost, until the node leaves.
+pub(crate) async fn keep(node: Arc<Node>, mut keeping: Keeping) {
+    loop {
+        let session = Arc::clone(&keeping.session);
+        let inbox = Arc::clone(&node).read_inbox(Arc::clone(&session));
+        node.parts.runtime.spawn(Box::pin(inbox));
+        let end = keeping.keep(&node).await;
+        session.end();
+        node.close_seats(&session, CloseReason::Lost);
+        if let End::Left = end {
+            node.enter(Stage::Left);
+            return;
+        }
+        let mut failures = 0;
+        keeping = loop {
+            if node.stage() >= Stage::Leaving {
+                node.enter(Stage::Left);
+                return;
+            }
+            match reopen(&node).await {
+                Ok(keeping) => break keeping,
+                Err(_) => failures += 1,
+            }
+            let retry = node.timing().retry(failures);
+            node.wait(&node.keeper, retry).await;
+        };
+        node.set_session(Arc::clone(&keeping.session));
+    }
+}
+
+async fn reopen(node: &Arc<Node>) -> Result<Keeping, EngineError> {
+    // It may be another life of the engine.
+    node.parts.claims.adopt().await?;
+    let session = Arc::new(Session::new(Arc::clone(&node.parts.runtime)));
+    open(node, session).await
+}
+
+impl Keeping {
+    async fn keep(&mut self, node: &Arc<Node>) -> End {
+        let mut failures = 0;
+        self.enlist(node).await;
+        loop {
+            let wait = match failures {
+                0 => {
+                    let due = self.sent_at + node.timing().renewal();
+                    due.saturating_duration_since(node.parts.runtime.now())
+                }
+                _ => node.timing().retry(failures),
+            };
+            node.wait(&node.keeper, wait).await;
+            if node.stage() >= Stage::Leaving {
+                self.leave(node).await;
+                return End::Left;
+            }
+            match self.renew(node).await {
+                Ok(None) => {
+                    failures = 0;
+                    self.enlist(node).await;
+                }
+                Ok(Some(end)) => return end,
+                Err(_) => failures += 1,
+            }
+        }
+    }
+
+    /// Tried again at the next renewal if it fails.
+    async fn enlist(&mut self, node: &Arc<Node>) {
+        if !self.is_listed {
+            self.is_listed = node.enlist(&self.session).await.is_ok();
+        }
+    }
+
+    /// `Some` if the session has ended.
+    async fn renew(&mut self, node: &Arc<Node>) -> Result<Option<End>, EngineError> {
+        let state = match node.stage() {
+            Stage::Draining => SessionState::Draining,
+            Stage::Running | Stage::Leaving | Stage::Left => SessionState::Alive,
+        };
+        let name = self.session.id.record();
+        let claims = &node.parts.claims;
+        let lease = node.timing().lease;
+        let mut expected = Some(self.revision);
+        loop {
+            if self.has_been_silent_for_too_long(node) {
+                return Ok(Some(End::Lost));
+            }
+            let (sent_at, sent_at_wall) = (node.parts.runtime.now(), SystemTime::now());
+            let record = node.session_record(state).encode();
+            match claims.swap(&name, expected, record, Some(lease)).await {
+                Ok(Swapped::Done(revision)) => {
+                    (self.revision, self.sent_at, self.sent_at_wall) =
+                        (revision, sent_at, sent_at_wall);
+                    let had_lapsed = !self.session.lease.is_valid();
+                    self.session.renew(sent_at + (lease - node.timing().margin));
+                    node.watchdog.set();
+                    if had_lapsed {
+                        node.for_each_seat(|seat| seat.gates.wake_all());
+                    }
+                    return Ok(None);
+                }
+                Ok(Swapped::Conflict) => {}
+                Err(EngineError::Forgotten) => return Ok(Some(End::Lost)),
+                Err(error) => return Err(error),
+            }
+            // An earlier renewal has taken effect without an answer; or its time has passed, and it
+            // comes back by a write, unless a newcomer has buried it.
+            expected = match claims.load(&name).await {
+                Ok(None) => None,
+                Ok(Some(record)) => {
+                    let revision = record.revision;
+                    match SessionRecord::parse(&record)?.is_alive() {
+                        true => Some(revision),
+                        false => return Ok(Some(End::Lost)),
+                    }
+                }
+                Err(EngineError::Forgotten) => return Ok(Some(End::Lost)),
+                Err(error) => return Err(error),
+            };
+        }
+    }
+
+    /// What has buried it might be forgotten by now.
+    fn has_been_silent_for_too_long(&self, node: &Node) -> bool {
+        let limit = Timing::REMEMBER / 2;
+        let by_wall = self
+            .sent_at_wall
+            .elapsed()
+            .is_ok_and(|silent| silent > limit);
+        by_wall
+            || node
+                .parts
+                .runtime
+                .now()
+                .saturating_duration_since(self.sent_at)
+                > limit
+    }
+
+    /// Ends what is still there, and then says to all that the session is over: one write frees all
+    /// that it has.
+    async fn leave(&mut self, node: &Arc<Node>) {
+        node.close_seats(&self.session, CloseReason::Shutdown);
+        node.seats_given_back(node.timing().margin).await;
+        // From here on nothing that is gated goes on, and nothing that is left writes.
+        self.session.end();
+        let state = match node.seats() {
+            0 => SessionState::EndedClean,
+            _ => SessionState::EndedUnclean,
+        };
+        let name = self.session.id.record();
+        let claims = &node.parts.claims;
+        let mut expected = Some(self.revision);
+        // After the lease it is over in any case.
+        let over = node.parts.runtime.now() + node.timing().lease;
+        let mut failures = 0;
+        while node.parts.runtime.now() < over {
+            let record = node.session_record(state).encode();
+            match claims
+                .swap(&name, expected, record, Some(Timing::REMEMBER))
+                .await
+            {
+                Ok(Swapped::Done(_)) | Err(EngineError::Forgotten) => return,
+                Ok(Swapped::Conflict) => {}
+                Err(_) => failures += 1,
+            }
+            match claims.load(&name).await {
+                Ok(Some(record)) => match SessionRecord::parse(&record) {
+                    Ok(session) if session.is_alive() => expected = Some(record.revision),
+                    Ok(_) | Err(_) => return,
+                },
+                Ok(None) => expected = None,
+                Err(EngineError::Forgotten) => return,
+                Err(_) => failures += 1,
+            }
+            if failures > 0 {
+                node.sleep(node.timing().retry(failures)).await;
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Closes all connections that have a seat of this session.
+    pub(super) fn close_seats(&self, session: &Arc<Session>, reason: CloseReason) {
+        self.for_each_seat(|seat| {
+            if Arc::ptr_eq(&seat.session, session) {
+                // `Err` if it had closed.
+                let _: Result<(), Closed> = seat.handle.close(reason);
+                seat.look.set();
+                seat.gates.wake_all();
+            }
+        });
+    }
+}

@@ -1,0 +1,21 @@
+//! A node: its session, and the seats that its connections have.
+
+mod session;
+mod seat;
+mod seats;
+mod state;
+mod acquire;
+mod release;
+mod inbox;
+mod leave;
+mod roster;
+mod keeper;
+mod watchdog;
+
+pub(crate) use keeper::{join, keep};
+pub use roster::NodeInfo;
+pub(crate) use roster::nodes;
+pub(crate) use seat::{LocalSeat, Owned, Refusal};
+pub use seat::{OnLapse, Predecessor};
+pub(crate) use state::{NoSeat, Node, Parts, Timing};
+pub(crate) use watchdog::watch;

@@ -1,0 +1,69 @@
+//! What the key protects: it refuses lower epochs, and counts what must not happen.
+
+use std::sync::{Arc, Mutex};
+
+use hangup_cluster::{Epoch, Predecessor};
+
+/// A resource that one owner at a time sets up and takes down.
+#[derive(Clone, Default)]
+pub struct Resource(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    inside: Vec<Epoch>,
+    highest: Option<Epoch>,
+    /// Set-ups that began while an earlier one was inside, and were not told so.
+    overlaps: usize,
+    /// Set-ups whose epoch was not above all before.
+    backwards: usize,
+    /// Undos of an owner that is not the latest.
+    late_undos: usize,
+    entered: usize,
+}
+
+impl Resource {
+    pub fn enter(&self, epoch: Epoch, predecessor: Predecessor) {
+        let mut state = self.0.lock().unwrap();
+        state.entered += 1;
+        if state.highest.is_some_and(|highest| highest >= epoch) {
+            state.backwards += 1;
+        }
+        if !state.inside.is_empty() && predecessor == Predecessor::Settled {
+            state.overlaps += 1;
+        }
+        state.highest = state.highest.max(Some(epoch));
+        state.inside.push(epoch);
+    }
+
+    pub fn leave(&self, epoch: Epoch) {
+        let mut state = self.0.lock().unwrap();
+        if state.highest > Some(epoch) {
+            state.late_undos += 1;
+        }
+        state.inside.retain(|inside| *inside != epoch);
+    }
+
+    pub fn entered(&self) -> usize {
+        self.0.lock().unwrap().entered
+    }
+
+    pub fn late_undos(&self) -> usize {
+        self.0.lock().unwrap().late_undos
+    }
+
+    #[track_caller]
+    pub fn assert_sound(&self) {
+        let state = self.0.lock().unwrap();
+        assert_eq!(state.overlaps, 0, "overlapping owners");
+        assert_eq!(state.backwards, 0, "epochs that do not ascend");
+    }
+
+    #[track_caller]
+    pub fn assert_empty(&self) {
+        assert_eq!(
+            self.0.lock().unwrap().inside,
+            [],
+            "owners that are not undone"
+        );
+    }
+}

@@ -1,0 +1,243 @@
+//! Two nodes on one engine, and connections that claim a key.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hangup::{CloseReason, Deadlines, Handle, Live, Scope};
+use hangup_cluster::memory::{Link, Memory};
+use hangup_cluster::{Claim, ClaimError, Cluster, OnLapse, RegisteringExt};
+
+use crate::explore::Choices;
+use crate::resource::Resource;
+use crate::scheduled::{Queue, Scheduled};
+use crate::world::World;
+
+pub const LEASE: Duration = Duration::from_secs(3);
+/// How long an undo takes.
+pub const UNDO: Duration = Duration::from_millis(30);
+
+/// A node, with the scope of its connections.
+#[derive(Clone)]
+pub struct TestNode {
+    pub cluster: Cluster,
+    pub scope: Scope,
+    pub link: Link,
+}
+
+pub struct Setting {
+    pub world: World,
+    pub memory: Memory,
+    pub queue: Queue,
+    pub resource: Resource,
+    pub nodes: Vec<TestNode>,
+}
+
+/// What became of a connection that claims.
+#[derive(Clone, Default)]
+pub struct Outcome(Arc<Mutex<Option<Result<Claim, ClaimError>>>>);
+
+impl Outcome {
+    pub fn get(&self) -> Option<Result<Claim, ClaimError>> {
+        self.0.lock().unwrap().clone()
+    }
+
+    #[track_caller]
+    pub fn claim(&self) -> Claim {
+        self.get()
+            .expect("it has not ended")
+            .expect("it has the key")
+    }
+}
+
+/// A connection: what became of its claim, and how to end it.
+pub struct Connection {
+    pub outcome: Outcome,
+    pub handle: Handle,
+}
+
+impl Setting {
+    pub fn new(nodes: usize) -> Self {
+        let world = World::new();
+        let memory = Memory::builder()
+            .numbers_above(0)
+            .timeout(Duration::from_millis(500))
+            .build(world.clone());
+        let mut setting = Self {
+            memory,
+            queue: Queue::default(),
+            resource: Resource::default(),
+            nodes: Vec::new(),
+            world,
+        };
+        for name in ["a", "b", "c"].into_iter().take(nodes) {
+            setting.add_node(name);
+        }
+        setting
+    }
+
+    pub fn add_node(&mut self, name: &str) {
+        let link = self.memory.link();
+        let engine = Scheduled {
+            link: link.clone(),
+            queue: self.queue.clone(),
+        };
+        let cluster = self.block_on(
+            Cluster::builder(engine)
+                .node(name)
+                .lease(LEASE)
+                .runtime(self.world.clone())
+                .build(),
+        );
+        let deadlines = Deadlines::new().undo(Duration::from_secs(1));
+        let scope = Scope::builder()
+            .runtime(self.world.clone())
+            .deadlines(deadlines)
+            .build();
+        self.nodes.push(TestNode {
+            cluster: cluster.unwrap(),
+            scope,
+            link,
+        });
+        self.world.run();
+    }
+
+    /// Runs until `future` has ended, on the time of this world.
+    pub fn block_on<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let output = Arc::new(Mutex::new(None));
+        let into = Arc::clone(&output);
+        self.world.spawn(async move {
+            let ended = future.await;
+            *into.lock().unwrap() = Some(ended);
+        });
+        let end = self.world.elapsed() + Duration::from_secs(600);
+        loop {
+            self.world.run();
+            if let Some(output) = output.lock().unwrap().take() {
+                return output;
+            }
+            assert!(self.world.next_timer(end), "it does not end");
+        }
+    }
+
+    /// Lets so much time pass.
+    pub fn pass(&self, duration: Duration) {
+        let end = self.world.elapsed() + duration;
+        loop {
+            self.world.run();
+            if !self.world.next_timer(end) {
+                break;
+            }
+        }
+        let rest = end.saturating_sub(self.world.elapsed());
+        self.world.stand_still(rest);
+        self.world.run();
+    }
+
+    /// A connection on this node that claims the key, sets up the resource, and stays until it is
+    /// closed.
+    pub fn connect(&self, node: usize) -> Connection {
+        self.connect_with(node, OnLapse::Close)
+    }
+
+    pub fn connect_with(&self, node: usize, on_lapse: OnLapse) -> Connection {
+        let TestNode { cluster, scope, .. } = self.nodes[node].clone();
+        let pending = scope.open().unwrap();
+        let connection = Connection {
+            outcome: Outcome::default(),
+            handle: pending.handle(),
+        };
+        let (outcome, resource) = (connection.outcome.clone(), self.resource.clone());
+        let world = self.world.clone();
+        self.world.spawn(async move {
+            let claimed = claim_and_set_up(pending, &cluster, on_lapse, &resource, &world).await;
+            let (claim, live) = match claimed {
+                Ok((claim, live)) => (Ok(claim), live),
+                Err(error) => (Err(error), None),
+            };
+            *outcome.0.lock().unwrap() = Some(claim);
+            if let Some(live) = live {
+                live.handle().closed().await;
+            }
+        });
+        connection
+    }
+
+    /// Runs until `end`, letting the calls at the engine through in the order of these choices, and
+    /// doing each of `events` once, in their order, at a point that is chosen as well. Time passes
+    /// only when no call waits.
+    pub fn run_in_order(
+        &self,
+        choices: &mut Choices,
+        end: Duration,
+        events: Vec<Box<dyn FnOnce() + '_>>,
+    ) {
+        let end = self.world.elapsed() + end;
+        let mut events = events.into_iter().peekable();
+        loop {
+            self.world.run();
+            let waiting = self.queue.waiting();
+            let options = waiting + usize::from(events.peek().is_some());
+            if options == 0 {
+                if self.world.next_timer(end) {
+                    continue;
+                }
+                return;
+            }
+            match choices.choose(options) {
+                call if call < waiting => self.queue.grant(call),
+                _ => events.next().expect("there is one")(),
+            }
+        }
+    }
+
+    /// Ends all connections, and says that nothing is left of them: no owner, no undo to come, and
+    /// a key that is free.
+    #[track_caller]
+    pub fn assert_nothing_is_left(&self, connections: &[Connection]) {
+        self.queue.hold(false);
+        for connection in connections {
+            // `Err` if it had closed.
+            let _: Result<(), hangup::Closed> = connection.handle.close(CloseReason::Aborted);
+        }
+        self.pass(LEASE * 2);
+        for connection in connections {
+            assert!(
+                connection.handle.try_settled().is_some(),
+                "it has not settled"
+            );
+        }
+        self.resource.assert_sound();
+        self.resource.assert_empty();
+        for node in &self.nodes {
+            assert_eq!(node.cluster.claims(), 0, "seats are left");
+        }
+        let key = self.nodes[0].cluster.key("worker", "ada").unwrap();
+        let cluster = self.nodes[0].cluster.clone();
+        let owner = self.block_on(async move { cluster.whereis(&key).await });
+        assert_eq!(owner.unwrap(), None);
+    }
+}
+
+async fn claim_and_set_up(
+    pending: hangup::Pending,
+    cluster: &Cluster,
+    on_lapse: OnLapse,
+    resource: &Resource,
+    world: &World,
+) -> Result<(Claim, Option<Live>), ClaimError> {
+    let mut setup = pending.register()?;
+    let key = cluster.key("worker", "ada").unwrap();
+    let claim = setup.claim(&key).on_lapse(on_lapse).await?;
+    let epoch = claim.epoch();
+    let (undone, world) = (resource.clone(), world.clone());
+    let entered = async { resource.enter(epoch, claim.predecessor()) };
+    let undo = move || async move {
+        hangup::runtime::Runtime::sleep(&world, UNDO).await;
+        undone.leave(epoch);
+    };
+    setup.run(entered).undo_async("leave", undo).await?;
+    Ok((claim, setup.go_live().ok()))
+}

@@ -1,0 +1,179 @@
+//! One thread on which all tasks of all nodes run, with a time of its own.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use hangup::runtime::{BoxFuture, Runtime};
+
+/// Tasks in the order in which they were woken, and timers that fire when nothing else is to be
+/// done.
+#[derive(Clone)]
+pub struct World(Arc<Mutex<State>>);
+
+struct State {
+    base: Instant,
+    now: Duration,
+    tasks: BTreeMap<u64, Option<BoxFuture<()>>>,
+    ready: Arc<Mutex<VecDeque<u64>>>,
+    timers: BTreeMap<(Duration, u64), Waker>,
+    next: u64,
+}
+
+struct TaskWaker {
+    id: u64,
+    ready: Arc<Mutex<VecDeque<u64>>>,
+    is_queued: AtomicBool,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        if !self.is_queued.swap(true, Ordering::Relaxed) {
+            self.ready.lock().unwrap().push_back(self.id);
+        }
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            base: Instant::now(),
+            now: Duration::ZERO,
+            tasks: BTreeMap::new(),
+            ready: Arc::default(),
+            timers: BTreeMap::new(),
+            next: 0,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// Runs all tasks until each of them waits.
+    pub fn run(&self) {
+        loop {
+            let ready = Arc::clone(&self.state().ready);
+            let Some(id) = ready.lock().unwrap().pop_front() else {
+                return;
+            };
+            let task = self.state().tasks.get_mut(&id).and_then(Option::take);
+            let Some(mut task) = task else { continue };
+            // A new waker each time, so that one that is kept from before wakes nothing twice.
+            let waker = Waker::from(Arc::new(TaskWaker {
+                id,
+                ready,
+                is_queued: AtomicBool::new(false),
+            }));
+            match task.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Pending => {
+                    self.state().tasks.insert(id, Some(task));
+                }
+                Poll::Ready(()) => {
+                    self.state().tasks.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// Lets the time of the next timer come, if it is before `end`.
+    pub fn next_timer(&self, end: Duration) -> bool {
+        let waker = {
+            let mut state = self.state();
+            let Some(entry) = state.timers.first_entry() else {
+                return false;
+            };
+            let at = entry.key().0;
+            if at > end {
+                return false;
+            }
+            let waker = entry.remove();
+            state.now = state.now.max(at);
+            waker
+        };
+        waker.wake();
+        true
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.state().now
+    }
+
+    /// The process stands still for so long: no timer fires before it is over.
+    pub fn stand_still(&self, duration: Duration) {
+        self.state().now += duration;
+    }
+
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        Runtime::spawn(self, Box::pin(task));
+    }
+
+    /// Ends all tasks, as the end of a process does.
+    pub fn clear(&self) {
+        let tasks = std::mem::take(&mut self.state().tasks);
+        drop(tasks);
+        let timers = std::mem::take(&mut self.state().timers);
+        drop(timers);
+    }
+}
+
+impl Runtime for World {
+    fn spawn(&self, task: BoxFuture<()>) {
+        let mut state = self.state();
+        let id = state.next;
+        state.next += 1;
+        state.tasks.insert(id, Some(task));
+        state.ready.lock().unwrap().push_back(id);
+    }
+
+    fn now(&self) -> Instant {
+        let state = self.state();
+        state.base + state.now
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<()> {
+        let at = self.state().now.saturating_add(duration);
+        Box::pin(Sleep {
+            world: self.clone(),
+            at,
+            key: None,
+        })
+    }
+}
+
+struct Sleep {
+    world: World,
+    at: Duration,
+    key: Option<u64>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut state = this.world.state();
+        if state.now >= this.at {
+            return Poll::Ready(());
+        }
+        let key = *this.key.get_or_insert_with(|| {
+            state.next += 1;
+            state.next
+        });
+        state.timers.insert((this.at, key), cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let removed = self.world.state().timers.remove(&(self.at, key));
+            drop(removed);
+        }
+    }
+}
