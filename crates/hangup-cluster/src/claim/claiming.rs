@@ -13,7 +13,7 @@ use super::claimed::Claim;
 use crate::cluster::ClusterKey;
 use crate::engine::EngineError;
 use crate::error::ClaimError;
-use crate::node::{LocalSeat, NoSeat, Node, OnLapse, Owned, Refusal};
+use crate::node::{LocalSeat, NoSeat, Node, OnLapse, Owned, Refusal, Undone};
 
 /// Claims keys of a cluster in the set-up of a connection.
 pub trait RegisteringExt {
@@ -114,7 +114,9 @@ impl Claiming<'_> {
             // With a clone of the cluster: this connection is a reason to stay in it.
             let (cluster, seat) = (self.key.cluster().clone(), Arc::clone(&seat));
             move || async move {
-                cluster.node().request_release(&seat);
+                // All other undos have run.
+                let undone = Undone::by(&seat.handle);
+                cluster.node().request_release(&seat, undone);
                 seat.released().await;
             }
         };
@@ -173,7 +175,7 @@ struct Withdrawal(Option<(Arc<Node>, Arc<LocalSeat>)>);
 impl Drop for Withdrawal {
     fn drop(&mut self) {
         if let Some((node, seat)) = self.0.take() {
-            node.request_release(&seat);
+            node.request_release(&seat, Undone::AsBefore);
         }
     }
 }

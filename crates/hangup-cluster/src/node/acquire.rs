@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hangup::{CloseReason, Closed};
 
 use super::release::Doubt;
-use super::seat::{LocalSeat, Owned, Predecessor, Refusal};
+use super::seat::{LocalSeat, Owned, Predecessor, Refusal, Undone};
 use super::state::{Node, Timing};
 use crate::engine::{EngineError, Revision, Swapped};
 use crate::hint::Hint;
@@ -81,10 +81,16 @@ impl Acquisition {
         };
         let known = self.known.take();
         let (node, seat) = (Arc::clone(&self.node), Arc::clone(&self.seat));
-        let is_dirty = |was_dirty| seat.is_dirty(was_dirty);
         let is_over = || seat.session.lease.is_lost();
-        node.take_out(&seat.key, &seat.seat, known, self.doubt, is_dirty, is_over)
-            .await;
+        node.take_out(
+            &seat.key,
+            &seat.seat,
+            known,
+            self.doubt,
+            Undone::AsBefore,
+            is_over,
+        )
+        .await;
         self.has_ended = true;
         node.give_back(&seat, Some(refusal));
     }
@@ -93,7 +99,7 @@ impl Acquisition {
     async fn acquire(&mut self) -> Result<Owned, Refusal> {
         let (node, seat) = (Arc::clone(&self.node), Arc::clone(&self.seat));
         let name = seat.key.claim();
-        let mut failures = 0;
+        let (mut failures, mut conflicts) = (0, 0_u32);
         // A free key is one write: it is read only after a conflict.
         let mut is_read = true;
         loop {
@@ -149,7 +155,10 @@ impl Acquisition {
                             self.known = Some((record, revision));
                             is_read = true;
                         }
-                        Ok(Swapped::Conflict) => {}
+                        Ok(Swapped::Conflict) => {
+                            conflicts += 1;
+                            self.give_way(conflicts).await;
+                        }
                         Err(error) => {
                             self.doubt = Some(Doubt(expected));
                             failures = self.failed(error, failures)?;
@@ -204,25 +213,23 @@ impl Acquisition {
         if *session == self.seat.session.id {
             return Ok(OwnerIs::Alive);
         }
-        loop {
-            if let Some(record) = self.node.load_session(session).await? {
-                return Ok(match record.state {
-                    SessionState::Alive | SessionState::Draining => OwnerIs::Alive,
-                    SessionState::EndedClean => OwnerIs::Over { unclean: false },
-                    SessionState::EndedUnclean => OwnerIs::Over { unclean: true },
-                });
-            }
-            let tombstone = self
-                .node
-                .session_record(SessionState::EndedUnclean)
-                .encode();
-            let (claims, name) = (&self.node.parts.claims, session.record());
-            let buried = claims.swap(&name, None, tombstone, Some(Timing::REMEMBER));
-            match buried.await? {
-                Swapped::Done(_) => return Ok(OwnerIs::Over { unclean: true }),
-                // It has come back, or another newcomer has buried it.
-                Swapped::Conflict => {}
-            }
+        if let Some(record) = self.node.load_session(session).await? {
+            return Ok(match record.state {
+                SessionState::Alive | SessionState::Draining => OwnerIs::Alive,
+                SessionState::EndedClean => OwnerIs::Over { unclean: false },
+                SessionState::EndedUnclean => OwnerIs::Over { unclean: true },
+            });
+        }
+        let tombstone = self
+            .node
+            .session_record(SessionState::EndedUnclean)
+            .encode();
+        let (claims, name) = (&self.node.parts.claims, session.record());
+        let buried = claims.swap(&name, None, tombstone, Some(Timing::REMEMBER));
+        match buried.await? {
+            Swapped::Done(_) => Ok(OwnerIs::Over { unclean: true }),
+            // The read was stale, or it has come back since, or another newcomer has buried it.
+            Swapped::Conflict => Err(EngineError::unknown("the session has changed")),
         }
     }
 
@@ -243,6 +250,19 @@ impl Acquisition {
         // The hints may be lost.
         node.wait(&seat.look, node.timing().poll).await;
         self.waits_for = Some(owner);
+    }
+
+    /// Many newcomers on one key would make each other's writes fail: each gives way for a time of
+    /// its own. The first conflict is that with the owner.
+    async fn give_way(&self, conflicts: u32) {
+        if conflicts > 1 {
+            let number = self.seat.seat.number;
+            // Fibonacci hashing: numbers in a row are far apart.
+            let share = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+            let longest = self.node.timing().retry(conflicts - 2);
+            let pause = longest * u32::try_from(share).unwrap_or(1) / 256;
+            self.node.wait(&self.seat.look, pause).await;
+        }
     }
 
     /// How many failures these are in a row; an error if no attempt would help.

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use hangup::{CloseReason, Closed};
 
+use super::seat::Undone;
 use super::session::Session;
 use super::state::Node;
 use crate::hint::Hint;
@@ -88,7 +89,7 @@ impl Node {
                 let (key, seat) = (Key::from_encoded(key), seat.clone());
                 self.parts.runtime.spawn(Box::pin(async move {
                     let is_over = || session.lease.is_lost();
-                    node.take_out(&key, &seat, None, None, |was_dirty| was_dirty, is_over)
+                    node.take_out(&key, &seat, None, None, Undone::AsBefore, is_over)
                         .await;
                 }));
             }

@@ -22,6 +22,9 @@ pub(crate) struct Keeping {
     is_listed: bool,
 }
 
+/// How often a renewal is tried before it counts as failed.
+const ATTEMPTS: usize = 4;
+
 /// How a session has ended.
 enum End {
     Left,
@@ -142,7 +145,8 @@ impl Keeping {
         let claims = &node.parts.claims;
         let lease = node.timing().lease;
         let mut expected = Some(self.revision);
-        loop {
+        // Its record is written by this task alone, and once more by what buries it.
+        for _ in 0..ATTEMPTS {
             if self.has_been_silent_for_too_long(node) {
                 return Ok(Some(End::Lost));
             }
@@ -179,6 +183,9 @@ impl Keeping {
                 Err(error) => return Err(error),
             };
         }
+        Err(EngineError::unknown(
+            "the session does not stay as it was read",
+        ))
     }
 
     /// What has buried it might be forgotten by now.

@@ -15,7 +15,7 @@ mod watchdog;
 pub(crate) use keeper::{join, keep};
 pub use roster::NodeInfo;
 pub(crate) use roster::nodes;
-pub(crate) use seat::{LocalSeat, Owned, Refusal};
+pub(crate) use seat::{LocalSeat, Owned, Refusal, Undone};
 pub use seat::{OnLapse, Predecessor};
 pub(crate) use state::{NoSeat, Node, Parts, Timing};
 pub(crate) use watchdog::watch;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::seat::{LocalSeat, Owned, SeatPhase};
+use super::seat::{LocalSeat, Owned, SeatPhase, Undone};
 use super::state::{Node, Timing};
 use crate::engine::{EngineError, Revision, Swapped};
 use crate::hint::Hint;
@@ -16,7 +16,7 @@ pub(super) struct Doubt(pub(super) Option<Revision>);
 impl Node {
     /// Withdraws what is being acquired, and releases what is owned. The task that does it goes on
     /// if the caller does not wait for it.
-    pub(crate) fn request_release(self: &Arc<Self>, seat: &Arc<LocalSeat>) {
+    pub(crate) fn request_release(self: &Arc<Self>, seat: &Arc<LocalSeat>, undone: Undone) {
         let owned = {
             let mut phase = seat.phase();
             match std::mem::replace(&mut *phase, SeatPhase::Releasing) {
@@ -41,20 +41,18 @@ impl Node {
                 let runtime = Arc::clone(&self.parts.runtime);
                 runtime.spawn(Box::pin(async move {
                     let release = Release(node, seat);
-                    release.0.release(&release.1, owned).await;
+                    release.0.release(&release.1, owned, undone).await;
                 }));
             }
         }
     }
 
     /// Takes the owner out of the record: the next one owns the key then.
-    pub(super) async fn release(self: &Arc<Self>, seat: &LocalSeat, owned: Owned) {
+    async fn release(self: &Arc<Self>, seat: &LocalSeat, owned: Owned, undone: Undone) {
         let known = Some((owned.record, owned.revision));
-        let is_dirty = |was_dirty| seat.is_dirty(was_dirty);
-        self.take_out(&seat.key, &seat.seat, known, None, is_dirty, || {
-            seat.session.lease.is_lost()
-        })
-        .await;
+        let is_over = || seat.session.lease.is_lost();
+        self.take_out(&seat.key, &seat.seat, known, None, undone, is_over)
+            .await;
     }
 
     /// Writes until the record has no part of `me`, now and later: a write in doubt may still take
@@ -67,11 +65,11 @@ impl Node {
         me: &Seat,
         mut known: Option<(ClaimRecord, Revision)>,
         mut doubt: Option<Doubt>,
-        is_dirty: impl Fn(bool) -> bool,
+        undone: Undone,
         is_over: impl Fn() -> bool,
     ) {
         let name = key.claim();
-        let mut failures = 0;
+        let (mut failures, mut conflicts) = (0, 0);
         while !is_over() {
             if failures > 0 {
                 self.sleep(self.timing().retry(failures)).await;
@@ -91,7 +89,7 @@ impl Node {
             let expected = known.as_ref().map(|(_, revision)| *revision);
             let without = match &known {
                 Some((record, revision)) => {
-                    match record.without(me, *revision, is_dirty(record.dirty)) {
+                    match record.without(me, *revision, undone.is_dirty(record.dirty)) {
                         Some(without) => without,
                         // The same once more: the write in doubt expects an older revision then.
                         None if doubt == Some(Doubt(expected)) => record.clone(),
@@ -118,7 +116,11 @@ impl Node {
                     }
                     return;
                 }
-                Ok(Swapped::Conflict) => {}
+                Ok(Swapped::Conflict) => {
+                    conflicts += 1;
+                    // The first ones are those of newcomers.
+                    failures = u32::from(conflicts > 2);
+                }
                 Err(EngineError::Forgotten) => return,
                 Err(_) => {
                     failures += 1;

@@ -83,6 +83,43 @@ pub(crate) struct Owned {
     pub(crate) revision: Revision,
 }
 
+/// What the record is to say of an owner that is not there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undone {
+    /// As before: the claim was not handed out, so nothing was done under it.
+    AsBefore,
+    /// All that it did.
+    Clean {
+        /// It was live: so what the owner before has left was reset, if there was something.
+        was_live: bool,
+    },
+    /// An undo was given up, or has panicked.
+    Unclean,
+}
+
+impl Undone {
+    /// How the undos of this connection went that have run so far.
+    pub(crate) fn by(handle: &Handle) -> Self {
+        match handle.so_far() {
+            None => Self::AsBefore,
+            Some(so_far) if so_far.panics.is_empty() && so_far.abandoned.is_empty() => {
+                Self::Clean {
+                    was_live: so_far.closed.from == Phase::Live,
+                }
+            }
+            Some(_) => Self::Unclean,
+        }
+    }
+
+    pub(super) fn is_dirty(self, was_dirty: bool) -> bool {
+        match self {
+            Self::AsBefore | Self::Clean { was_live: false } => was_dirty,
+            Self::Clean { was_live: true } => false,
+            Self::Unclean => true,
+        }
+    }
+}
+
 /// Why it does not own the key.
 #[derive(Debug, Clone)]
 pub(crate) enum Refusal {
@@ -195,19 +232,6 @@ impl LocalSeat {
             }
         })
         .await;
-    }
-
-    /// Whether an undo of this connection was given up, or panicked; or the owner before has left
-    /// something, and this one was not live ever, so that nothing says that it has reset it.
-    pub(super) fn is_dirty(&self, was_dirty: bool) -> bool {
-        match self.handle.so_far() {
-            // The claim was not handed out.
-            None => was_dirty,
-            Some(so_far) => {
-                let is_unclean = !so_far.panics.is_empty() || !so_far.abandoned.is_empty();
-                is_unclean || (was_dirty && so_far.closed.from != Phase::Live)
-            }
-        }
     }
 
     /// Whether the connection may act now; `Pending` while it has to be silent.

@@ -9,3 +9,6 @@ mod setting;
 
 mod order;
 mod answers;
+mod lapse;
+mod steps;
+mod order_of_ends;

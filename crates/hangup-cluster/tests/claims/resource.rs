@@ -19,6 +19,9 @@ struct State {
     /// Undos of an owner that is not the latest.
     late_undos: usize,
     entered: usize,
+    writes: usize,
+    /// Writes of an owner that is not the latest.
+    late_writes: usize,
 }
 
 impl Resource {
@@ -33,6 +36,18 @@ impl Resource {
         }
         state.highest = state.highest.max(Some(epoch));
         state.inside.push(epoch);
+    }
+
+    pub fn write(&self, epoch: Epoch) {
+        let mut state = self.0.lock().unwrap();
+        state.writes += 1;
+        if state.highest > Some(epoch) {
+            state.late_writes += 1;
+        }
+    }
+
+    pub fn writes(&self) -> usize {
+        self.0.lock().unwrap().writes
     }
 
     pub fn leave(&self, epoch: Epoch) {
@@ -56,6 +71,10 @@ impl Resource {
         let state = self.0.lock().unwrap();
         assert_eq!(state.overlaps, 0, "overlapping owners");
         assert_eq!(state.backwards, 0, "epochs that do not ascend");
+        assert_eq!(
+            state.late_writes, 0,
+            "writes of an owner that was succeeded"
+        );
     }
 
     #[track_caller]

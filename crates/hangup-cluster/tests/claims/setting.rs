@@ -13,6 +13,8 @@ use crate::scheduled::{Queue, Scheduled};
 use crate::world::World;
 
 pub const LEASE: Duration = Duration::from_secs(3);
+/// How often an owner acts.
+pub const ACT_EVERY: Duration = Duration::from_millis(10);
 /// How long an undo takes.
 pub const UNDO: Duration = Duration::from_millis(30);
 
@@ -76,6 +78,7 @@ impl Setting {
     }
 
     pub fn add_node(&mut self, name: &str) {
+        let world = self.world.process(self.nodes.len() + 1);
         let link = self.memory.link();
         let engine = Scheduled {
             link: link.clone(),
@@ -85,20 +88,25 @@ impl Setting {
             Cluster::builder(engine)
                 .node(name)
                 .lease(LEASE)
-                .runtime(self.world.clone())
+                .runtime(world.clone())
                 .build(),
         );
         let deadlines = Deadlines::new().undo(Duration::from_secs(1));
-        let scope = Scope::builder()
-            .runtime(self.world.clone())
-            .deadlines(deadlines)
-            .build();
+        let scope = Scope::builder().runtime(world).deadlines(deadlines).build();
         self.nodes.push(TestNode {
             cluster: cluster.unwrap(),
             scope,
             link,
         });
         self.world.run();
+    }
+
+    pub fn stop(&self, node: usize) {
+        self.world.stop(node + 1);
+    }
+
+    pub fn go_on(&self, node: usize) {
+        self.world.go_on(node + 1);
     }
 
     /// Runs until `future` has ended, on the time of this world.
@@ -143,6 +151,16 @@ impl Setting {
     }
 
     pub fn connect_with(&self, node: usize, on_lapse: OnLapse) -> Connection {
+        self.connect_undone_after(node, on_lapse, UNDO)
+    }
+
+    /// As [`connect_with`](Self::connect_with), with an undo that takes so long.
+    pub fn connect_undone_after(
+        &self,
+        node: usize,
+        on_lapse: OnLapse,
+        undo: Duration,
+    ) -> Connection {
         let TestNode { cluster, scope, .. } = self.nodes[node].clone();
         let pending = scope.open().unwrap();
         let connection = Connection {
@@ -150,16 +168,27 @@ impl Setting {
             handle: pending.handle(),
         };
         let (outcome, resource) = (connection.outcome.clone(), self.resource.clone());
-        let world = self.world.clone();
-        self.world.spawn(async move {
-            let claimed = claim_and_set_up(pending, &cluster, on_lapse, &resource, &world).await;
+        let world = self.world.process(node + 1);
+        let tasks = world.clone();
+        tasks.spawn(async move {
+            let claimed =
+                claim_and_set_up(pending, &cluster, on_lapse, &resource, &world, undo).await;
             let (claim, live) = match claimed {
                 Ok((claim, live)) => (Ok(claim), live),
                 Err(error) => (Err(error), None),
             };
+            let claimed_as = claim.clone();
             *outcome.0.lock().unwrap() = Some(claim);
-            if let Some(live) = live {
-                live.handle().closed().await;
+            if let (Some(live), Ok(claim)) = (live, claimed_as) {
+                // It acts every ten milliseconds, as long as its gate lets it.
+                let mut gate = claim.gate();
+                let acting = async {
+                    loop {
+                        resource.write(claim.epoch());
+                        hangup::runtime::Runtime::sleep(&world, ACT_EVERY).await;
+                    }
+                };
+                drop(live.run(acting).gate(move |cx| gate.ask(cx)).await);
             }
         });
         connection
@@ -227,6 +256,7 @@ async fn claim_and_set_up(
     on_lapse: OnLapse,
     resource: &Resource,
     world: &World,
+    undo_takes: Duration,
 ) -> Result<(Claim, Option<Live>), ClaimError> {
     let mut setup = pending.register()?;
     let key = cluster.key("worker", "ada").unwrap();
@@ -235,7 +265,7 @@ async fn claim_and_set_up(
     let (undone, world) = (resource.clone(), world.clone());
     let entered = async { resource.enter(epoch, claim.predecessor()) };
     let undo = move || async move {
-        hangup::runtime::Runtime::sleep(&world, UNDO).await;
+        hangup::runtime::Runtime::sleep(&world, undo_takes).await;
         undone.leave(epoch);
     };
     setup.run(entered).undo_async("leave", undo).await?;

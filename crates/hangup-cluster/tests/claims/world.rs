@@ -11,14 +11,19 @@ use std::time::{Duration, Instant};
 use hangup::runtime::{BoxFuture, Runtime};
 
 /// Tasks in the order in which they were woken, and timers that fire when nothing else is to be
-/// done.
+/// done. What is spawned on it belongs to one process, which may be stopped.
 #[derive(Clone)]
-pub struct World(Arc<Mutex<State>>);
+pub struct World {
+    shared: Arc<Mutex<State>>,
+    process: usize,
+}
 
 struct State {
     base: Instant,
     now: Duration,
-    tasks: BTreeMap<u64, Option<BoxFuture<()>>>,
+    tasks: BTreeMap<u64, (usize, Option<BoxFuture<()>>)>,
+    /// The processes that are stopped, and the tasks of theirs that were woken.
+    stopped: BTreeMap<usize, Vec<u64>>,
     ready: Arc<Mutex<VecDeque<u64>>>,
     timers: BTreeMap<(Duration, u64), Waker>,
     next: u64,
@@ -40,18 +45,39 @@ impl Wake for TaskWaker {
 
 impl World {
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let shared = Arc::new(Mutex::new(State {
             base: Instant::now(),
             now: Duration::ZERO,
             tasks: BTreeMap::new(),
+            stopped: BTreeMap::new(),
             ready: Arc::default(),
             timers: BTreeMap::new(),
             next: 0,
-        })))
+        }));
+        Self { shared, process: 0 }
+    }
+
+    /// The same world, for the tasks of this process.
+    pub fn process(&self, process: usize) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            process,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        self.shared.lock().unwrap()
+    }
+
+    /// No task of the process runs until it goes on.
+    pub fn stop(&self, process: usize) {
+        self.state().stopped.entry(process).or_default();
+    }
+
+    pub fn go_on(&self, process: usize) {
+        let mut state = self.state();
+        let woken = state.stopped.remove(&process).unwrap_or_default();
+        state.ready.lock().unwrap().extend(woken);
     }
 
     /// Runs all tasks until each of them waits.
@@ -61,8 +87,20 @@ impl World {
             let Some(id) = ready.lock().unwrap().pop_front() else {
                 return;
             };
-            let task = self.state().tasks.get_mut(&id).and_then(Option::take);
-            let Some(mut task) = task else { continue };
+            let (process, mut task) = {
+                let mut state = self.state();
+                let Some((process, task)) = state.tasks.get_mut(&id) else {
+                    continue;
+                };
+                let process = *process;
+                let Some(task) = task.take() else { continue };
+                if let Some(woken) = state.stopped.get_mut(&process) {
+                    woken.push(id);
+                    state.tasks.insert(id, (process, Some(task)));
+                    continue;
+                }
+                (process, task)
+            };
             // A new waker each time, so that one that is kept from before wakes nothing twice.
             let waker = Waker::from(Arc::new(TaskWaker {
                 id,
@@ -71,7 +109,7 @@ impl World {
             }));
             match task.as_mut().poll(&mut Context::from_waker(&waker)) {
                 Poll::Pending => {
-                    self.state().tasks.insert(id, Some(task));
+                    self.state().tasks.insert(id, (process, Some(task)));
                 }
                 Poll::Ready(()) => {
                     self.state().tasks.remove(&id);
@@ -126,7 +164,7 @@ impl Runtime for World {
         let mut state = self.state();
         let id = state.next;
         state.next += 1;
-        state.tasks.insert(id, Some(task));
+        state.tasks.insert(id, (self.process, Some(task)));
         state.ready.lock().unwrap().push_back(id);
     }
 
