@@ -1,4 +1,7 @@
+mod faults;
+mod hint_faults;
 mod plain;
+mod steps;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -36,6 +39,10 @@ async fn done(engine: &impl Claims, expected: Option<Revision>, value: &str) -> 
 async fn value(engine: &impl Claims) -> Option<String> {
     let record = engine.load("k").await.unwrap()?;
     Some(String::from_utf8(record.value).unwrap())
+}
+
+fn is_unknown<T>(answer: &Result<T, EngineError>) -> bool {
+    matches!(answer, Err(EngineError::Unknown(_)))
 }
 
 fn is_forgotten<T>(answer: &Result<T, EngineError>) -> bool {
