@@ -18,6 +18,9 @@ mod cluster;
 mod builder;
 mod claim;
 pub mod memory;
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub mod conformance;
 
 pub use builder::ClusterBuilder;
 pub use claim::{Claim, Claiming, Gate, RegisteringExt};
