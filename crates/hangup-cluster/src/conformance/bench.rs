@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hangup::runtime::Runtime;
 use hangup::topic::Cursor;
 
-use super::outcome::{Checked, Stop, ensure};
+use super::outcome::{Checked, Found, Item, Stop, ensure};
 use super::subject::{Doing, Node, Subject, Timing};
 use super::waiting::{next, until};
 use crate::engine::{
@@ -162,7 +162,9 @@ impl<'a> Bench<'a> {
             let found = self.item(&mut reader).await?;
             ensure!(
                 found == *expected,
-                "behind {after}, {found:?} is read instead of {expected:?}"
+                "behind {after}, {} is read instead of {}",
+                Item(&found),
+                Item(expected)
             );
         }
         Ok(())
@@ -237,7 +239,9 @@ pub(super) async fn holds(
     let found = claims.load(name).await?;
     ensure!(
         found.as_ref() == Some(&expected),
-        "{name} is {found:?} instead of {expected:?}"
+        "{name} is {} instead of {}",
+        Found(found.as_ref()),
+        Found(Some(&expected))
     );
     Ok(())
 }

@@ -153,7 +153,7 @@ macro_rules! conformance_checks {
     };
 }
 
-/// All checks, in the order in which [`run`] runs them.
+/// All checks, in the order in which [`run`](super::run) runs them.
 #[must_use]
 pub fn checks() -> &'static [Check] {
     CHECKS

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bench::{Bench, conflicts, holds, write};
-use super::outcome::{Checked, Stop, ensure};
+use super::outcome::{Checked, Found, Stop, Text, ensure};
 use super::waiting::{all, both};
 use crate::engine::{Claims, Revision, Swapped};
 
@@ -54,7 +54,7 @@ async fn increment(node: &dyn Claims, name: &str) -> Checked<Option<(u64, Revisi
         Some(record) => {
             let count = std::str::from_utf8(&record.value).ok();
             let count = count.and_then(|count| count.parse::<u64>().ok());
-            count.ok_or_else(|| Stop::Failed(format!("no count: {record:?}")))?
+            count.ok_or_else(|| Stop::Failed(format!("no count: {}", Text(&record.value))))?
         }
         None => 0,
     } + 1;
@@ -81,7 +81,11 @@ pub(super) async fn expected_without_a_record_is_a_conflict(bench: &Bench<'_>) -
         conflicts(&*claims, &name, Some(expected), None).await?;
     }
     let found = claims.load(&name).await?;
-    ensure!(found.is_none(), "a record that was not written: {found:?}");
+    ensure!(
+        found.is_none(),
+        "a record that was not written is {}",
+        Found(found.as_ref())
+    );
     Ok(())
 }
 

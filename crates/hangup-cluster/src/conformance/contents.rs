@@ -1,7 +1,7 @@
 //! Names and values are kept as they are.
 
 use super::bench::{Bench, holds, write};
-use super::outcome::{Checked, ensure};
+use super::outcome::{Checked, Found, Stop, ensure};
 use crate::engine::{EngineError, MAX_NAME};
 
 pub(super) async fn names_are_kept_apart(bench: &Bench<'_>) -> Checked {
@@ -19,7 +19,11 @@ pub(super) async fn names_are_kept_apart(bench: &Bench<'_>) -> Checked {
     let mut written = Vec::new();
     for name in &names {
         let found = claims.load(name).await?;
-        ensure!(found.is_none(), "{name} is {found:?} before it is written");
+        ensure!(
+            found.is_none(),
+            "{name} is {} before it is written",
+            Found(found.as_ref())
+        );
         written.push(write(&*claims, name, None, name.as_bytes(), None).await?);
     }
     for (name, revision) in names.iter().zip(written) {
@@ -89,7 +93,6 @@ pub(super) async fn a_name_that_is_too_large_is_told(bench: &Bench<'_>) -> Check
 }
 
 pub(super) async fn a_value_that_is_too_large_is_told(bench: &Bench<'_>) -> Checked {
-    use super::outcome::Stop;
     let unknown = || Stop::Skipped("its largest value is not known".to_owned());
     let largest = bench.subject.max_size().ok_or_else(unknown)?;
     let node = bench.node().await?;

@@ -3,7 +3,7 @@
 use super::bench::{Bench, holds, write};
 use super::gaps::has_a_gap;
 use super::log::publish;
-use super::outcome::{Checked, Stop, ensure};
+use super::outcome::{Checked, Found, Stop, Text, ensure};
 use super::waiting::next;
 use crate::engine::{Claims, EngineError, LogEvent, Revision};
 
@@ -36,7 +36,8 @@ pub(super) async fn what_is_forgotten_is_told_until_it_is_adopted(bench: &Bench<
         let found = a.load(name).await?;
         ensure!(
             found.is_none(),
-            "after everything was forgotten, {found:?} is there"
+            "after everything was forgotten, {} is there",
+            Found(found.as_ref())
         );
     }
     let revision = write(&*a, &new, None, b"new", None).await?;
@@ -150,6 +151,6 @@ pub(super) async fn hints_work_again_when_all_is_forgotten(bench: &Bench<'_>) ->
         .again("a hint", || sender.send(&inbox, b"hint".to_vec()))
         .await?;
     let hint = bench.hint(&mut listener).await?;
-    ensure!(hint == b"hint", "another hint is heard: {hint:?}");
+    ensure!(hint == b"hint", "another hint is heard: {}", Text(&hint));
     Ok(())
 }

@@ -4,7 +4,7 @@ use hangup::topic::Cursor;
 
 use super::bench::Bench;
 use super::log::publish;
-use super::outcome::{Checked, Stop, ensure};
+use super::outcome::{Checked, Item, Stop, ensure};
 use crate::engine::{Log, LogEvent};
 
 /// Reads behind a cursor that is no place of this log: first there is a gap, then what is there
@@ -92,20 +92,30 @@ pub(super) async fn what_is_not_kept_is_a_gap(bench: &Bench<'_>) -> Checked {
     let trimmed = published[..first - 1].iter().map(|(cursor, _)| *cursor);
     for after in std::iter::once(none).chain(trimmed) {
         let mut reader = b.read(&topic, after).await?;
-        let event = bench.event(&mut reader).await?;
-        let LogEvent::Gap(to) = event else {
-            let why = format!("behind {after}, {event:?} is read, and items before it are not");
-            return Err(Stop::Failed(why));
+        let to = match bench.event(&mut reader).await? {
+            LogEvent::Gap(to) => to,
+            LogEvent::Item(cursor, item) => {
+                let item = (cursor, item);
+                let why = format!(
+                    "behind {after}, {} is read, and items before it are not",
+                    Item(&item)
+                );
+                return Err(Stop::Failed(why));
+            }
         };
+        // There may be several numbers between two items.
+        let (missing, next) = (published[first - 1].0, published[first].0);
         ensure!(
-            (to.incarnation(), to.number()) == (start.incarnation(), start.number()),
-            "the gap behind {after} leads to {to}, and the log begins behind {start}"
+            to.incarnation() == next.incarnation()
+                && (missing.number()..next.number()).contains(&to.number()),
+            "the gap behind {after} leads to {to}, and the oldest item has {next}"
         );
         let item = bench.item(&mut reader).await?;
         ensure!(
             item == published[first],
-            "behind the gap, {item:?} is read instead of {:?}",
-            published[first]
+            "behind the gap, {} is read instead of {}",
+            Item(&item),
+            Item(&published[first])
         );
     }
     // Where all that follows is there, there is none: also behind the last that is not.

@@ -4,7 +4,7 @@ use hangup::topic::Cursor;
 
 use super::bench::Bench;
 use super::contents::values;
-use super::outcome::{Checked, Stop, ensure};
+use super::outcome::{Checked, Item, Stop, Text, ensure};
 use super::waiting::both;
 use crate::engine::Log;
 
@@ -16,12 +16,17 @@ pub(super) async fn publish(
 ) -> Checked<Vec<(Cursor, Vec<u8>)>> {
     let mut published = Vec::new();
     for number in numbers {
-        let item = format!("{number} of {topic}").into_bytes();
+        let item = text(topic, number);
         let id = format!("{topic}-{number}");
         let cursor = log.publish(topic, &id, item.clone()).await?;
         published.push((cursor, item));
     }
     Ok(published)
+}
+
+/// The item with this number.
+fn text(topic: &str, number: usize) -> Vec<u8> {
+    format!("{number} of {topic}").into_bytes()
 }
 
 pub(super) fn ascends(published: &[(Cursor, Vec<u8>)]) -> Checked {
@@ -63,7 +68,11 @@ pub(super) async fn reading_begins_behind_any_cursor(bench: &Bench<'_>) -> Check
     let mut live = b.read(&topic, end).await?;
     published.extend(publish(&*a, &topic, [20]).await?);
     let first = bench.item(&mut live).await?;
-    ensure!(first == published[20], "behind the end, {first:?} is read");
+    ensure!(
+        first == published[20],
+        "behind the end, {} is read",
+        Item(&first)
+    );
     for (n, (cursor, _)) in published.iter().enumerate() {
         bench
             .reads(&*b, &topic, *cursor, &published[n + 1..])
@@ -92,7 +101,7 @@ pub(super) async fn the_ends_of_a_topic_are_told(bench: &Bench<'_>) -> Checked {
     let mut live = a.read(&topic, a.end(&topic).await?).await?;
     let last = publish(&*b, &topic, [5]).await?;
     let item = bench.item(&mut live).await?;
-    ensure!(item == last[0], "behind the end, {item:?} is read");
+    ensure!(item == last[0], "behind the end, {} is read", Item(&item));
     Ok(())
 }
 
@@ -107,18 +116,28 @@ pub(super) async fn no_item_is_lost_at_the_seam(bench: &Bench<'_>) -> Checked {
         let read = async {
             let mut reader = b.read(&topic, none).await?;
             let mut items = Vec::new();
-            while items.len() < round + MORE {
-                items.push(bench.item(&mut reader).await?);
+            for number in 0..round + MORE {
+                let (cursor, item) = bench.item(&mut reader).await?;
+                let expected = text(&topic, number);
+                ensure!(
+                    item == expected,
+                    "with a backlog of {round}, {} is read instead of {}",
+                    Text(&item),
+                    Text(&expected)
+                );
+                items.push((cursor, item));
             }
             Ok::<_, Stop>(items)
         };
         let more = publish(&*a, &topic, round..round + MORE);
         let (more, items) = both(more, read).await;
-        let published = [backlog, more?].concat();
-        for (item, published) in items?.iter().zip(&published) {
+        let (published, items) = ([backlog, more?].concat(), items?);
+        for (item, published) in items.iter().zip(&published) {
             ensure!(
                 item == published,
-                "behind a backlog of {round}, {item:?} is read instead of {published:?}"
+                "{} is read instead of {}",
+                Item(item),
+                Item(published)
             );
         }
     }
@@ -140,7 +159,9 @@ pub(super) async fn two_readers_read_the_same(bench: &Bench<'_>) -> Checked {
             let item = bench.item(reader).await?;
             ensure!(
                 item == *published,
-                "{item:?} is read instead of {published:?}"
+                "{} is read instead of {}",
+                Item(&item),
+                Item(published)
             );
         }
     }
@@ -150,7 +171,12 @@ pub(super) async fn two_readers_read_the_same(bench: &Bench<'_>) -> Checked {
     let last = publish(&*b, &topic, [30]).await?;
     for reader in [&mut stays, &mut other] {
         let item = bench.item(reader).await?;
-        ensure!(item == last[0], "{item:?} is read instead of {:?}", last[0]);
+        ensure!(
+            item == last[0],
+            "{} is read instead of {}",
+            Item(&item),
+            Item(&last[0])
+        );
     }
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::engine::EngineError;
+use hangup::topic::Cursor;
+
+use crate::engine::{EngineError, Record};
 
 /// How a check went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,43 @@ impl fmt::Display for Report {
             writeln!(f, "{name}: {outcome}")?;
         }
         Ok(())
+    }
+}
+
+/// Bytes, as they are told: the texts that the checks write, and not too much of them.
+pub(super) struct Text<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 80;
+        let (shown, more) = self.0.split_at(self.0.len().min(SHOWN));
+        write!(f, "{:?}", String::from_utf8_lossy(shown))?;
+        if more.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " and {} bytes more", more.len())
+        }
+    }
+}
+
+/// A record, or that there is none.
+pub(super) struct Found<'a>(pub(super) Option<&'a Record>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(record) => write!(f, "{} of revision {}", Text(&record.value), record.revision),
+            None => f.write_str("no record"),
+        }
+    }
+}
+
+/// An item and its cursor.
+pub(super) struct Item<'a>(pub(super) &'a (Cursor, Vec<u8>));
+
+impl fmt::Display for Item<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", Text(&self.0.1), self.0.0)
     }
 }
 

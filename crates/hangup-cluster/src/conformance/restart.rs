@@ -2,8 +2,8 @@
 
 use super::bench::{Bench, holds, write};
 use super::log::{ascends, publish};
-use super::outcome::{Checked, Stop, ensure};
-use super::waiting::{next, until};
+use super::outcome::{Checked, Found, Item, Stop, Text, ensure};
+use super::waiting::{both, next, until};
 use crate::engine::{EngineError, LogEvent, Swapped};
 
 pub(super) async fn records_outlive_a_restart(bench: &Bench<'_>) -> Checked {
@@ -78,22 +78,24 @@ pub(super) async fn a_write_is_there_or_not_after_a_restart(bench: &Bench<'_>) -
     let name = bench.name("record");
     let first = write(&*a, &name, None, b"before", None).await?;
     let swap = a.swap(&name, Some(first), b"after".to_vec(), None);
-    let (swapped, restarted) = super::waiting::both(swap, bench.restart()).await;
+    let swap = bench.within("a write over a restart", swap);
+    let (swapped, restarted) = both(swap, bench.restart()).await;
     restarted?;
+    let swapped = swapped?;
     let found = bench
         .again("a load after the restart", || b.load(&name))
         .await?;
-    let found = found.map(|found| (found.revision, found.value));
-    let is_before = found == Some((first, b"before".to_vec()));
-    let is_after =
-        matches!(&found, Some((revision, value)) if value == b"after" && *revision > first);
+    let holds = |value: &[u8]| found.as_ref().is_some_and(|found| found.value == value);
+    let revision = found.as_ref().map(|found| found.revision);
+    let is_before = holds(b"before") && revision == Some(first);
+    let is_after = holds(b"after") && revision > Some(first);
     let fits = match &swapped {
-        Ok(Swapped::Done(revision)) => found == Some((*revision, b"after".to_vec())),
-        Ok(Swapped::Conflict) => false,
+        Ok(Swapped::Done(told)) => holds(b"after") && revision == Some(*told),
         Err(EngineError::Unknown(_)) => is_before || is_after,
-        Err(_) => false,
+        Ok(Swapped::Conflict) | Err(_) => false,
     };
-    ensure!(fits, "the write is {swapped:?}, and the record {found:?}");
+    let found = Found(found.as_ref());
+    ensure!(fits, "the write is {swapped:?}, and the record {found}");
     Ok(())
 }
 
@@ -147,8 +149,8 @@ pub(super) async fn a_reader_misses_nothing_over_a_restart(bench: &Bench<'_>) ->
             Some(Ok(LogEvent::Item(cursor, item))) => items.push((cursor, item)),
             Some(Err(EngineError::Unknown(_))) => ended = true,
             None if ended => {}
-            other => {
-                let why = format!("over a restart, a reader behind {last} has {other:?}");
+            event => {
+                let why = format!("over a restart, a reader behind {last} has {event:?}");
                 return Err(Stop::Failed(why));
             }
         }
@@ -158,10 +160,14 @@ pub(super) async fn a_reader_misses_nothing_over_a_restart(bench: &Bench<'_>) ->
             ended = false;
         }
     }
-    ensure!(
-        items == published,
-        "{items:?} is read instead of {published:?}"
-    );
+    for (item, published) in items.iter().zip(&published) {
+        ensure!(
+            item == published,
+            "{} is read instead of {}",
+            Item(item),
+            Item(published)
+        );
+    }
     Ok(())
 }
 
@@ -179,7 +185,7 @@ pub(super) async fn a_listener_hears_again_after_a_restart(bench: &Bench<'_>) ->
             let pause = bench.sleep(bench.timing.patience / 50);
             match until(pause, next(&mut listener)).await {
                 Some(Some(hint)) => {
-                    ensure!(hint == b"hint", "another hint is heard: {hint:?}");
+                    ensure!(hint == b"hint", "another hint is heard: {}", Text(&hint));
                     return Ok(());
                 }
                 Some(None) => {

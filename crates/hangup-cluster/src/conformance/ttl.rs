@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::bench::{Bench, conflicts, holds, write};
-use super::outcome::{Checked, ensure};
+use super::outcome::{Checked, Found, ensure};
 use crate::engine::{Claims, Revision};
 
 /// A write with a time to live, and the two instants between which it was done.
@@ -52,7 +52,8 @@ async fn ends(bench: &Bench<'_>, claims: &dyn Claims, name: &str, written: &Writ
         };
         ensure!(
             record.revision == written.revision,
-            "{record:?} is there instead of {}",
+            "{} is there instead of revision {}",
+            Found(Some(&record)),
             written.revision
         );
         let late = asked.saturating_duration_since(not_after);
@@ -78,7 +79,11 @@ async fn stays(
         let is_there = found
             .as_ref()
             .is_some_and(|found| found.revision == revision);
-        ensure!(is_there, "without a time to live, it is {found:?}");
+        ensure!(
+            is_there,
+            "without a time to live, it is {}",
+            Found(found.as_ref())
+        );
         bench.sleep(bench.timing.ttl / 4).await;
     }
     Ok(())
