@@ -110,6 +110,18 @@ impl Cluster {
         }))
     }
 
+    /// How many live connections of all nodes are [present](crate::LiveExt::present) under `key`.
+    ///
+    /// It is what the engine knew at one instant, and may be stale when it is looked at.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says.
+    pub async fn count(&self, key: &Key) -> Result<u64, EngineError> {
+        let present = self.node().presence(key).await?;
+        Ok(present.into_iter().map(|(_, live)| live).sum())
+    }
+
     /// Asks the owner of `key`, on whichever node, to close for `reason`. Returns whether there was
     /// one.
     ///

@@ -23,7 +23,7 @@ pub mod memory;
 pub mod conformance;
 
 pub use builder::ClusterBuilder;
-pub use claim::{Claim, Claiming, Gate, RegisteringExt};
+pub use claim::{Claim, Claiming, Gate, LiveExt, RegisteringExt};
 pub use cluster::{CloseError, Cluster, ClusterKey, Location};
 pub use epoch::Epoch;
 pub use error::{ClaimError, JoinError};

@@ -1,7 +1,9 @@
-//! Claiming a key for a connection.
+//! What a connection does with the keys of a cluster.
 
 mod claimed;
 mod claiming;
+mod presence;
 
 pub use claimed::{Claim, Gate};
 pub use claiming::{Claiming, RegisteringExt};
+pub use presence::LiveExt;

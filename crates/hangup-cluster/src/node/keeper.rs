@@ -90,6 +90,7 @@ pub(crate) async fn keep(node: Arc<Node>, mut keeping: Keeping) {
             node.wait(&node.keeper, retry).await;
         };
         node.set_session(Arc::clone(&keeping.session));
+        node.write_all_presences();
     }
 }
 

@@ -3,12 +3,14 @@
 mod session;
 mod seat;
 mod seats;
+mod present;
 mod state;
 mod release;
 mod acquire;
 mod inbox;
 mod leave;
 mod roster;
+mod presence;
 mod keeper;
 mod watchdog;
 

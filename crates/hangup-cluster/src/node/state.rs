@@ -7,6 +7,7 @@ use futures_util::future::{Either, select};
 use hangup::Handle;
 use hangup::runtime::Runtime;
 
+use super::present::Present;
 use super::seat::{LocalSeat, OnLapse, Refusal};
 use super::seats::Seats;
 use super::session::Session;
@@ -63,6 +64,7 @@ pub(crate) struct Node {
     pub(super) watchdog: Signal,
     /// It has left, or the seats have become fewer.
     pub(super) changed: Waiters,
+    pub(super) present: Present,
 }
 
 struct State {
@@ -101,6 +103,7 @@ impl Node {
             keeper: Signal::default(),
             watchdog: Signal::default(),
             changed: Waiters::default(),
+            present: Present::default(),
         }
     }
 

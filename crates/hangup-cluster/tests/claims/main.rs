@@ -12,3 +12,4 @@ mod answers;
 mod lapse;
 mod steps;
 mod order_of_ends;
+mod presence;
