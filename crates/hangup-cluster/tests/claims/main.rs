@@ -13,3 +13,4 @@ mod lapse;
 mod steps;
 mod order_of_ends;
 mod presence;
+mod soak;

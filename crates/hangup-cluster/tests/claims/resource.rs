@@ -31,8 +31,10 @@ impl Resource {
         if state.highest.is_some_and(|highest| highest >= epoch) {
             state.backwards += 1;
         }
-        if !state.inside.is_empty() && predecessor == Predecessor::Settled {
-            state.overlaps += 1;
+        match predecessor {
+            Predecessor::Settled => state.overlaps += usize::from(!state.inside.is_empty()),
+            // It resets what is left of those before.
+            Predecessor::Unsettled => state.inside.clear(),
         }
         state.highest = state.highest.max(Some(epoch));
         state.inside.push(epoch);
