@@ -139,6 +139,7 @@ mod epoch;
 mod signal;
 mod waiters;
 mod lease;
+pub mod fan_out;
 mod key;
 mod record;
 mod hint;

@@ -1,0 +1,215 @@
+//! What the feeder of a topic and its subscribers share on one node.
+
+use std::future::poll_fn;
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use hangup::CloseReason;
+use hangup::topic::Cursor;
+
+use super::error::SubscribeError;
+use super::ring::Ring;
+use super::signal::{Listener, Signal};
+use super::source::Source;
+use crate::engine::EngineError;
+
+/// One topic on one node: fed once, for all subscribers.
+///
+/// The ring has all that the log has behind the ring's start. When that cannot be kept up, since
+/// the log itself has a gap, another ring takes its place. Subscribers read a ring that was
+/// replaced to its end, and go on behind their own position: what is missing in the new ring
+/// they read from the log, and the log alone says what is lost.
+pub(super) struct Feed<T> {
+    pub(super) source: Source,
+    state: Mutex<State<T>>,
+    /// Goes on with each ring, and with the close.
+    version: AtomicU64,
+    /// Wakes those who wait for another version, or for a failure.
+    changed: Signal,
+    /// Since when there is no subscriber, by a running number; 0 while there are some. Written
+    /// under the lock of all keys.
+    pub(super) idle_since: AtomicU64,
+    /// Wakes the feeder when the feed has become idle, or is closed.
+    pub(super) to_feeder: Signal,
+}
+
+struct State<T> {
+    /// `None` until the feeder knows the end of the log.
+    ring: Option<Ring<T>>,
+    rewinds: Rewinds,
+    /// How often the feeder has failed to find the end of the log.
+    failures: u64,
+    failure: Option<EngineError>,
+    closed: Option<CloseReason>,
+}
+
+/// How often the log has lost its tail within one incarnation, and where it went on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Rewinds {
+    pub(super) count: u64,
+    /// The earliest place of the last incarnation in which it happened.
+    pub(super) to: Option<Cursor>,
+}
+
+/// The present ring.
+pub(super) struct Current<T> {
+    pub(super) ring: Ring<T>,
+    pub(super) version: u64,
+    pub(super) rewinds: Rewinds,
+}
+
+impl<T> Feed<T> {
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            source,
+            state: Mutex::new(State {
+                ring: None,
+                rewinds: Rewinds::default(),
+                failures: 0,
+                failure: None,
+                closed: None,
+            }),
+            version: AtomicU64::new(0),
+            changed: Signal::default(),
+            idle_since: AtomicU64::new(0),
+            to_feeder: Signal::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another one than before says that there is another ring, or none.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(super) fn listen(&self, listener: &mut Listener, waker: &std::task::Waker) {
+        self.changed.listen(listener, waker);
+    }
+
+    pub(super) fn leave(&self, listener: &mut Listener) {
+        self.changed.leave(listener);
+    }
+
+    /// The present ring, or `None` if there is none yet.
+    pub(super) fn current(&self) -> Result<Option<Current<T>>, CloseReason> {
+        let state = self.state();
+        if let Some(reason) = state.closed {
+            return Err(reason);
+        }
+        Ok(state.ring.as_ref().map(|ring| Current {
+            ring: ring.clone(),
+            version: self.version.load(Ordering::Acquire),
+            rewinds: state.rewinds,
+        }))
+    }
+
+    /// Waits for the first ring, or for the next failure.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves nothing behind.
+    pub(super) async fn begun(&self) -> Result<Current<T>, SubscribeError> {
+        let failures = self.state().failures;
+        let mut waiting = Waiting {
+            feed: self,
+            listener: Listener::default(),
+        };
+        poll_fn(|cx| {
+            waiting.feed.listen(&mut waiting.listener, cx.waker());
+            match self.current() {
+                Err(reason) => return Poll::Ready(Err(SubscribeError::Closed(reason))),
+                Ok(Some(current)) => return Poll::Ready(Ok(current)),
+                Ok(None) => {}
+            }
+            let state = self.state();
+            match &state.failure {
+                Some(failure) if state.failures > failures => {
+                    Poll::Ready(Err(SubscribeError::Unavailable(failure.clone())))
+                }
+                Some(_) | None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// The feeder has not found the end of the log.
+    pub(super) fn failed(&self, error: EngineError) {
+        let before = {
+            let mut state = self.state();
+            state.failures += 1;
+            state.failure.replace(error)
+        };
+        drop(before);
+        self.changed.wake();
+    }
+
+    /// There is another ring. `rewound` says that the log goes on before the end of the last one.
+    pub(super) fn begin(&self, ring: Ring<T>, rewound: Option<Cursor>) {
+        let unused = {
+            let mut state = self.state();
+            if state.closed.is_some() {
+                Some(ring)
+            } else {
+                if let Some(to) = rewound {
+                    state.rewinds.rewind(to);
+                }
+                self.version.fetch_add(1, Ordering::AcqRel);
+                state.ring.replace(ring)
+            }
+        };
+        if let Some(ring) = unused {
+            ring.close(CloseReason::Completed);
+        }
+        self.changed.wake();
+    }
+
+    /// Ends the feed: its subscribers end after what is in the ring.
+    pub(super) fn close(&self, reason: CloseReason) {
+        let (ring, failure) = {
+            let mut state = self.state();
+            if state.closed.is_some() {
+                return;
+            }
+            state.closed = Some(reason);
+            self.version.fetch_add(1, Ordering::AcqRel);
+            (mem::take(&mut state.ring), mem::take(&mut state.failure))
+        };
+        if let Some(ring) = &ring {
+            ring.close(reason);
+        }
+        self.changed.wake();
+        self.to_feeder.wake();
+        drop((ring, failure));
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed.is_some()
+    }
+}
+
+impl Rewinds {
+    fn rewind(&mut self, to: Cursor) {
+        self.count += 1;
+        let before = self.to.filter(|before| {
+            before.incarnation() == to.incarnation() && before.number() < to.number()
+        });
+        self.to = before.or(Some(to));
+    }
+}
+
+/// One who waits for the first ring.
+struct Waiting<'a, T> {
+    feed: &'a Feed<T>,
+    listener: Listener,
+}
+
+impl<T> Drop for Waiting<'_, T> {
+    fn drop(&mut self) {
+        self.feed.leave(&mut self.listener);
+    }
+}

@@ -1,0 +1,159 @@
+//! The task that feeds a topic from the engine's log.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use hangup::CloseReason;
+use hangup::runtime::BoxFuture;
+use hangup::topic::{Cursor, Lane};
+
+use super::backoff::Backoff;
+use super::contain::contain;
+use super::feed::Feed;
+use super::feeds::Feeds;
+use super::signal::Listener;
+use crate::engine::LogEvent;
+
+/// How many events are fed before the subscribers get a turn.
+const PORTION: u32 = 32;
+
+/// Feeds `feed` until it is closed, or has had no subscriber for as long as it lingers.
+pub(super) fn spawn<T: Send + Sync + 'static>(feeds: &Arc<Feeds<T>>, feed: &Arc<Feed<T>>) {
+    let ends = Ends {
+        feeds: Arc::clone(feeds),
+        feed: Arc::clone(feed),
+        listener: Listener::default(),
+    };
+    let work = work(Arc::clone(feeds), Arc::clone(feed));
+    feeds.runtime.spawn(Box::pin(Feeder {
+        work: Box::pin(work),
+        ends,
+        linger: None,
+    }));
+}
+
+/// Ends the feed with its feeder, also if the runtime drops the feeder or it panics.
+struct Ends<T> {
+    feeds: Arc<Feeds<T>>,
+    feed: Arc<Feed<T>>,
+    listener: Listener,
+}
+
+impl<T> Drop for Ends<T> {
+    fn drop(&mut self) {
+        self.feed.to_feeder.leave(&mut self.listener);
+        self.feeds.end(&self.feed, CloseReason::Completed);
+    }
+}
+
+struct Feeder<T> {
+    /// It has no end.
+    work: BoxFuture<()>,
+    ends: Ends<T>,
+    /// For how long the feed is kept, and since when it is idle.
+    linger: Option<(u64, BoxFuture<()>)>,
+}
+
+impl<T> Future for Feeder<T> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let feed = Arc::clone(&this.ends.feed);
+        feed.to_feeder.listen(&mut this.ends.listener, cx.waker());
+        if feed.is_closed() || this.has_lingered(cx) {
+            return Poll::Ready(());
+        }
+        this.work.as_mut().poll(cx)
+    }
+}
+
+impl<T> Feeder<T> {
+    /// Whether the feed has been removed, since it is not used.
+    fn has_lingered(&mut self, cx: &mut Context<'_>) -> bool {
+        let Ends { feeds, feed, .. } = &self.ends;
+        loop {
+            // ORDERING: `Relaxed`, since the lock of the keys decides in `remove_idle`.
+            let since = feed.idle_since.load(Ordering::Relaxed);
+            if since == 0 {
+                self.linger = None;
+                return false;
+            }
+            let linger = self.linger.take().filter(|linger| linger.0 == since);
+            let (_, sleep) = self
+                .linger
+                .insert(linger.unwrap_or_else(|| (since, feeds.runtime.sleep(feeds.linger))));
+            if sleep.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+            if feeds.remove_idle(feed, since) {
+                return true;
+            }
+            self.linger = None;
+        }
+    }
+}
+
+async fn work<T>(feeds: Arc<Feeds<T>>, feed: Arc<Feed<T>>) {
+    let start = start(&feed).await;
+    let mut ring = feeds.plan.begin(start);
+    feed.begin(ring.clone(), None);
+    let mut reader = feed.source.read(start);
+    for turn in 1_u32.. {
+        let event = poll_fn(|cx| reader.poll_next(cx)).await;
+        let (next, rewound) = match event {
+            LogEvent::Item(cursor, bytes) => {
+                let entry = feeds.plan.entry(cursor, &bytes);
+                // The drop of an item that is evicted may panic, and the item is in the ring then.
+                contain(|| ring.append_at(Lane::default(), cursor, entry));
+                // It does not fit: those who read on find it in the log.
+                let is_in = ring.cursor() == cursor;
+                (if is_in { None } else { Some(cursor) }, None)
+            }
+            LogEvent::Gap(cursor) => {
+                let end = ring.cursor();
+                let is_back =
+                    end.incarnation() == cursor.incarnation() && cursor.number() < end.number();
+                (Some(cursor), is_back.then_some(cursor))
+            }
+        };
+        if let Some(start) = next {
+            let next = feeds.plan.begin(start);
+            feed.begin(next.clone(), rewound);
+            let last = std::mem::replace(&mut ring, next);
+            contain(|| drop(last));
+        }
+        if turn % PORTION == 0 {
+            give_way().await;
+        }
+    }
+}
+
+/// Where the log ends: the ring is fed with what comes behind it.
+async fn start<T>(feed: &Feed<T>) -> Cursor {
+    let mut backoff = Backoff::default();
+    let source = &feed.source;
+    loop {
+        match source.log.end(source.name.as_str()).await {
+            Ok(end) => return end,
+            Err(error) => feed.failed(error),
+        }
+        source.runtime.sleep(backoff.next()).await;
+    }
+}
+
+async fn give_way() {
+    let mut has_given = false;
+    poll_fn(|cx| {
+        if has_given {
+            return Poll::Ready(());
+        }
+        has_given = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
