@@ -13,6 +13,8 @@ use tokio::sync::watch;
 pub(crate) struct Breaking<L> {
     pub(crate) log: L,
     pub(crate) after: usize,
+    /// How often each event comes.
+    pub(crate) repeats: usize,
     pub(crate) reads: AtomicUsize,
 }
 
@@ -36,6 +38,8 @@ impl<L: Log> Log for Breaking<L> {
                 return Err(broken());
             }
             let events = self.log.read(topic, after).await?.take(self.after);
+            let repeats = self.repeats;
+            let events = events.flat_map(move |event| stream::iter(vec![event; repeats]));
             let events = events.chain(stream::iter([Err(broken())]));
             Ok(Box::pin(events) as LogStream)
         })

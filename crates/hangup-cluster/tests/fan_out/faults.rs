@@ -17,11 +17,12 @@ use crate::support::{
 async fn streams_that_fail_at_every_point_lose_and_double_nothing() {
     const EVENTS: u64 = 12;
     for after in 1..=13 {
-        for ring in [1, 4, 100] {
+        for (ring, repeats) in [(1, 1), (4, 1), (4, 3), (100, 1), (100, 2)] {
             let memory = Memory::on_current().unwrap();
             let log = Breaking {
                 log: memory.link(),
                 after,
+                repeats,
                 reads: AtomicUsize::new(0),
             };
             let topics = topics(log, ring);
@@ -180,6 +181,59 @@ async fn what_the_log_has_trimmed_is_one_gap() {
         let mut all = subscribe(&topics, Replay::All).await;
         expect(&mut all, 12..EVENTS).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_trimmed_before_a_node_comes_to_it_is_a_gap() {
+    let memory = Memory::builder()
+        .kept_items(8)
+        .build(tokio::runtime::Handle::current());
+    let ((link, a), (_, b)) = (node(&memory, 100), node(&memory, 100));
+    let mut live = subscribe(&a, Replay::Now).await;
+    let mut slow = subscribe(&a, Replay::Now).await;
+    publish(&b, 0..3).await;
+    let asked = expect(&mut live, 0..3).await;
+    link.cut();
+    publish(&b, 3..30).await;
+    link.heal();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    // The ring of the node had them.
+    expect(&mut slow, 0..3).await;
+    for events in [&mut live, &mut slow] {
+        assert_eq!(expect_gap(events).await.asked, asked);
+        expect(events, 22..30).await;
+        expect_nothing(events).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_trimmed_before_the_first_event_of_all_is_no_gap() {
+    let memory = Memory::builder()
+        .kept_items(8)
+        .build(tokio::runtime::Handle::current());
+    let (_, publisher) = node(&memory, 100);
+    publish(&publisher, 0..10).await;
+    let (link, topics) = node(&memory, 1);
+    let _kept = subscribe(&topics, Replay::Now).await;
+    settle().await;
+    // Between the answer about the start and the first item.
+    link.fates(|call| match call.method {
+        Method::Read | Method::Start => Fate::DelayAnswer(Duration::from_millis(3)),
+        _ => Fate::Answer,
+    });
+    let mut all = subscribe(&topics, Replay::All).await;
+    let reading = tokio::spawn(async move {
+        expect(&mut all, 12..20).await;
+        all
+    });
+    tokio::time::sleep(Duration::from_millis(4)).await;
+    publish(&publisher, 10..20).await;
+    let mut all = reading.await.unwrap();
+    // Later on it is one.
+    publish(&publisher, 20..30).await;
+    settle().await;
+    expect_gap(&mut all).await;
+    expect(&mut all, 22..30).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! Keys that come into use and go out of it.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
@@ -205,6 +205,70 @@ async fn topics_that_are_closed_end_a_subscription_that_waits_for_the_engine() {
     for end in ends {
         assert!(end.is_finished());
         assert!(end.await.unwrap());
+    }
+}
+
+/// Calls something when a sleep of the linger is over, before the sleeper knows.
+#[derive(Clone)]
+struct AtTheEnd {
+    runtime: tokio::runtime::Handle,
+    call: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
+}
+
+const LINGER: Duration = Duration::from_millis(1_234);
+
+impl Runtime for AtTheEnd {
+    fn spawn(&self, task: BoxFuture<()>) {
+        Runtime::spawn(&self.runtime, task);
+    }
+
+    fn now(&self) -> std::time::Instant {
+        Runtime::now(&self.runtime)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<()> {
+        let sleep = Runtime::sleep(&self.runtime, duration);
+        let call = Arc::clone(&self.call);
+        Box::pin(async move {
+            sleep.await;
+            if let (LINGER, Some(call)) = (duration, call.get()) {
+                call();
+            }
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_comes_when_the_key_has_lingered_keeps_it() {
+    for stays in [true, false] {
+        let memory = Memory::on_current().unwrap();
+        let runtime = AtTheEnd {
+            runtime: tokio::runtime::Handle::current(),
+            call: Arc::default(),
+        };
+        let topics = builder(memory.link()).linger(LINGER);
+        let topics = topics.runtime(runtime.clone()).build().unwrap();
+        let new = Arc::new(Mutex::new(None));
+        let (handle, put) = (topics.clone(), Arc::clone(&new));
+        let call = Box::new(move || {
+            let key = key();
+            let new = handle.subscribe(&key, Replay::Now).now_or_never();
+            let new = new.unwrap().unwrap();
+            let mut put = put.lock().unwrap();
+            if put.is_none() {
+                *put = Some(stays.then_some(new));
+            }
+        });
+        assert!(runtime.call.set(call).is_ok());
+        drop(subscribe(&topics, Replay::Now).await);
+        tokio::time::sleep(LINGER + Duration::from_millis(1)).await;
+        // One that came and left begins the linger anew.
+        assert_eq!(topics.len(), 1);
+        let mut events = new.lock().unwrap().take().unwrap();
+        publish(&topics, 0..3).await;
+        if let Some(events) = &mut events {
+            expect(events, 0..3).await;
+        }
     }
 }
 

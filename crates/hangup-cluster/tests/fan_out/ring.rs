@@ -55,6 +55,38 @@ async fn many_subscribers_cost_one_stream_and_each_item_is_decoded_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn subscribers_that_have_caught_up_share_the_stream_and_the_ring() {
+    let memory = Memory::on_current().unwrap();
+    let link = memory.link();
+    let reads = count_reads(&link);
+    let decoded = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&decoded);
+    let topics = Topics::builder(Arc::new(link), move |cursor, bytes| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        decode(cursor, bytes)
+    });
+    let topics = topics.build().unwrap();
+    publish(&topics, 0..10).await;
+    let mut now = subscribe(&topics, Replay::Now).await;
+    let mut subscribers = Vec::new();
+    for _ in 0..3 {
+        subscribers.push(subscribe(&topics, Replay::All).await);
+    }
+    for events in &mut subscribers {
+        expect(events, 0..10).await;
+        expect_nothing(events).await;
+    }
+    assert_eq!(decoded.swap(0, Ordering::Relaxed), 3 * 10);
+    publish(&topics, 10..15).await;
+    expect(&mut now, 10..15).await;
+    for events in &mut subscribers {
+        expect(events, 10..15).await;
+    }
+    assert_eq!(decoded.load(Ordering::Relaxed), 5);
+    assert_eq!(reads.load(Ordering::Relaxed), 1 + 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_subscriber_slower_than_the_ring_reads_the_log_and_comes_back_to_the_ring() {
     for burst in [1, 4, 5, 6, 40] {
         let memory = Memory::on_current().unwrap();
