@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use hangup::CloseReason;
 use hangup::report::ConnectionId;
+use hangup::topic::Cursor;
 
 use crate::engine::{EngineError, Log};
 use crate::epoch::Epoch;
+use crate::fan_out::{Topics, TopicsBuilder};
 use crate::hint::Hint;
 use crate::key::{Key, KeyTooLong};
 use crate::node::{Node, NodeInfo, nodes};
@@ -42,13 +44,18 @@ impl Cluster {
         Self { owner, log }
     }
 
-    pub(crate) fn node(&self) -> &Arc<Node> {
-        &self.owner.0
+    /// A builder of the topics of this cluster, on the engine and the runtime of this node, whose
+    /// items `decode` turns into events: build them once, beside the cluster.
+    pub fn topics<T, F>(&self, decode: F) -> TopicsBuilder<T>
+    where
+        F: Fn(Cursor, &[u8]) -> T + Send + Sync + 'static,
+    {
+        let runtime = Arc::clone(&self.node().parts.runtime);
+        Topics::builder(Arc::clone(&self.log), decode).runtime(runtime)
     }
 
-    /// The engine of the events.
-    pub(crate) fn log(&self) -> &Arc<dyn Log> {
-        &self.log
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.owner.0
     }
 
     /// The name of this node.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::MAX_NAME;
+use crate::fan_out::TopicName;
 
 /// What is claimed, looked up or published under: a kind and a name, of any bytes.
 ///
@@ -46,7 +47,12 @@ impl Key {
         Ok(Self(encoded.into()))
     }
 
-    /// The name of its topic.
+    /// The topic of the events that are published under this key.
+    #[must_use]
+    pub fn topic(&self) -> TopicName {
+        TopicName::new(&self.0).expect("a key is encoded for that")
+    }
+
     pub(crate) fn encoded(&self) -> &str {
         &self.0
     }
@@ -119,6 +125,7 @@ mod tests {
                 let key = Key::new(kind, name).unwrap();
                 let claim = key.claim();
                 assert!(claim.len() <= MAX_NAME);
+                assert_eq!(key.topic().as_str(), key.encoded());
                 let name = claim.strip_prefix("k.").unwrap();
                 let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"=_-".contains(&byte);
                 assert!(!name.is_empty() && name.bytes().all(plain), "{claim}");

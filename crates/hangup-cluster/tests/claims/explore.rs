@@ -2,7 +2,7 @@
 
 /// The choices of one run, and those that are left.
 #[derive(Debug, Default)]
-pub struct Choices {
+pub(crate) struct Choices {
     /// What was chosen, of how many.
     taken: Vec<(usize, usize)>,
     at: usize,
@@ -10,7 +10,7 @@ pub struct Choices {
 
 impl Choices {
     /// One of so many.
-    pub fn choose(&mut self, options: usize) -> usize {
+    pub(crate) fn choose(&mut self, options: usize) -> usize {
         assert!(options > 0);
         if self.at == self.taken.len() {
             self.taken.push((0, options));
@@ -36,7 +36,7 @@ impl Choices {
 }
 
 /// Runs `run` once for each sequence of choices. Returns how many there were.
-pub fn every(mut run: impl FnMut(&mut Choices)) -> usize {
+pub(crate) fn every(mut run: impl FnMut(&mut Choices)) -> usize {
     let mut choices = Choices::default();
     let mut count = 0;
     loop {

@@ -6,7 +6,7 @@ use hangup::CloseReason;
 use hangup_cluster::Predecessor;
 
 use crate::explore::every;
-use crate::setting::{Connection, LEASE, Setting};
+use crate::setting::{Connection, LEASE, Setting, end};
 
 #[test]
 fn a_free_key_is_one_write() {
@@ -75,7 +75,7 @@ fn r41_a_newcomer_that_hangs_up_at_any_point_leaves_nothing() {
         setting.queue.hold(true);
         let mut connections = vec![setting.connect(0), setting.connect(1)];
         let gone = connections[1].handle.clone();
-        let hang_up = move || drop(gone.close(CloseReason::Dropped));
+        let hang_up = move || end(&gone, CloseReason::Dropped);
         setting.run_in_order(choices, LEASE / 4, vec![Box::new(hang_up)]);
         setting.resource.assert_sound();
         // The next one is not in the way of what has gone.

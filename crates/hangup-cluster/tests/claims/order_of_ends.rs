@@ -7,7 +7,7 @@ use hangup_cluster::Predecessor;
 use hangup_cluster::memory::{Fate, Method};
 
 use crate::explore::every;
-use crate::setting::{LEASE, Setting};
+use crate::setting::{LEASE, Setting, end};
 
 #[test]
 fn r35_a_release_meets_the_record_of_its_successor_in_every_order() {
@@ -18,7 +18,7 @@ fn r35_a_release_meets_the_record_of_its_successor_in_every_order() {
         setting.queue.hold(true);
         let new = setting.connect(1);
         let leaving = old.handle.clone();
-        let leave = move || drop(leaving.close(CloseReason::Dropped));
+        let leave = move || end(&leaving, CloseReason::Dropped);
         setting.run_in_order(choices, LEASE / 4, vec![Box::new(leave)]);
         setting.resource.assert_sound();
         assert!(new.handle.state().is_live());
@@ -99,7 +99,7 @@ fn a_node_that_leaves_before_its_connections_ended_ends_them() {
     setting.pass(Duration::from_millis(100));
     assert_eq!(new.outcome.claim().predecessor(), Predecessor::Settled);
     assert_eq!(setting.resource.late_undos(), 0);
-    drop(new.handle.close(CloseReason::Dropped));
+    end(&new.handle, CloseReason::Dropped);
 }
 
 #[test]

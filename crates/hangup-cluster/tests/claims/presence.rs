@@ -5,7 +5,7 @@ use std::time::Duration;
 use hangup::{CloseReason, Handle};
 use hangup_cluster::LiveExt;
 
-use crate::setting::{LEASE, Setting};
+use crate::setting::{LEASE, Setting, end};
 
 impl Setting {
     /// A connection on this node that is counted.
@@ -43,7 +43,7 @@ fn the_connections_of_all_nodes_are_counted_while_they_are_live() {
         assert_eq!(setting.count(node), 6);
     }
     for (gone, handle) in (1..).zip(handles) {
-        drop(handle.close(CloseReason::Dropped));
+        end(&handle, CloseReason::Dropped);
         setting.pass(Duration::from_millis(1));
         assert_eq!(setting.count(0), 6 - gone);
     }
@@ -57,7 +57,7 @@ fn many_that_come_and_go_are_few_writes() {
     setting.pass(Duration::from_millis(1));
     assert_eq!(setting.count(0), 1000);
     for handle in handles {
-        drop(handle.close(CloseReason::Dropped));
+        end(&handle, CloseReason::Dropped);
     }
     setting.pass(Duration::from_millis(1));
     assert_eq!(setting.count(0), 0);
@@ -89,7 +89,7 @@ fn a_node_whose_session_was_lost_is_counted_under_its_next_one() {
     setting.memory.forget();
     setting.pass(LEASE * 2);
     assert_eq!(setting.count(1), 1);
-    drop(handle.close(CloseReason::Dropped));
+    end(&handle, CloseReason::Dropped);
     setting.pass(Duration::from_millis(1));
     assert_eq!(setting.count(1), 0);
 }

@@ -6,7 +6,7 @@ use hangup_cluster::{Epoch, Predecessor};
 
 /// A resource that one owner at a time sets up and takes down.
 #[derive(Clone, Default)]
-pub struct Resource(Arc<Mutex<State>>);
+pub(crate) struct Resource(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -25,7 +25,7 @@ struct State {
 }
 
 impl Resource {
-    pub fn enter(&self, epoch: Epoch, predecessor: Predecessor) {
+    pub(crate) fn enter(&self, epoch: Epoch, predecessor: Predecessor) {
         let mut state = self.0.lock().unwrap();
         state.entered += 1;
         if state.highest.is_some_and(|highest| highest >= epoch) {
@@ -40,7 +40,7 @@ impl Resource {
         state.inside.push(epoch);
     }
 
-    pub fn write(&self, epoch: Epoch) {
+    pub(crate) fn write(&self, epoch: Epoch) {
         let mut state = self.0.lock().unwrap();
         state.writes += 1;
         if state.highest > Some(epoch) {
@@ -48,11 +48,11 @@ impl Resource {
         }
     }
 
-    pub fn writes(&self) -> usize {
+    pub(crate) fn writes(&self) -> usize {
         self.0.lock().unwrap().writes
     }
 
-    pub fn leave(&self, epoch: Epoch) {
+    pub(crate) fn leave(&self, epoch: Epoch) {
         let mut state = self.0.lock().unwrap();
         if state.highest > Some(epoch) {
             state.late_undos += 1;
@@ -60,16 +60,16 @@ impl Resource {
         state.inside.retain(|inside| *inside != epoch);
     }
 
-    pub fn entered(&self) -> usize {
+    pub(crate) fn entered(&self) -> usize {
         self.0.lock().unwrap().entered
     }
 
-    pub fn late_undos(&self) -> usize {
+    pub(crate) fn late_undos(&self) -> usize {
         self.0.lock().unwrap().late_undos
     }
 
     #[track_caller]
-    pub fn assert_sound(&self) {
+    pub(crate) fn assert_sound(&self) {
         let state = self.0.lock().unwrap();
         assert_eq!(state.overlaps, 0, "overlapping owners");
         assert_eq!(state.backwards, 0, "epochs that do not ascend");
@@ -80,7 +80,7 @@ impl Resource {
     }
 
     #[track_caller]
-    pub fn assert_empty(&self) {
+    pub(crate) fn assert_empty(&self) {
         assert_eq!(
             self.0.lock().unwrap().inside,
             [],

@@ -11,7 +11,7 @@ use hangup_cluster::memory::Link;
 
 /// The calls of all nodes that wait at the engine.
 #[derive(Clone, Default)]
-pub struct Queue(Arc<Mutex<State>>);
+pub(crate) struct Queue(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -23,7 +23,7 @@ struct State {
 }
 
 impl Queue {
-    pub fn hold(&self, is_held: bool) {
+    pub(crate) fn hold(&self, is_held: bool) {
         let mut state = self.0.lock().unwrap();
         state.is_held = is_held;
         for (id, waker) in std::mem::take(&mut state.waiting) {
@@ -32,12 +32,12 @@ impl Queue {
         }
     }
 
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.0.lock().unwrap().waiting.len()
     }
 
     /// Lets the call at this place through.
-    pub fn grant(&self, index: usize) {
+    pub(crate) fn grant(&self, index: usize) {
         let mut state = self.0.lock().unwrap();
         let (id, waker) = state.waiting.remove(index);
         state.granted.push(id);
@@ -88,9 +88,9 @@ impl Drop for Pass {
 
 /// A node's engine whose changes and reads of records wait in a [`Queue`].
 #[derive(Clone)]
-pub struct Scheduled {
-    pub link: Link,
-    pub queue: Queue,
+pub(crate) struct Scheduled {
+    pub(crate) link: Link,
+    pub(crate) queue: Queue,
 }
 
 impl Claims for Scheduled {

@@ -12,39 +12,39 @@ use crate::resource::Resource;
 use crate::scheduled::{Queue, Scheduled};
 use crate::world::World;
 
-pub const LEASE: Duration = Duration::from_secs(3);
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
 /// How often an owner acts.
-pub const ACT_EVERY: Duration = Duration::from_millis(10);
+pub(crate) const ACT_EVERY: Duration = Duration::from_millis(10);
 /// How long an undo takes.
-pub const UNDO: Duration = Duration::from_millis(30);
+pub(crate) const UNDO: Duration = Duration::from_millis(30);
 
 /// A node, with the scope of its connections.
 #[derive(Clone)]
-pub struct TestNode {
-    pub cluster: Cluster,
-    pub scope: Scope,
-    pub link: Link,
+pub(crate) struct TestNode {
+    pub(crate) cluster: Cluster,
+    pub(crate) scope: Scope,
+    pub(crate) link: Link,
 }
 
-pub struct Setting {
-    pub world: World,
-    pub memory: Memory,
-    pub queue: Queue,
-    pub resource: Resource,
-    pub nodes: Vec<TestNode>,
+pub(crate) struct Setting {
+    pub(crate) world: World,
+    pub(crate) memory: Memory,
+    pub(crate) queue: Queue,
+    pub(crate) resource: Resource,
+    pub(crate) nodes: Vec<TestNode>,
 }
 
 /// What became of a connection that claims.
 #[derive(Clone, Default)]
-pub struct Outcome(Arc<Mutex<Option<Result<Claim, ClaimError>>>>);
+pub(crate) struct Outcome(Arc<Mutex<Option<Result<Claim, ClaimError>>>>);
 
 impl Outcome {
-    pub fn get(&self) -> Option<Result<Claim, ClaimError>> {
+    pub(crate) fn get(&self) -> Option<Result<Claim, ClaimError>> {
         self.0.lock().unwrap().clone()
     }
 
     #[track_caller]
-    pub fn claim(&self) -> Claim {
+    pub(crate) fn claim(&self) -> Claim {
         self.get()
             .expect("it has not ended")
             .expect("it has the key")
@@ -52,13 +52,13 @@ impl Outcome {
 }
 
 /// A connection: what became of its claim, and how to end it.
-pub struct Connection {
-    pub outcome: Outcome,
-    pub handle: Handle,
+pub(crate) struct Connection {
+    pub(crate) outcome: Outcome,
+    pub(crate) handle: Handle,
 }
 
 impl Setting {
-    pub fn new(nodes: usize) -> Self {
+    pub(crate) fn new(nodes: usize) -> Self {
         let world = World::new();
         let memory = Memory::builder()
             .numbers_above(0)
@@ -77,7 +77,7 @@ impl Setting {
         setting
     }
 
-    pub fn add_node(&mut self, name: &str) {
+    pub(crate) fn add_node(&mut self, name: &str) {
         let world = self.world.process(self.nodes.len() + 1);
         let link = self.memory.link();
         let engine = Scheduled {
@@ -101,16 +101,16 @@ impl Setting {
         self.world.run();
     }
 
-    pub fn stop(&self, node: usize) {
+    pub(crate) fn stop(&self, node: usize) {
         self.world.stop(node + 1);
     }
 
-    pub fn go_on(&self, node: usize) {
+    pub(crate) fn go_on(&self, node: usize) {
         self.world.go_on(node + 1);
     }
 
     /// Runs until `future` has ended, on the time of this world.
-    pub fn block_on<T: Send + 'static>(
+    pub(crate) fn block_on<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> T {
@@ -131,7 +131,7 @@ impl Setting {
     }
 
     /// Lets so much time pass.
-    pub fn pass(&self, duration: Duration) {
+    pub(crate) fn pass(&self, duration: Duration) {
         let end = self.world.elapsed() + duration;
         loop {
             self.world.run();
@@ -146,16 +146,16 @@ impl Setting {
 
     /// A connection on this node that claims the key, sets up the resource, and stays until it is
     /// closed.
-    pub fn connect(&self, node: usize) -> Connection {
+    pub(crate) fn connect(&self, node: usize) -> Connection {
         self.connect_with(node, OnLapse::Close)
     }
 
-    pub fn connect_with(&self, node: usize, on_lapse: OnLapse) -> Connection {
+    pub(crate) fn connect_with(&self, node: usize, on_lapse: OnLapse) -> Connection {
         self.connect_undone_after(node, on_lapse, UNDO)
     }
 
     /// As [`connect_with`](Self::connect_with), with an undo that takes so long.
-    pub fn connect_undone_after(
+    pub(crate) fn connect_undone_after(
         &self,
         node: usize,
         on_lapse: OnLapse,
@@ -197,7 +197,7 @@ impl Setting {
     /// Runs until `end`, letting the calls at the engine through in the order of these choices, and
     /// doing each of `events` once, in their order, at a point that is chosen as well. Time passes
     /// only when no call waits.
-    pub fn run_in_order(
+    pub(crate) fn run_in_order(
         &self,
         choices: &mut Choices,
         end: Duration,
@@ -225,7 +225,7 @@ impl Setting {
     /// Ends all connections, and says that nothing is left of them: no owner, no undo to come, and
     /// a key that is free.
     #[track_caller]
-    pub fn assert_nothing_is_left(&self, connections: &[Connection]) {
+    pub(crate) fn assert_nothing_is_left(&self, connections: &[Connection]) {
         self.queue.hold(false);
         for connection in connections {
             // `Err` if it had closed.
@@ -250,6 +250,12 @@ impl Setting {
     }
 }
 
+impl Drop for Setting {
+    fn drop(&mut self) {
+        self.world.clear();
+    }
+}
+
 async fn claim_and_set_up(
     pending: hangup::Pending,
     cluster: &Cluster,
@@ -270,4 +276,9 @@ async fn claim_and_set_up(
     };
     setup.run(entered).undo_async("leave", undo).await?;
     Ok((claim, setup.go_live().ok()))
+}
+
+/// Closes a connection that may have closed before.
+pub(crate) fn end(handle: &Handle, reason: CloseReason) {
+    let _: Result<(), hangup::Closed> = handle.close(reason);
 }

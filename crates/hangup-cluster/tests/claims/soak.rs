@@ -6,7 +6,7 @@ use hangup::CloseReason;
 use hangup_cluster::OnLapse;
 use hangup_cluster::memory::Fate;
 
-use crate::setting::{Connection, LEASE, Setting};
+use crate::setting::{Connection, LEASE, Setting, end};
 
 /// Numbers that a seed determines.
 struct Draw(u64);
@@ -69,7 +69,7 @@ fn soak(seed: u64, faults: Faults) {
             5 | 6 if !connections.is_empty() => {
                 let index = draw.below(connections.len().try_into().unwrap());
                 let connection = &connections[usize::try_from(index).unwrap()];
-                drop(connection.handle.close(CloseReason::Dropped));
+                end(&connection.handle, CloseReason::Dropped);
             }
             7 if faults.stops && !stopped[node] => {
                 stopped[node] = true;

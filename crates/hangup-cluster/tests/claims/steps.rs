@@ -10,7 +10,7 @@ use hangup_cluster::memory::Method;
 use hangup_cluster::{ClaimError, OnLapse, Predecessor, RegisteringExt};
 
 use crate::explore::every;
-use crate::setting::{LEASE, Setting};
+use crate::setting::{LEASE, Setting, end};
 
 #[test]
 fn a_reconnect_on_the_same_node_waits_for_the_undo_as_well() {
@@ -42,9 +42,8 @@ fn r43_an_undo_that_was_given_up_is_not_told_as_settled() {
     setting.pass(Duration::from_millis(500));
     assert_eq!(next.outcome.claim().predecessor(), Predecessor::Settled);
     setting.pass(Duration::from_secs(5));
-    setting.memory.link();
     for connection in [&old, &new, &next] {
-        drop(connection.handle.close(CloseReason::Aborted));
+        end(&connection.handle, CloseReason::Aborted);
     }
 }
 
@@ -53,7 +52,7 @@ fn what_was_not_undone_is_remembered_until_a_successor_was_live() {
     let setting = Setting::new(2);
     let old = setting.connect_undone_after(0, OnLapse::Close, Duration::from_secs(5));
     setting.pass(Duration::from_millis(1));
-    drop(old.handle.close(CloseReason::Aborted));
+    end(&old.handle, CloseReason::Aborted);
     setting.pass(Duration::from_secs(3));
     // A set-up that has the key, and fails before it is live: it may have reset nothing.
     let (cluster, scope) = (
@@ -70,7 +69,7 @@ fn what_was_not_undone_is_remembered_until_a_successor_was_live() {
     let next = setting.connect(1);
     setting.pass(Duration::from_millis(500));
     assert_eq!(next.outcome.claim().predecessor(), Predecessor::Unsettled);
-    drop(next.handle.close(CloseReason::Aborted));
+    end(&next.handle, CloseReason::Aborted);
     setting.pass(LEASE * 3);
     let last = setting.connect(0);
     setting.pass(Duration::from_millis(500));
@@ -139,7 +138,8 @@ fn a_claim_that_is_dropped_at_any_point_is_withdrawn_and_can_be_tried_again() {
             world.sleep(LEASE).await;
             drop(live);
         });
-        let events: Vec<Box<dyn FnOnce()>> = vec![Box::new(move || drop(stop.send(())))];
+        let events: Vec<Box<dyn FnOnce()>> =
+            vec![Box::new(move || stop.send(()).unwrap_or_default())];
         setting.run_in_order(choices, LEASE / 4, events);
         if let Some(claimed) = claimed.lock().unwrap().take() {
             assert_eq!(claimed.unwrap(), Predecessor::Settled);
@@ -166,7 +166,7 @@ fn without_any_hint_a_key_is_handed_over_all_the_same() {
     setting.pass(Duration::from_millis(500));
     // Nothing tells the owner, so nothing ends it.
     assert!(old.handle.state().is_live());
-    drop(old.handle.close(CloseReason::Dropped));
+    end(&old.handle, CloseReason::Dropped);
     setting.pass(Duration::from_millis(500));
     assert_eq!(new.outcome.claim().predecessor(), Predecessor::Settled);
     setting.assert_nothing_is_left(&[old, new]);

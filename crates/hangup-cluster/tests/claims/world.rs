@@ -13,7 +13,7 @@ use hangup::runtime::{BoxFuture, Runtime};
 /// Tasks in the order in which they were woken, and timers that fire when nothing else is to be
 /// done. What is spawned on it belongs to one process, which may be stopped.
 #[derive(Clone)]
-pub struct World {
+pub(crate) struct World {
     shared: Arc<Mutex<State>>,
     process: usize,
 }
@@ -44,7 +44,7 @@ impl Wake for TaskWaker {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let shared = Arc::new(Mutex::new(State {
             base: Instant::now(),
             now: Duration::ZERO,
@@ -58,7 +58,7 @@ impl World {
     }
 
     /// The same world, for the tasks of this process.
-    pub fn process(&self, process: usize) -> Self {
+    pub(crate) fn process(&self, process: usize) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
             process,
@@ -70,18 +70,18 @@ impl World {
     }
 
     /// No task of the process runs until it goes on.
-    pub fn stop(&self, process: usize) {
+    pub(crate) fn stop(&self, process: usize) {
         self.state().stopped.entry(process).or_default();
     }
 
-    pub fn go_on(&self, process: usize) {
+    pub(crate) fn go_on(&self, process: usize) {
         let mut state = self.state();
         let woken = state.stopped.remove(&process).unwrap_or_default();
         state.ready.lock().unwrap().extend(woken);
     }
 
     /// Runs all tasks until each of them waits.
-    pub fn run(&self) {
+    pub(crate) fn run(&self) {
         loop {
             let ready = Arc::clone(&self.state().ready);
             let Some(id) = ready.lock().unwrap().pop_front() else {
@@ -119,7 +119,7 @@ impl World {
     }
 
     /// Lets the time of the next timer come, if it is before `end`.
-    pub fn next_timer(&self, end: Duration) -> bool {
+    pub(crate) fn next_timer(&self, end: Duration) -> bool {
         let waker = {
             let mut state = self.state();
             let Some(entry) = state.timers.first_entry() else {
@@ -137,25 +137,30 @@ impl World {
         true
     }
 
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.state().now
     }
 
     /// The process stands still for so long: no timer fires before it is over.
-    pub fn stand_still(&self, duration: Duration) {
+    pub(crate) fn stand_still(&self, duration: Duration) {
         self.state().now += duration;
     }
 
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         Runtime::spawn(self, Box::pin(task));
     }
 
     /// Ends all tasks, as the end of a process does.
-    pub fn clear(&self) {
-        let tasks = std::mem::take(&mut self.state().tasks);
-        drop(tasks);
-        let timers = std::mem::take(&mut self.state().timers);
-        drop(timers);
+    pub(crate) fn clear(&self) {
+        loop {
+            let tasks = std::mem::take(&mut self.state().tasks);
+            let timers = std::mem::take(&mut self.state().timers);
+            if tasks.is_empty() && timers.is_empty() {
+                return;
+            }
+            // Some of them spawn others when they are dropped.
+            drop((tasks, timers));
+        }
     }
 }
 
