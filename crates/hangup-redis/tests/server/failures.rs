@@ -1,0 +1,237 @@
+//! No answer, and answers that tell nothing.
+
+use std::time::{Duration, Instant};
+
+use hangup_cluster::engine::{Claims, Hints, Log};
+use hangup_engines::redis::{Persistence, RedisServer};
+use hangup_redis::{ConnectError, Redis};
+use tokio_stream::StreamExt;
+
+use crate::bench::{
+    LONG, adopted, assert_forgotten, builder, engine, eventually, known, raw, unknown, write,
+};
+
+#[tokio::test]
+async fn each_call_to_a_stopped_server_is_unknown_in_time() {
+    let server = RedisServer::start(Persistence::Default);
+    let limit = Duration::from_millis(200);
+    let redis = adopted(builder(&server).timeout(limit)).await;
+    let revision = write(&redis, "a", None, "1", None).await;
+    let cursor = redis.end("t").await.unwrap();
+
+    server.stop();
+    let begun = Instant::now();
+    let why = unknown(redis.swap("a", Some(revision), b"2".into(), None).await);
+    assert_eq!(why, "none within 200ms");
+    unknown(redis.adopt().await);
+    unknown(redis.load("a").await);
+    unknown(redis.send("i", b"1".into()).await);
+    unknown(redis.listen("i").await.map(|_| ()));
+    unknown(redis.publish("t", "1", b"1".into()).await);
+    unknown(redis.end("t").await);
+    unknown(redis.start("t").await);
+    unknown(redis.read("t", cursor).await.map(|_| ()));
+    let took = begun.elapsed();
+    assert!(
+        took < 9 * limit + Duration::from_secs(2),
+        "nine calls took {took:?}"
+    );
+    server.go_on();
+
+    // The swap was sent, and takes effect late.
+    let value = eventually(async || {
+        let record = redis.load("a").await.ok()?.unwrap();
+        (record.revision != revision).then_some(record.value)
+    });
+    assert_eq!(value.await, b"2");
+    redis.publish("t", "1", b"1".into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_unknown_and_served_once_it_is_back() {
+    let mut server = RedisServer::start(Persistence::Always);
+    let redis = engine(&server).await;
+    let revision = write(&redis, "a", None, "1", None).await;
+    server.kill();
+    let begun = Instant::now();
+    unknown(redis.load("a").await);
+    unknown(redis.swap("a", Some(revision), b"2".into(), None).await);
+    unknown(redis.listen("i").await.map(|_| ()));
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "refused, not late"
+    );
+    let refused = builder(&server).connect().await;
+    assert!(
+        matches!(refused, Err(ConnectError::Unreachable(_))),
+        "{refused:?}"
+    );
+    let lazy = builder(&server).build().unwrap();
+    unknown(lazy.adopt().await);
+
+    server.restart();
+    lazy.adopt().await.unwrap();
+    let record = known(async || redis.load("a").await)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(record.revision, revision);
+    write(&lazy, "a", Some(revision), "2", None).await;
+}
+
+/// What can be repeated is, so that the loss of an idle connection is not told; and who listens
+/// learns of the loss before a write has to.
+#[tokio::test]
+async fn a_lost_connection_is_not_told_to_those_who_can_do_without() {
+    let server = RedisServer::start(Persistence::Default);
+    let redis = engine(&server).await;
+    let revision = write(&redis, "a", None, "1", None).await;
+    for round in 0..20 {
+        raw::<()>(&server, "CLIENT KILL TYPE normal");
+        assert_eq!(redis.load("a").await.unwrap().unwrap().revision, revision);
+        raw::<()>(&server, "CLIENT KILL TYPE normal");
+        redis
+            .publish("t", &round.to_string(), b"1".into())
+            .await
+            .unwrap();
+    }
+    let (start, end) = (
+        redis.start("t").await.unwrap(),
+        redis.end("t").await.unwrap(),
+    );
+    assert_eq!(end.number() - start.number(), 20);
+}
+
+#[tokio::test]
+async fn a_replica_neither_writes_nor_reads() {
+    let primary = RedisServer::start(Persistence::Default);
+    let redis = engine(&primary).await;
+    let revision = write(&redis, "a", None, "1", None).await;
+    redis.publish("t", "1", b"1".into()).await.unwrap();
+    let replica = RedisServer::start(Persistence::Default);
+    // A node that has adopted the same life, and whose server is no primary any more.
+    let life: String = raw(&primary, "GET {hangup}:incarnation");
+    raw::<()>(&replica, &format!("SET {{hangup}}:incarnation {life}"));
+    let demoted = engine(&replica).await;
+    let address = primary.addr().replace(':', " ");
+    raw::<()>(&replica, &format!("REPLICAOF {address}"));
+    eventually(async || {
+        raw::<String>(&replica, "INFO replication")
+            .contains("master_link_status:up")
+            .then_some(())
+    })
+    .await;
+    let why = [
+        unknown(demoted.adopt().await),
+        unknown(demoted.load("a").await),
+        unknown(demoted.swap("a", Some(revision), b"2".into(), None).await),
+        unknown(demoted.swap("a", None, b"2".into(), None).await),
+        unknown(demoted.publish("t", "1", b"1".into()).await),
+        unknown(demoted.start("t").await),
+        unknown(demoted.end("t").await),
+        unknown(demoted.publish("t", "2", b"2".into()).await),
+    ];
+    for why in why {
+        assert!(
+            why.contains("read only replica") || why.contains("ReadOnly"),
+            "{why}"
+        );
+    }
+    // It does not tell of another life either.
+    raw::<()>(&primary, "SET {hangup}:incarnation 0000000000005eed");
+    eventually(async || {
+        (raw::<String>(&replica, "GET {hangup}:incarnation") == "0000000000005eed").then_some(())
+    })
+    .await;
+    unknown(demoted.load("a").await);
+    unknown(demoted.swap("a", None, b"2".into(), None).await);
+    unknown(demoted.publish("t", "1", b"1".into()).await);
+    // Once it is the primary, it does, and serves.
+    raw::<()>(&replica, "REPLICAOF NO ONE");
+    assert_forgotten(demoted.load("a").await);
+    demoted.adopt().await.unwrap();
+    assert_eq!(demoted.load("a").await.unwrap().unwrap().revision, revision);
+    assert!(write(&demoted, "a", Some(revision), "2", None).await > revision);
+}
+
+#[tokio::test]
+async fn a_server_without_memory_writes_nothing_and_reads_on() {
+    let server = RedisServer::start(Persistence::Default);
+    let redis = engine(&server).await;
+    let revision = write(&redis, "a", None, "1", None).await;
+    let cursor = redis.publish("t", "1", b"1".into()).await.unwrap();
+    raw::<()>(&server, "CONFIG SET maxmemory 1");
+    let counter: u64 = raw(&server, "GET {hangup}:revision");
+    let why = unknown(redis.swap("a", Some(revision), b"2".into(), None).await);
+    assert!(why.contains("OOM"), "{why}");
+    assert!(unknown(redis.publish("t", "2", b"2".into()).await).contains("OOM"));
+    assert_eq!(raw::<u64>(&server, "GET {hangup}:revision"), counter);
+    assert_eq!(redis.load("a").await.unwrap().unwrap().revision, revision);
+    assert_eq!(redis.end("t").await.unwrap(), cursor);
+}
+
+#[tokio::test]
+async fn credentials_are_those_of_the_url() {
+    let server = RedisServer::start_with(Persistence::Default, &["--requirepass", "secret"]);
+    let refused = builder(&server).connect().await;
+    assert!(
+        matches!(refused, Err(ConnectError::Unreachable(_))),
+        "{refused:?}"
+    );
+    let redis = adopted(Redis::builder(format!(
+        "redis://:secret@{}/",
+        server.addr()
+    )))
+    .await;
+    write(&redis, "a", None, "1", None).await;
+    let mut hints = redis.listen("i").await.unwrap();
+    redis.send("i", b"1".into()).await.unwrap();
+    assert_eq!(hints.next().await.unwrap(), b"1");
+    assert!(!format!("{redis:?} {:?}", builder(&server)).contains("secret"));
+    assert!(matches!(
+        Redis::connect("none").await,
+        Err(ConnectError::Client(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_hurts_no_other() {
+    let server = RedisServer::start(Persistence::Default);
+    let redis = engine(&server).await;
+    for n in 0..200_u32 {
+        let name = format!("k{n}");
+        let mut swap = redis.swap(&name, None, b"1".into(), None);
+        // Dropped at its first await, or a little later.
+        let wait = Duration::from_micros(u64::from(n) * 5);
+        let _ = tokio::time::timeout(wait, &mut swap).await;
+        drop(swap);
+        let own = format!("own{n}");
+        let revision = write(&redis, &own, None, &own, None).await;
+        let record = redis.load(&own).await.unwrap().unwrap();
+        assert_eq!(
+            (record.revision, record.value),
+            (revision, own.into_bytes())
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_engine_outlives_the_runtime_that_it_was_used_in() {
+    let server = RedisServer::start(Persistence::Default);
+    let redis = builder(&server).build().unwrap();
+    let inner = redis.clone();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            inner.adopt().await.unwrap();
+            drop(inner.listen("i").await.unwrap());
+        });
+    })
+    .join()
+    .unwrap();
+    assert_eq!(redis.load("a").await.unwrap(), None);
+    let mut hints = redis.listen("i").await.unwrap();
+    redis.send("i", b"1".into()).await.unwrap();
+    let hint = tokio::time::timeout(LONG, hints.next()).await.unwrap();
+    assert_eq!(hint.unwrap(), b"1");
+}

@@ -1,0 +1,143 @@
+//! The first repair: a store that has forgotten is noticed. The second: its revisions ascend.
+
+use hangup_cluster::engine::{Claims, Log, LogEvent};
+use hangup_engines::redis::{Persistence, RedisServer};
+use tokio_stream::StreamExt;
+
+use crate::bench::{assert_forgotten, builder, engine, eventually, known, raw, write};
+
+#[tokio::test]
+async fn a_server_that_lost_everything_is_forgotten_until_it_is_adopted() {
+    let mut server = RedisServer::start(Persistence::Default);
+    let (redis, other) = (engine(&server).await, engine(&server).await);
+    let mut revision = write(&redis, "a", None, "1", None).await;
+    for _ in 0..100 {
+        revision = write(&redis, "a", Some(revision), "1", None).await;
+    }
+    let cursor = redis.publish("t", "1", b"1".into()).await.unwrap();
+    let mut running = redis.read("t", cursor).await.unwrap();
+
+    server.kill();
+    server.restart();
+
+    for redis in [&redis, &other] {
+        assert_forgotten(known(async || redis.load("a").await).await);
+        assert_forgotten(redis.swap("a", None, b"2".into(), None).await);
+        assert_forgotten(redis.swap("a", Some(revision), b"2".into(), None).await);
+        assert_forgotten(redis.publish("t", "2", b"2".into()).await);
+        assert_forgotten(redis.end("t").await);
+        assert_forgotten(redis.start("t").await);
+        assert_forgotten(redis.read("t", cursor).await.map(|_| ()));
+    }
+    assert_forgotten(running.next().await.unwrap());
+    assert!(running.next().await.is_none());
+    assert_eq!(raw::<u64>(&server, "DBSIZE"), 0, "nothing was done");
+
+    redis.adopt().await.unwrap();
+    assert_eq!(redis.load("a").await.unwrap(), None);
+    let after = write(&redis, "a", None, "2", None).await;
+    assert!(after > revision, "{after} after {revision}");
+    let first = redis.publish("t", "3", b"3".into()).await.unwrap();
+    assert_ne!(first.incarnation(), cursor.incarnation());
+    let mut read = redis.read("t", cursor).await.unwrap();
+    let LogEvent::Gap(gap) = read.next().await.unwrap().unwrap() else {
+        panic!("the log of another life is a gap");
+    };
+    assert_eq!(gap.incarnation(), first.incarnation());
+    assert_eq!(
+        read.next().await.unwrap().unwrap(),
+        LogEvent::Item(first, b"3".into())
+    );
+
+    // What another has adopted is no matter.
+    assert_forgotten(other.load("a").await);
+    other.adopt().await.unwrap();
+    assert_eq!(other.load("a").await.unwrap().unwrap().revision, after);
+}
+
+#[tokio::test]
+async fn a_server_that_syncs_each_write_loses_none() {
+    let mut server = RedisServer::start(Persistence::Always);
+    let redis = engine(&server).await;
+    let mut written = Vec::new();
+    for round in 0..3 {
+        for name in 0..20 {
+            let name = format!("{round}-{name}");
+            written.push((write(&redis, &name, None, &name, None).await, name));
+        }
+        let cursor = redis
+            .publish("t", &round.to_string(), b"1".into())
+            .await
+            .unwrap();
+        server.kill();
+        server.restart();
+        for (revision, name) in &written {
+            let record = known(async || redis.load(name).await)
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                (record.revision, record.value),
+                (*revision, name.clone().into())
+            );
+        }
+        assert_eq!(redis.end("t").await.unwrap(), cursor);
+    }
+    assert!(written.is_sorted(), "{written:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_before_the_adoption() {
+    let server = RedisServer::start(Persistence::Default);
+    engine(&server).await;
+    let redis = builder(&server).connect().await.unwrap();
+    assert_forgotten(redis.load("a").await);
+    assert_forgotten(redis.swap("a", None, b"1".into(), None).await);
+}
+
+#[tokio::test]
+async fn all_adopt_the_same_life() {
+    let server = RedisServer::start(Persistence::Default);
+    let engines = [engine(&server).await, engine(&server).await];
+    let [a, b] = &engines;
+    a.adopt().await.unwrap();
+    let revision = write(a, "a", None, "1", None).await;
+    assert_eq!(b.load("a").await.unwrap().unwrap().revision, revision);
+}
+
+#[tokio::test]
+async fn a_store_that_is_emptied_under_a_connection_is_forgotten() {
+    let server = RedisServer::start(Persistence::Default);
+    let redis = engine(&server).await;
+    write(&redis, "a", None, "1", None).await;
+    raw::<()>(&server, "FLUSHALL");
+    assert_forgotten(redis.load("a").await);
+    assert_forgotten(redis.swap("a", None, b"2".into(), None).await);
+}
+
+#[tokio::test]
+async fn a_log_alone_needs_no_adoption_and_tells_of_another_life() {
+    let server = RedisServer::start(Persistence::Default);
+    let every = std::time::Duration::from_millis(100);
+    let redis = builder(&server).timeout(every).connect().await.unwrap();
+    let end = redis.end("t").await.unwrap();
+    let mut read = redis.read("t", end).await.unwrap();
+    let first = redis.publish("t", "1", b"1".into()).await.unwrap();
+    assert_eq!(
+        read.next().await.unwrap().unwrap(),
+        LogEvent::Item(first, b"1".into())
+    );
+
+    raw::<()>(&server, "FLUSHALL");
+    // It is not woken, and looks by itself.
+    let event = eventually(async || read.next().await).await.unwrap();
+    let LogEvent::Gap(gap) = event else {
+        panic!("not a gap: {event:?}");
+    };
+    assert_ne!(gap.incarnation(), first.incarnation());
+    let second = redis.publish("t", "1", b"2".into()).await.unwrap();
+    assert_eq!(
+        read.next().await.unwrap().unwrap(),
+        LogEvent::Item(second, b"2".into())
+    );
+}
