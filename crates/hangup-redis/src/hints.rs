@@ -4,7 +4,7 @@ use hangup_cluster::engine::{Answer, HintStream, Hints};
 
 use crate::engine::Redis;
 use crate::hub::Wants;
-use crate::limits::{check_name, check_value};
+use crate::limits::{check_plain_name, check_value};
 use crate::script::SEND;
 
 /// How many hints wait for a listener, before more are lost.
@@ -13,7 +13,7 @@ const ROOM: usize = 1024;
 impl Hints for Redis {
     fn send<'a>(&'a self, inbox: &'a str, hint: Vec<u8>) -> Answer<'a, ()> {
         Box::pin(async move {
-            check_name(inbox)?;
+            check_plain_name(inbox)?;
             check_value(&hint)?;
             let channel = self.inbox_channel(inbox);
             self.call(&SEND, &[], &[channel.as_bytes(), &hint]).await?;
@@ -23,7 +23,7 @@ impl Hints for Redis {
 
     fn listen<'a>(&'a self, inbox: &'a str) -> Answer<'a, HintStream> {
         Box::pin(async move {
-            check_name(inbox)?;
+            check_plain_name(inbox)?;
             let hub = self.hub();
             let channel = self.inbox_channel(inbox);
             let listened = hub.subscribe(channel, Wants::Messages(ROOM)).await?;

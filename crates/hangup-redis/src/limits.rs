@@ -1,4 +1,4 @@
-//! What is refused before it is sent, and what fits into a number of the server.
+//! What is refused before it is sent, and what the server can add to its clock.
 
 use std::time::Duration;
 
@@ -6,7 +6,29 @@ use hangup_cluster::engine::{EngineError, MAX_NAME};
 
 use crate::engine::MAX_VALUE;
 
+/// The name of a record.
 pub(crate) fn check_name(name: &str) -> Result<(), EngineError> {
+    check_size(name)?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_=-.".contains(&byte);
+    // An empty part is a dot at either end, or the second of two.
+    if name.bytes().all(allowed) && name.split('.').all(|part| !part.is_empty()) {
+        Ok(())
+    } else {
+        Err(EngineError::unknown(format!("not a name: {name:?}")))
+    }
+}
+
+/// The name of an inbox or a topic.
+pub(crate) fn check_plain_name(name: &str) -> Result<(), EngineError> {
+    check_name(name)?;
+    if name.contains('.') {
+        return Err(EngineError::unknown(format!("a name with dots: {name:?}")));
+    }
+    Ok(())
+}
+
+/// What is as large as a name at most.
+pub(crate) fn check_size(name: &str) -> Result<(), EngineError> {
     check(name.len(), MAX_NAME)
 }
 
@@ -35,7 +57,31 @@ pub(crate) fn milliseconds(time: Duration) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::milliseconds;
+    use hangup_cluster::engine::{EngineError, MAX_NAME};
+
+    use super::{check_name, check_plain_name, milliseconds};
+
+    #[test]
+    fn names_are_those_of_the_contract() {
+        let longest = "x".repeat(MAX_NAME);
+        for name in ["a", "a.b.c", "=A_Z-09.z", &longest] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in [
+            "", ".", ".a", "a.", "a..b", "a:b", "{a}", "a b", "a\0", "\u{e4}",
+        ] {
+            let refused = check_name(name);
+            assert!(matches!(refused, Err(EngineError::Unknown(_))), "{name}");
+        }
+        assert!(check_plain_name("a-b").is_ok());
+        assert!(check_plain_name("a.b").is_err());
+        let too_long = "x".repeat(MAX_NAME + 1);
+        let refused = check_plain_name(&too_long);
+        assert!(matches!(
+            refused,
+            Err(EngineError::TooLarge { size: 513, .. })
+        ));
+    }
 
     #[test]
     fn times_are_rounded_up_and_fit() {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::answer::{array, life, number};
 use crate::engine::{Life, Redis};
 use crate::hub::{Inbox, Wants};
-use crate::limits::{check_name, check_value, milliseconds};
+use crate::limits::{check_plain_name, check_size, check_value, milliseconds};
 use crate::page::Page;
 use crate::script::{FETCH, PUBLISH};
 
@@ -30,8 +30,8 @@ const PAGE_BYTES: usize = 1 << 20;
 impl Log for Redis {
     fn publish<'a>(&'a self, topic: &'a str, id: &'a str, item: Vec<u8>) -> Answer<'a, Cursor> {
         Box::pin(async move {
-            check_name(topic)?;
-            check_name(id)?;
+            check_plain_name(topic)?;
+            check_size(id)?;
             check_value(&item)?;
             let kept = self.kept();
             let stream = self.stream_key(topic);
@@ -72,7 +72,7 @@ impl Log for Redis {
 
     fn read<'a>(&'a self, topic: &'a str, after: Cursor) -> Answer<'a, LogStream> {
         Box::pin(async move {
-            check_name(topic)?;
+            check_plain_name(topic)?;
             let hub = self.hub();
             // What is published after the first fetch wakes it.
             let wakes = hub.subscribe(self.stream_key(topic), Wants::Wakes).await?;
@@ -103,7 +103,7 @@ impl Redis {
         after: Option<Cursor>,
         most: usize,
     ) -> Result<Page, EngineError> {
-        check_name(topic)?;
+        check_plain_name(topic)?;
         let keys = [
             self.incarnation_key(),
             self.stream_key(topic),

@@ -2,6 +2,9 @@
 //! conformance suite.
 
 mod bench;
+mod proxy;
+
+mod answers;
 mod claims;
 mod failures;
 mod hints;
