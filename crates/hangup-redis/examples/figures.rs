@@ -49,8 +49,9 @@ async fn claims(redis: &Redis, server: &RedisServer) -> Outcome<()> {
         .get_multiplexed_async_connection_with_config(&config)
         .await?;
     let source = include_str!("../src/lua/swap.lua");
-    let life: String = redis::cmd("GET")
+    let life: String = redis::cmd("HGET")
         .arg("{hangup}:incarnation")
+        .arg("life")
         .query_async(&mut bare)
         .await?;
     let hash = Script::new(source).get_hash().to_owned();

@@ -6,7 +6,7 @@ use hangup_cluster::engine::{Answer, Claims, EngineError, Record, Revision, Swap
 use redis::Value;
 
 use crate::answer::{array, bytes, life, number, strange};
-use crate::engine::{Life, Redis};
+use crate::engine::{Adopted, Life, Redis};
 use crate::limits::{check_name, check_value, milliseconds};
 use crate::script::{ADOPT, LOAD, SWAP};
 
@@ -15,9 +15,18 @@ impl Claims for Redis {
         Box::pin(async move {
             let begin = Life::random()?.to_string();
             let answer = self
-                .call(&ADOPT, &[&self.incarnation_key()], &[begin.as_bytes()])
+                .call(
+                    None,
+                    &ADOPT,
+                    &[&self.incarnation_key()],
+                    &[begin.as_bytes()],
+                )
                 .await?;
-            self.set_adopted(life(&answer)?);
+            let [life_, process] = array(answer)?;
+            self.set_adopted(Adopted {
+                life: life(&life_)?,
+                process: String::from_utf8(bytes(process)?).map_err(EngineError::unknown)?,
+            });
             Ok(())
         })
     }
@@ -25,19 +34,21 @@ impl Claims for Redis {
     fn load<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Record>> {
         Box::pin(async move {
             check_name(name)?;
-            let adopted = self.adopted().ok_or(EngineError::Forgotten)?.to_string();
+            let adopted = self.adopted().ok_or(EngineError::Forgotten)?;
+            let life = adopted.life.to_string();
             let keys = [self.incarnation_key(), self.record_key(name)];
             let keys = keys.each_ref().map(String::as_str);
-            let answer = match self.call(&LOAD, &keys, &[adopted.as_bytes()]).await? {
-                Value::Nil => return Err(EngineError::Forgotten),
-                answer => answer,
-            };
-            match array(answer)? {
-                [Value::Nil, Value::Nil] => Ok(None),
-                [revision, value] => Ok(Some(Record {
-                    revision: Revision(number(&revision)?),
-                    value: bytes(value)?,
-                })),
+            let arguments = [life.as_bytes()];
+            match self.call(Some(&adopted), &LOAD, &keys, &arguments).await? {
+                Value::Nil => Err(EngineError::Forgotten),
+                Value::Array(none) if none.is_empty() => Ok(None),
+                record => {
+                    let [revision, value, _life] = array(record)?;
+                    Ok(Some(Record {
+                        revision: Revision(number(&revision)?),
+                        value: bytes(value)?,
+                    }))
+                }
             }
         })
     }
@@ -52,7 +63,8 @@ impl Claims for Redis {
         Box::pin(async move {
             check_name(name)?;
             check_value(&value)?;
-            let adopted = self.adopted().ok_or(EngineError::Forgotten)?.to_string();
+            let adopted = self.adopted().ok_or(EngineError::Forgotten)?;
+            let life = adopted.life.to_string();
             let keys = [
                 self.incarnation_key(),
                 self.key(format_args!("revision")),
@@ -61,13 +73,8 @@ impl Claims for Redis {
             let keys = keys.each_ref().map(String::as_str);
             let expected = expected.map_or_else(String::new, |revision| revision.to_string());
             let ttl = ttl.map_or_else(String::new, milliseconds);
-            let arguments = [
-                adopted.as_bytes(),
-                expected.as_bytes(),
-                &value,
-                ttl.as_bytes(),
-            ];
-            match self.call(&SWAP, &keys, &arguments).await? {
+            let arguments = [life.as_bytes(), expected.as_bytes(), &value, ttl.as_bytes()];
+            match self.call(Some(&adopted), &SWAP, &keys, &arguments).await? {
                 Value::Nil => Err(EngineError::Forgotten),
                 Value::Int(0) => Ok(Swapped::Conflict),
                 answer @ Value::BulkString(_) => Ok(Swapped::Done(Revision(number(&answer)?))),

@@ -1,8 +1,7 @@
 //! The engine, and what it is built from.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hangup_cluster::engine::{EngineError, MAX_NAME};
@@ -53,8 +52,15 @@ struct Inner {
     hub: Hub,
     prefix: String,
     kept: Kept,
-    /// Zero before the first adoption.
-    adopted: AtomicU64,
+    adopted: RwLock<Option<Arc<Adopted>>>,
+}
+
+/// What was adopted.
+#[derive(Debug)]
+pub(crate) struct Adopted {
+    pub(crate) life: Life,
+    /// The process of the server that the life ends with, or that which stands for all.
+    pub(crate) process: String,
 }
 
 /// What is kept of the log.
@@ -96,7 +102,7 @@ impl Redis {
     async fn ask(&self) -> Result<(), EngineError> {
         let keys = [self.incarnation_key(), self.key(format_args!("r:"))];
         let keys = keys.each_ref().map(String::as_str);
-        self.call(&LOAD, &keys, &[b""]).await.map(drop)
+        self.call(None, &LOAD, &keys, &[b""]).await.map(drop)
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -111,12 +117,18 @@ impl Redis {
         self.inner.link.timeout()
     }
 
-    pub(crate) fn adopted(&self) -> Option<Life> {
-        Some(Life(self.inner.adopted.load(Ordering::Acquire))).filter(|life| life.0 != 0)
+    pub(crate) fn adopted(&self) -> Option<Arc<Adopted>> {
+        let adopted = self.inner.adopted.read();
+        adopted.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn set_adopted(&self, life: Life) {
-        self.inner.adopted.store(life.0, Ordering::Release);
+    pub(crate) fn set_adopted(&self, adopted: Adopted) {
+        let mut place = self
+            .inner
+            .adopted
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Arc::new(adopted));
     }
 
     /// A key of this engine. All are in one slot of a Redis Cluster.
@@ -128,20 +140,21 @@ impl Redis {
         self.key(format_args!("incarnation"))
     }
 
+    /// Runs a script in the life that was adopted, or in any.
     pub(crate) async fn call(
         &self,
+        adopted: Option<&Adopted>,
         script: &'static Script,
         keys: &[&str],
         arguments: &[&[u8]],
     ) -> Result<Value, EngineError> {
-        self.inner
-            .link
-            .call(Call {
-                script,
-                keys,
-                arguments,
-            })
-            .await
+        let call = Call {
+            script,
+            keys,
+            arguments,
+        };
+        let process = adopted.map(|adopted| &*adopted.process);
+        self.inner.link.call(call, process).await
     }
 }
 
@@ -180,6 +193,7 @@ pub struct Builder {
     client: Result<Client, RedisError>,
     prefix: String,
     timeout: Duration,
+    durable: Option<bool>,
     kept: Kept,
 }
 
@@ -189,6 +203,7 @@ impl Builder {
             client,
             prefix: "hangup".to_owned(),
             timeout: Duration::from_secs(5),
+            durable: None,
             kept: Kept {
                 items: 10_000,
                 age: Duration::from_secs(24 * 3600),
@@ -205,9 +220,22 @@ impl Builder {
         self
     }
 
-    /// How long a call waits for its answer, the connection included: 5 seconds if it is not set.
+    /// How long a call waits for its answer, the connection included: 5 seconds if it is not set,
+    /// a millisecond at least, a day at most.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.clamp(Duration::from_millis(1), Duration::from_secs(24 * 3600));
+        self
+    }
+
+    /// Whether the server still has all that it acknowledged when it comes back after a failure.
+    /// If not, each process of it is a life of its own: when another one answers, after a restart
+    /// or a fail-over, calls are [`Forgotten`](EngineError::Forgotten).
+    ///
+    /// If it is not set, the server is asked: it is durable with `appendonly yes` and
+    /// `appendfsync always`, and not if it may not be asked for its configuration. Where such a
+    /// server has replicas that may take its place, it is for the user to say that it is not.
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.durable = Some(durable);
         self
     }
 
@@ -240,14 +268,14 @@ impl Builder {
         if prefix.is_empty() || prefix.len() > MAX_NAME || prefix.contains(['{', '}']) {
             return Err(ConnectError::Prefix(prefix));
         }
-        let link = Arc::new(Link::new(self.client?, self.timeout));
+        let link = Arc::new(Link::new(self.client?, self.timeout, self.durable));
         Ok(Redis {
             inner: Arc::new(Inner {
                 hub: Hub::new(Arc::clone(&link)),
                 link,
                 prefix,
                 kept: self.kept,
-                adopted: AtomicU64::new(0),
+                adopted: RwLock::default(),
             }),
         })
     }
@@ -274,6 +302,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("prefix", &self.prefix)
             .field("timeout", &self.timeout)
+            .field("durable", &self.durable)
             .field("kept", &self.kept)
             .finish_non_exhaustive()
     }

@@ -16,7 +16,8 @@ impl Hints for Redis {
             check_plain_name(inbox)?;
             check_value(&hint)?;
             let channel = self.inbox_channel(inbox);
-            self.call(&SEND, &[], &[channel.as_bytes(), &hint]).await?;
+            self.call(None, &SEND, &[], &[channel.as_bytes(), &hint])
+                .await?;
             Ok(())
         })
     }

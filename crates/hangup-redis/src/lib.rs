@@ -8,6 +8,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The modules, bottom-up: a module imports only from those listed above it (`ci/imports`).
+mod server;
 mod script;
 mod link;
 mod hub;

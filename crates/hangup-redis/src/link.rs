@@ -1,6 +1,6 @@
 //! The connection that all calls share, and that is made anew when it is lost.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hangup_cluster::engine::EngineError;
@@ -11,6 +11,7 @@ use redis::{
 use tokio::time::timeout;
 
 use crate::script::Call;
+use crate::server::Server;
 
 /// A call had no answer in time.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -20,6 +21,8 @@ pub(crate) struct Late(Duration);
 pub(crate) struct Link {
     client: Client,
     timeout: Duration,
+    /// Whether the server loses nothing, if that is not to be asked.
+    durable: Option<bool>,
     current: Mutex<Current>,
     /// Held while a connection is made, so that one is made at a time.
     connecting: tokio::sync::Mutex<()>,
@@ -27,16 +30,36 @@ pub(crate) struct Link {
 
 #[derive(Default)]
 struct Current {
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Connected>,
     /// That of the connection, or of the last one.
     number: u64,
 }
 
+#[derive(Clone)]
+struct Connected {
+    number: u64,
+    server: Arc<Server>,
+    connection: MultiplexedConnection,
+}
+
+/// Why there is no answer.
+enum Failed {
+    Forgotten,
+    Redis(RedisError),
+}
+
+impl From<RedisError> for Failed {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error)
+    }
+}
+
 impl Link {
-    pub(crate) fn new(client: Client, timeout: Duration) -> Self {
+    pub(crate) fn new(client: Client, timeout: Duration, durable: Option<bool>) -> Self {
         Self {
             client,
             timeout,
+            durable,
             current: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
         }
@@ -50,11 +73,19 @@ impl Link {
         self.timeout
     }
 
-    /// Runs a script: [`EngineError::Unknown`] if there is no answer within the timeout.
-    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Value, EngineError> {
+    /// Runs a script: [`EngineError::Unknown`] if there is no answer within the timeout, and
+    /// [`EngineError::Forgotten`] if the life that `process` began has ended with it.
+    pub(crate) async fn call(
+        &self,
+        call: Call<'_>,
+        process: Option<&str>,
+    ) -> Result<Value, EngineError> {
         let mut used = 0;
-        match timeout(self.timeout, self.attempts(call, &mut used)).await {
-            Ok(answer) => answer.map_err(EngineError::unknown),
+        match timeout(self.timeout, self.attempts(call, process, &mut used)).await {
+            Ok(answer) => answer.map_err(|failed| match failed {
+                Failed::Forgotten => EngineError::Forgotten,
+                Failed::Redis(error) => EngineError::unknown(error),
+            }),
             Err(_) => {
                 // A connection whose other end is gone says nothing for a quarter of an hour.
                 self.discard(used);
@@ -72,32 +103,49 @@ impl Link {
         self.current().connection = None;
     }
 
-    async fn attempts(&self, call: Call<'_>, used: &mut u64) -> RedisResult<Value> {
-        match self.attempt(call, used).await {
+    async fn attempts(
+        &self,
+        call: Call<'_>,
+        process: Option<&str>,
+        used: &mut u64,
+    ) -> Result<Value, Failed> {
+        match self.attempt(call, process, used).await {
             // The connection was lost in between, or before: it is told only now.
-            Err(error) if call.script.repeatable && is_lost(&error) => {
-                self.attempt(call, used).await
+            Err(Failed::Redis(error)) if call.script.repeatable && is_lost(&error) => {
+                self.attempt(call, process, used).await
             }
             answer => answer,
         }
     }
 
-    async fn attempt(&self, call: Call<'_>, used: &mut u64) -> RedisResult<Value> {
-        let (number, mut connection) = self.connection().await?;
+    async fn attempt(
+        &self,
+        call: Call<'_>,
+        process: Option<&str>,
+        used: &mut u64,
+    ) -> Result<Value, Failed> {
+        let Connected {
+            number,
+            server,
+            mut connection,
+        } = self.connected().await?;
         *used = number;
-        let mut answer = call.by_hash().query_async(&mut connection).await;
+        if process.is_some_and(|process| !server.continues(process)) {
+            return Err(Failed::Forgotten);
+        }
+        let mut answer = call.by_hash(&server).query_async(&mut connection).await;
         if let Err(error) = &answer
             && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
         {
-            answer = call.by_source().query_async(&mut connection).await;
+            answer = call.by_source(&server).query_async(&mut connection).await;
         }
         if answer.as_ref().is_err_and(is_spent) {
             self.discard(number);
         }
-        answer
+        Ok(answer?)
     }
 
-    async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
+    async fn connected(&self) -> RedisResult<Connected> {
         if let Some(found) = self.found() {
             return Ok(found);
         }
@@ -109,22 +157,24 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_connection_timeout(Some(self.timeout));
-        let connection = self
+        let mut connection = self
             .client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
+        let server = Server::of(&mut connection, self.durable).await?;
         let mut current = self.current();
         current.number += 1;
-        current.connection = Some(connection.clone());
-        Ok((current.number, connection))
+        let connected = Connected {
+            number: current.number,
+            server: Arc::new(server),
+            connection,
+        };
+        current.connection = Some(connected.clone());
+        Ok(connected)
     }
 
-    fn found(&self) -> Option<(u64, MultiplexedConnection)> {
-        let current = self.current();
-        current
-            .connection
-            .clone()
-            .map(|connection| (current.number, connection))
+    fn found(&self) -> Option<Connected> {
+        self.current().connection.clone()
     }
 
     fn discard(&self, number: u64) {

@@ -10,7 +10,7 @@ use redis::Value;
 use tokio::time::timeout;
 
 use crate::answer::{array, life, number};
-use crate::engine::{Life, Redis};
+use crate::engine::{Adopted, Life, Redis};
 use crate::hub::{Inbox, Wants};
 use crate::limits::{check_plain_name, check_size, check_value, milliseconds};
 use crate::page::Page;
@@ -41,13 +41,14 @@ impl Log for Redis {
                 self.key(format_args!("i:{topic}:{id}")),
             ];
             let [incarnation, count, id] = keys.each_ref().map(String::as_str);
-            let [adopted, begin] = self.lives()?;
+            let adopted = self.adopted();
+            let [begin, life_] = lives(adopted.as_deref())?;
             let most = kept.items.to_string();
             let times = [kept.age, self.count_kept(), kept.ids].map(milliseconds);
             let [age, count_kept, ids_kept] = times.each_ref().map(String::as_bytes);
             let arguments = [
-                adopted.as_bytes(),
                 begin.as_bytes(),
+                life_.as_bytes(),
                 &item,
                 most.as_bytes(),
                 age,
@@ -57,7 +58,8 @@ impl Log for Redis {
                 stream.as_bytes(),
             ];
             let keys = [incarnation, &stream, count, id];
-            let answer = self.call(&PUBLISH, &keys, &arguments).await?;
+            let adopted = adopted.as_deref();
+            let answer = self.call(adopted, &PUBLISH, &keys, &arguments).await?;
             if answer == Value::Nil {
                 return Err(EngineError::Forgotten);
             }
@@ -110,23 +112,16 @@ impl Redis {
             self.count_key(topic),
         ];
         let keys = keys.each_ref().map(String::as_str);
-        let [adopted, begin] = self.lives()?;
+        let adopted = self.adopted();
+        let [begin, life] = lives(adopted.as_deref())?;
         let count_kept = milliseconds(self.count_kept());
         let in_life = after.map_or_else(String::new, |at| Life(at.incarnation()).to_string());
         let behind = after.map_or(0, Cursor::number).to_string();
         let most = most.to_string();
-        let arguments = [&adopted, &begin, &count_kept, &in_life, &behind, &most];
+        let arguments = [&begin, &life, &count_kept, &in_life, &behind, &most];
         let arguments = arguments.map(String::as_bytes);
-        Page::parse(self.call(&FETCH, &keys, &arguments).await?)
-    }
-
-    /// The adopted incarnation, and one to begin if there is none in the store. A log that is
-    /// used without claims is never adopted: it takes the present one.
-    fn lives(&self) -> Result<[String; 2], EngineError> {
-        Ok(match self.adopted() {
-            Some(life) => [life.to_string(), String::new()],
-            None => [String::new(), Life::random()?.to_string()],
-        })
+        let answer = self.call(adopted.as_deref(), &FETCH, &keys, &arguments);
+        Page::parse(answer.await?)
     }
 
     fn stream_key(&self, topic: &str) -> String {
@@ -140,6 +135,15 @@ impl Redis {
     fn count_kept(&self) -> Duration {
         self.kept().age.saturating_add(COUNT_OUTLIVES)
     }
+}
+
+/// A life to begin, and the adopted one or nothing. A log that is used without claims is never
+/// adopted: it takes the present life, or begins one.
+fn lives(adopted: Option<&Adopted>) -> Result<[String; 2], EngineError> {
+    Ok(match adopted {
+        Some(adopted) => [String::new(), adopted.life.to_string()],
+        None => [Life::random()?.to_string(), String::new()],
+    })
 }
 
 /// A reader of a topic.

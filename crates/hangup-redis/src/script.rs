@@ -4,10 +4,14 @@ use std::sync::LazyLock;
 
 use redis::Cmd;
 
+use crate::server::Server;
+
 /// A script, which the server knows by its hash once it has run it.
 pub(crate) struct Script {
     source: &'static str,
     hash: LazyLock<String>,
+    /// Whether it may begin a life, and is told of the server that it runs on.
+    begins: bool,
     /// Whether it may be run again when it is not known whether it ran.
     pub(crate) repeatable: bool,
 }
@@ -21,19 +25,22 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    pub(crate) fn by_hash(&self) -> Cmd {
-        self.command("EVALSHA", &self.script.hash)
+    pub(crate) fn by_hash(&self, on: &Server) -> Cmd {
+        self.command("EVALSHA", &self.script.hash, on)
     }
 
-    pub(crate) fn by_source(&self) -> Cmd {
-        self.command("EVAL", self.script.source)
+    pub(crate) fn by_source(&self, on: &Server) -> Cmd {
+        self.command("EVAL", self.script.source, on)
     }
 
-    fn command(&self, name: &str, script: &str) -> Cmd {
+    fn command(&self, name: &str, script: &str, on: &Server) -> Cmd {
         let mut command = redis::cmd(name);
         command.arg(script).arg(self.keys.len());
         for key in self.keys {
             command.arg(*key);
+        }
+        if self.script.begins {
+            command.arg(on.process()).arg(on.durable());
         }
         for argument in self.arguments {
             command.arg(*argument);
@@ -43,24 +50,23 @@ impl Call<'_> {
 }
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal, repeatable: $repeatable:literal;)*) => {
+    ($($name:ident = [$($file:literal),*], begins: $begins:literal, repeatable: $repeatable:literal;)*) => {
         $(pub(crate) static $name: Script = Script {
-            source: include_str!($file),
-            hash: LazyLock::new(|| {
-                redis::Script::new(include_str!($file)).get_hash().to_owned()
-            }),
+            source: concat!($(include_str!($file)),*),
+            hash: LazyLock::new(|| redis::Script::new($name.source).get_hash().to_owned()),
+            begins: $begins,
             repeatable: $repeatable,
         };)*
     };
 }
 
 scripts! {
-    ADOPT = "lua/adopt.lua", repeatable: true;
-    LOAD = "lua/load.lua", repeatable: true;
+    ADOPT = ["lua/life.lua", "lua/adopt.lua"], begins: true, repeatable: true;
+    LOAD = ["lua/load.lua"], begins: false, repeatable: true;
     // A second run would take the write of the first for that of another.
-    SWAP = "lua/swap.lua", repeatable: false;
-    SEND = "lua/send.lua", repeatable: false;
+    SWAP = ["lua/swap.lua"], begins: false, repeatable: false;
+    SEND = ["lua/send.lua"], begins: false, repeatable: false;
     // The id is remembered.
-    PUBLISH = "lua/publish.lua", repeatable: true;
-    FETCH = "lua/fetch.lua", repeatable: true;
+    PUBLISH = ["lua/life.lua", "lua/publish.lua"], begins: true, repeatable: true;
+    FETCH = ["lua/life.lua", "lua/fetch.lua"], begins: true, repeatable: true;
 }

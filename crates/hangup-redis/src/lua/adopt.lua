@@ -1,6 +1,4 @@
--- KEYS: incarnation. ARGV: one to begin.
--- SET comes first: a replica refuses it, also when there is one already.
-if redis.call('SET', KEYS[1], ARGV[1], 'NX') then
-    return ARGV[1]
-end
-return redis.call('GET', KEYS[1])
+-- KEYS: incarnation. ARGV: process, '*' if it is durable, a life to begin.
+-- PERSIST is as in swap.lua.
+redis.call('PERSIST', KEYS[1])
+return {present(KEYS[1], ARGV[1], ARGV[2], ARGV[3])}

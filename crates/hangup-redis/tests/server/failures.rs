@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hangup_cluster::engine::{Claims, Hints, Log};
+use hangup_cluster::engine::{Claims, Hints, Log, LogEvent, Swapped};
 use hangup_engines::redis::{Persistence, RedisServer};
 use hangup_redis::{ConnectError, Redis};
 use tokio_stream::StreamExt;
@@ -10,6 +10,7 @@ use tokio_stream::StreamExt;
 use crate::bench::{
     LONG, adopted, assert_forgotten, builder, engine, eventually, known, raw, unknown, write,
 };
+use crate::proxy::Proxy;
 
 #[tokio::test]
 async fn each_call_to_a_stopped_server_is_unknown_in_time() {
@@ -105,14 +106,17 @@ async fn a_lost_connection_is_not_told_to_those_who_can_do_without() {
 #[tokio::test]
 async fn a_replica_neither_writes_nor_reads() {
     let primary = RedisServer::start(Persistence::Default);
-    let redis = engine(&primary).await;
+    let redis = adopted(builder(&primary).durable(true)).await;
     let revision = write(&redis, "a", None, "1", None).await;
     redis.publish("t", "1", b"1".into()).await.unwrap();
     let replica = RedisServer::start(Persistence::Default);
     // A node that has adopted the same life, and whose server is no primary any more.
-    let life: String = raw(&primary, "GET {hangup}:incarnation");
-    raw::<()>(&replica, &format!("SET {{hangup}}:incarnation {life}"));
-    let demoted = engine(&replica).await;
+    let life: String = raw(&primary, "HGET {hangup}:incarnation life");
+    raw::<()>(
+        &replica,
+        &format!("HSET {{hangup}}:incarnation life {life} process *"),
+    );
+    let demoted = adopted(builder(&replica).durable(true)).await;
     let address = primary.addr().replace(':', " ");
     raw::<()>(&replica, &format!("REPLICAOF {address}"));
     eventually(async || {
@@ -138,9 +142,10 @@ async fn a_replica_neither_writes_nor_reads() {
         );
     }
     // It does not tell of another life either.
-    raw::<()>(&primary, "SET {hangup}:incarnation 0000000000005eed");
+    raw::<()>(&primary, "HSET {hangup}:incarnation life 0000000000005eed");
     eventually(async || {
-        (raw::<String>(&replica, "GET {hangup}:incarnation") == "0000000000005eed").then_some(())
+        (raw::<String>(&replica, "HGET {hangup}:incarnation life") == "0000000000005eed")
+            .then_some(())
     })
     .await;
     unknown(demoted.load("a").await);
@@ -149,9 +154,35 @@ async fn a_replica_neither_writes_nor_reads() {
     // Once it is the primary, it does, and serves.
     raw::<()>(&replica, "REPLICAOF NO ONE");
     assert_forgotten(demoted.load("a").await);
+    raw::<()>(
+        &replica,
+        &format!("HSET {{hangup}}:incarnation life {life}"),
+    );
     demoted.adopt().await.unwrap();
     assert_eq!(demoted.load("a").await.unwrap().unwrap().revision, revision);
     assert!(write(&demoted, "a", Some(revision), "2", None).await > revision);
+}
+
+#[tokio::test]
+async fn a_fail_over_is_forgotten_unless_it_is_said_to_lose_nothing() {
+    let primary = RedisServer::start(Persistence::Always);
+    let proxy = Proxy::to(&primary).await;
+    let careful = adopted(Redis::builder(proxy.url()).durable(false)).await;
+    let revision = write(&careful, "a", None, "1", None).await;
+    let replica = RedisServer::start(Persistence::Always);
+    let address = primary.addr().replace(':', " ");
+    raw::<()>(&replica, &format!("REPLICAOF {address}"));
+    eventually(async || {
+        let info = raw::<String>(&replica, "INFO replication");
+        info.contains("master_link_status:up").then_some(())
+    })
+    .await;
+    raw::<()>(&replica, "REPLICAOF NO ONE");
+    proxy.lead_to(&replica);
+    assert_forgotten(known(async || careful.load("a").await).await);
+    careful.adopt().await.unwrap();
+    assert_eq!(careful.load("a").await.unwrap(), None);
+    assert!(write(&careful, "a", None, "2", None).await > revision);
 }
 
 #[tokio::test]
@@ -234,4 +265,79 @@ async fn an_engine_outlives_the_runtime_that_it_was_used_in() {
     redis.send("i", b"1".into()).await.unwrap();
     let hint = tokio::time::timeout(LONG, hints.next()).await.unwrap();
     assert_eq!(hint.unwrap(), b"1");
+}
+
+/// The rights that the README names.
+const RIGHTS: &str = "+eval +evalsha +info +get +set +del +persist +pexpire +pttl +hget +hset \
+    +hmget +xadd +xrange +time +publish +subscribe +unsubscribe +ping";
+
+#[tokio::test]
+async fn a_user_needs_no_more_rights_than_the_readme_names() {
+    assert!(include_str!("../../README.md").contains(&format!("`{RIGHTS}`")));
+    let user =
+        format!("ACL SETUSER engine on >secret ~{{hangup}}:* resetchannels &{{hangup}}:* {RIGHTS}");
+    let limit = Duration::from_millis(200);
+    let mut server = RedisServer::start(Persistence::Always);
+    raw::<()>(&server, &user);
+    let url = format!("redis://engine:secret@{}/", server.addr());
+    let redis = adopted(Redis::builder(url).timeout(limit)).await;
+    let ttl = Some(Duration::from_secs(10));
+    let first = write(&redis, "a", None, "1", ttl).await;
+    write(&redis, "a", Some(first), "1", None).await;
+    redis.load("a").await.unwrap();
+    let mut hints = redis.listen("i").await.unwrap();
+    redis.send("i", b"1".into()).await.unwrap();
+    assert_eq!(hints.next().await.unwrap(), b"1");
+    let end = redis.end("t").await.unwrap();
+    raw::<()>(&server, "PEXPIRE {hangup}:n:t 100000");
+    let mut read = redis.read("t", end).await.unwrap();
+    redis.publish("t", "1", b"1".into()).await.unwrap();
+    read.next().await.unwrap().unwrap();
+    drop((hints, read));
+    eventually(async || {
+        raw::<String>(&server, "CLIENT LIST TYPE pubsub")
+            .is_empty()
+            .then_some(())
+    })
+    .await;
+    // It may not be asked whether it loses anything, and so it is taken to.
+    server.kill();
+    server.restart();
+    raw::<()>(&server, &user);
+    assert_forgotten(known(async || redis.load("a").await).await);
+    redis.adopt().await.unwrap();
+    // Also what is of the life before, and is dropped.
+    redis.publish("t", "1", b"1".into()).await.unwrap();
+    assert_eq!(redis.load("a").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_newer_protocol_is_as_good() {
+    let server = RedisServer::start(Persistence::Default);
+    let redis = adopted(Redis::builder(format!("{}?protocol=resp3", server.url()))).await;
+    let revision = write(&redis, "a", None, "1", None).await;
+    assert_eq!(redis.load("a").await.unwrap().unwrap().revision, revision);
+    assert_eq!(redis.load("b").await.unwrap(), None);
+    let conflict = redis.swap("a", None, b"2".into(), None).await.unwrap();
+    assert_eq!(conflict, Swapped::Conflict);
+    let mut hints = redis.listen("i").await.unwrap();
+    redis.send("i", b"1".into()).await.unwrap();
+    assert_eq!(hints.next().await.unwrap(), b"1");
+    let mut read = redis
+        .read("t", redis.end("t").await.unwrap())
+        .await
+        .unwrap();
+    let at = redis.publish("t", "1", b"1".into()).await.unwrap();
+    assert_eq!(
+        read.next().await.unwrap().unwrap(),
+        LogEvent::Item(at, b"1".into())
+    );
+    raw::<()>(&server, "CLIENT KILL TYPE pubsub");
+    let at = redis.publish("t", "2", b"2".into()).await.unwrap();
+    assert_eq!(
+        read.next().await.unwrap().unwrap(),
+        LogEvent::Item(at, b"2".into())
+    );
+    raw::<()>(&server, "FLUSHALL");
+    assert_forgotten(redis.load("a").await);
 }

@@ -45,7 +45,7 @@ async fn what_is_sent_after_the_answer_arrives_at_all_who_listen() {
         b.send(&inbox, vec![]).await.unwrap();
         b.send(&inbox, vec![0xff, 0, round]).await.unwrap();
         for hints in &mut listeners {
-            assert_eq!(next(hints).await, []);
+            assert_eq!(next(hints).await, b"");
             assert_eq!(next(hints).await, [0xff, 0, round]);
         }
     }

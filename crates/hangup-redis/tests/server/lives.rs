@@ -1,6 +1,6 @@
 //! The first repair: a store that has forgotten is noticed. The second: its revisions ascend.
 
-use hangup_cluster::engine::{Claims, Log, LogEvent};
+use hangup_cluster::engine::{Claims, Log, LogEvent, Swapped};
 use hangup_engines::redis::{Persistence, RedisServer};
 use tokio_stream::StreamExt;
 
@@ -53,6 +53,84 @@ async fn a_server_that_lost_everything_is_forgotten_until_it_is_adopted() {
     assert_forgotten(other.load("a").await);
     other.adopt().await.unwrap();
     assert_eq!(other.load("a").await.unwrap().unwrap().revision, after);
+}
+
+/// Its incarnation was saved, and what came after it is lost.
+#[tokio::test]
+async fn a_server_that_comes_back_with_what_it_saved_is_forgotten() {
+    let mut server = RedisServer::start(Persistence::Default);
+    let redis = engine(&server).await;
+    let saved = write(&redis, "a", None, "saved", None).await;
+    let at = redis.publish("t", "1", b"saved".into()).await.unwrap();
+    raw::<()>(&server, "SAVE");
+    let lost = write(&redis, "a", Some(saved), "lost", None).await;
+    redis.publish("t", "2", b"lost".into()).await.unwrap();
+    server.kill();
+    server.restart();
+    assert_eq!(raw::<String>(&server, "HGET {hangup}:r:a value"), "saved");
+
+    assert_forgotten(known(async || redis.load("a").await).await);
+    assert_forgotten(redis.swap("a", Some(saved), b"2".into(), None).await);
+    assert_forgotten(redis.publish("t", "1", b"2".into()).await);
+    assert_forgotten(redis.read("t", at).await.map(|_| ()));
+    redis.adopt().await.unwrap();
+    // What it saved is of another life.
+    assert_eq!(redis.load("a").await.unwrap(), None);
+    let conflict = redis.swap("a", Some(saved), b"2".into(), None).await;
+    assert_eq!(conflict.unwrap(), Swapped::Conflict);
+    assert!(write(&redis, "a", None, "2", None).await > lost);
+    assert_eq!(redis.load("a").await.unwrap().unwrap().value, b"2");
+    let first = redis.publish("t", "1", b"3".into()).await.unwrap();
+    assert_eq!(redis.start("t").await.unwrap().number() + 1, first.number());
+    let mut read = redis.read("t", at).await.unwrap();
+    let gap = LogEvent::Gap(redis.start("t").await.unwrap());
+    assert_eq!(read.next().await.unwrap().unwrap(), gap);
+    let item = LogEvent::Item(first, b"3".into());
+    assert_eq!(read.next().await.unwrap().unwrap(), item);
+
+    // A node that comes now takes the same life, and one that reads first begins none.
+    let other = engine(&server).await;
+    assert_eq!(other.load("a").await.unwrap().unwrap().value, b"2");
+    assert_eq!(other.end("t").await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn a_topic_of_another_life_is_empty() {
+    let mut server = RedisServer::start(Persistence::Default);
+    let redis = engine(&server).await;
+    let at = redis.publish("t", "1", b"1".into()).await.unwrap();
+    raw::<()>(&server, "SAVE");
+    server.kill();
+    server.restart();
+    known(async || redis.adopt().await).await.unwrap();
+    let end = redis.end("t").await.unwrap();
+    assert_eq!(redis.start("t").await.unwrap(), end);
+    assert!(end.number() > at.number());
+    let mut read = redis.read("t", at).await.unwrap();
+    assert_eq!(read.next().await.unwrap().unwrap(), LogEvent::Gap(end));
+}
+
+/// A node alone, and one that shares a life with it.
+#[tokio::test]
+async fn a_server_that_syncs_less_than_it_did_is_forgotten() {
+    let server = RedisServer::start(Persistence::Always);
+    let (redis, other) = (engine(&server).await, engine(&server).await);
+    write(&redis, "a", None, "1", None).await;
+    raw::<()>(&server, "CONFIG SET appendfsync everysec");
+    raw::<()>(&server, "CLIENT KILL TYPE normal");
+    assert_forgotten(known(async || redis.load("a").await).await);
+    assert_forgotten(known(async || other.load("a").await).await);
+    redis.adopt().await.unwrap();
+    let revision = write(&redis, "a", None, "1", None).await;
+    assert_forgotten(other.load("a").await);
+    other.adopt().await.unwrap();
+    assert_eq!(other.load("a").await.unwrap().unwrap().revision, revision);
+    // It is a life of this process.
+    raw::<()>(&server, "CLIENT KILL TYPE normal");
+    assert_eq!(redis.load("a").await.unwrap().unwrap().revision, revision);
+    raw::<()>(&server, "CONFIG SET appendfsync always");
+    raw::<()>(&server, "CLIENT KILL TYPE normal");
+    assert_eq!(redis.load("a").await.unwrap().unwrap().revision, revision);
 }
 
 #[tokio::test]

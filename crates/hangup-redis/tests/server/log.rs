@@ -159,6 +159,15 @@ async fn a_topic_whose_count_was_dropped_repeats_no_number() {
 }
 
 #[tokio::test]
+async fn a_topic_whose_count_was_dropped_goes_on_above_it() {
+    let server = RedisServer::start(Persistence::Default);
+    let redis = engine(&server).await;
+    let last = publish(&redis, 1).await;
+    raw::<()>(&server, "DEL {hangup}:l:t {hangup}:n:t");
+    assert!(publish(&redis, 2).await.number() > last.number() + 1);
+}
+
+#[tokio::test]
 async fn the_count_is_kept_as_long_as_there_is_a_reader() {
     let server = RedisServer::start(Persistence::Default);
     let redis = engine(&server).await;

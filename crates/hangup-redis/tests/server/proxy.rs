@@ -1,12 +1,13 @@
 //! A way to the server on which answers are lost.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
 use hangup_engines::redis::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 pub(crate) struct Proxy {
     addr: SocketAddr,
@@ -19,6 +20,9 @@ struct State {
     /// Those up to this number swallow all.
     silent: AtomicU64,
     cut: AtomicBool,
+    server: Mutex<String>,
+    /// Those up to this number are closed.
+    closed: watch::Sender<u64>,
 }
 
 impl Proxy {
@@ -26,11 +30,13 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let state = Arc::new(State::default());
-        let (proxied, server) = (Arc::clone(&state), server.addr());
+        *state.server.lock().unwrap() = server.addr();
+        let proxied = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let number = proxied.connections.fetch_add(1, SeqCst) + 1;
-                let server = TcpStream::connect(&server).await.unwrap();
+                let server = proxied.server.lock().unwrap().clone();
+                let server = TcpStream::connect(server).await.unwrap();
                 tokio::spawn(pass(client, server, number, Arc::clone(&proxied)));
             }
         });
@@ -51,13 +57,22 @@ impl Proxy {
         let connections = self.state.connections.load(SeqCst);
         self.state.silent.store(connections, SeqCst);
     }
+
+    /// As an address that leads to another server from now on.
+    pub(crate) fn lead_to(&self, server: &RedisServer) {
+        *self.state.server.lock().unwrap() = server.addr();
+        let connections = self.state.connections.load(SeqCst);
+        self.state.closed.send_replace(connections);
+    }
 }
 
 async fn pass(mut client: TcpStream, mut server: TcpStream, number: u64, state: Arc<State>) {
     let (mut asked, mut answered) = ([0; 4096], [0; 4096]);
+    let mut closed = state.closed.subscribe();
     let is_silent = || number <= state.silent.load(SeqCst);
     loop {
         tokio::select! {
+            () = async { drop(closed.wait_for(|&closed| number <= closed).await) } => return,
             read = client.read(&mut asked) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(_) if is_silent() => {}
