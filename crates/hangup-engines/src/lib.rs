@@ -2,4 +2,6 @@
 //! again at will.
 #![forbid(unsafe_code)]
 
+mod process;
+pub mod nats;
 pub mod redis;

@@ -1,0 +1,135 @@
+//! A server process on loopback, with files of its own.
+
+use std::collections::VecDeque;
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// How long a server may take until it is ready.
+const START: Duration = Duration::from_secs(60);
+
+/// A process in a directory of its own, which is killed and removed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    dir: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// A directory, and no process yet.
+    pub(crate) fn new(name: &str) -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let id = std::process::id();
+        let dir = env::temp_dir().join(format!("hangup-{name}-{id}-{number}"));
+        fs::create_dir_all(&dir).expect("a directory for the server");
+        Self { dir, child: None }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Starts `command`, and waits until it has logged `ready`. If it ends before, this returns
+    /// what it logged.
+    pub(crate) fn spawn(&mut self, command: &mut Command, ready: &str) -> Result<(), String> {
+        assert!(self.child.is_none(), "the server runs");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let (tell, told) = mpsc::channel();
+        watch(child.stdout.take().expect("it is piped"), ready, &tell);
+        watch(child.stderr.take().expect("it is piped"), ready, &tell);
+        drop(tell);
+        // From here on, it is killed when this is dropped.
+        self.child = Some(child);
+        let mut logs = Vec::new();
+        loop {
+            match told.recv_timeout(START) {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(log)) => logs.push(log),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    logs.push("it is not ready in time".to_owned());
+                    break;
+                }
+            }
+        }
+        self.kill();
+        Err(logs.join("\n"))
+    }
+
+    /// Kills it with SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().expect("a server that runs");
+        child.kill().expect("a server that is killed");
+        child.wait().expect("a server that ends");
+    }
+
+    /// Removes all its files.
+    pub(crate) fn wipe(&mut self) {
+        assert!(self.child.is_none(), "the server runs");
+        fs::remove_dir_all(&self.dir).expect("files that can be removed");
+        fs::create_dir_all(&self.dir).expect("a directory for the server");
+    }
+
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("a server that runs");
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", child.id())])
+            .status();
+        assert!(sent.expect("a shell").success(), "SIG{name} is sent");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Reads what a server logs, as long as it lives, and tells once it is ready, and the last of what
+/// it logged when it ends.
+fn watch(log: impl Read + Send + 'static, ready: &str, tell: &mpsc::Sender<Result<(), String>>) {
+    let (ready, tell) = (ready.to_owned(), tell.clone());
+    thread::spawn(move || {
+        let mut last = VecDeque::new();
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            if line.contains(&ready) {
+                let _ = tell.send(Ok(()));
+            }
+            last.push_back(line);
+            if last.len() > 20 {
+                last.pop_front();
+            }
+        }
+        let _ = tell.send(Err(Vec::from(last).join("\n")));
+    });
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// Whether there is such a program.
+pub(crate) fn runs(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").output();
+    version.is_ok_and(|output| output.status.success())
+}

@@ -1,0 +1,98 @@
+//! One life of a stream: from its creation to the loss of its data.
+//!
+//! A stream that lost its data is created anew under the same name, and must not be taken for the
+//! one before. So each life has a random number, which is in the stream's metadata and in its
+//! subjects: what is written to the subjects of an earlier life finds no stream and has no effect.
+//! And its sequence begins at the wall clock, in microseconds, so that it is above those of the
+//! lives before, which had fewer than a million writes a second.
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{Config, Info};
+use async_nats::jetstream::{Context, ErrorCode};
+use hangup_cluster::engine::EngineError;
+
+/// The number of a life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Life(pub(crate) u64);
+
+const METADATA: &str = "hangup-incarnation";
+
+impl Life {
+    fn of(info: &Info) -> Result<Self, EngineError> {
+        let number = info.config.metadata.get(METADATA);
+        let number = number.and_then(|number| u64::from_str_radix(number, 16).ok());
+        number.map(Self).ok_or_else(|| {
+            let words = format!("the stream {} is not one of hangup", info.config.name);
+            EngineError::unknown(words)
+        })
+    }
+
+    /// The subject of `name` in this life.
+    pub(crate) fn subject(self, prefix: &str, kind: char, name: &str) -> String {
+        format!("{prefix}.{kind}.{:016x}.{name}", self.0)
+    }
+}
+
+/// What the server says of a stream: `None` if there is none.
+pub(crate) async fn look(
+    context: &Context,
+    name: &str,
+) -> Result<Option<(Life, Info)>, EngineError> {
+    match context.get_stream(name).await {
+        Ok(stream) => {
+            let info = stream.cached_info().clone();
+            Ok(Some((Life::of(&info)?, info)))
+        }
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(error)
+                if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+            {
+                Ok(None)
+            }
+            _ => Err(EngineError::unknown(error)),
+        },
+    }
+}
+
+/// The present life of a stream, which is created if there is none.
+pub(crate) async fn adopt(
+    context: &Context,
+    prefix: &str,
+    kind: char,
+    config: Config,
+) -> Result<Life, EngineError> {
+    loop {
+        if let Some((life, _)) = look(context, &config.name).await? {
+            return Ok(life);
+        }
+        let life = Life(random()?);
+        let config = Config {
+            subjects: vec![life.subject(prefix, kind, ">")],
+            metadata: HashMap::from([(METADATA.to_owned(), format!("{:016x}", life.0))]),
+            first_sequence: Some(now()?),
+            ..config.clone()
+        };
+        match context.create_stream(config).await {
+            Ok(_) => return Ok(life),
+            Err(error) => match error.kind() {
+                // Another node was first.
+                CreateStreamErrorKind::JetStream(error)
+                    if error.error_code() == ErrorCode::STREAM_NAME_EXIST => {}
+                _ => return Err(EngineError::unknown(error)),
+            },
+        }
+    }
+}
+
+fn random() -> Result<u64, EngineError> {
+    getrandom::u64().map_err(|error| EngineError::unknown(error.to_string()))
+}
+
+fn now() -> Result<u64, EngineError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_err(EngineError::unknown)?.as_micros();
+    u64::try_from(now).map_err(EngineError::unknown)
+}
