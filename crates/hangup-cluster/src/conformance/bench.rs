@@ -77,6 +77,17 @@ impl<'a> Bench<'a> {
         }
     }
 
+    pub(super) async fn pause(&self) -> Checked {
+        match self.subject.pause() {
+            Some(pause) => self.done("pause", pause).await,
+            None => Err(Stop::Skipped("no pause is offered".to_owned())),
+        }
+    }
+
+    pub(super) async fn resume(&self) -> Checked {
+        self.done("resume", self.subject.resume()).await
+    }
+
     async fn done<T>(&self, what: &str, doing: Doing<'_, T>) -> Checked<T> {
         let failed = |error| Stop::Failed(format!("the subject fails to {what}: {error}"));
         doing.await.map_err(failed)

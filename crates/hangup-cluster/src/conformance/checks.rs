@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
+use super::away::every_call_is_bounded_while_the_engine_is_away;
 use super::bench::Bench;
 use super::claims::{
     a_write_is_seen_by_all_at_once, another_revision_is_a_conflict, contention_loses_no_write,
@@ -139,6 +140,7 @@ macro_rules! conformance_checks {
             a_number_of_the_future_is_a_gap
             another_incarnation_is_a_gap
             what_is_not_kept_is_a_gap
+            every_call_is_bounded_while_the_engine_is_away
             records_outlive_a_restart
             a_time_to_live_outlives_a_restart
             a_write_is_there_or_not_after_a_restart

@@ -52,6 +52,7 @@ mod ttl;
 mod hints;
 mod log;
 mod gaps;
+mod away;
 mod restart;
 mod forget;
 mod checks;

@@ -18,8 +18,8 @@ pub type Doing<'a, T> =
 /// An engine under test, as its author gives it to the suite.
 ///
 /// The checks use names of their own, so that one engine may serve all of them, also one that
-/// has served earlier runs. Those that [restart](Self::restart) it or make it
-/// [forget](Self::forget) disturb what runs beside them: [`run`](super::run) runs one check after
+/// has served earlier runs. Those that [pause](Self::pause) it, [restart](Self::restart) it or
+/// make it [forget](Self::forget) disturb what runs beside them: [`run`](super::run) runs one check after
 /// the other; tests that run side by side give each its own engine.
 pub trait Subject: Send + Sync {
     /// A further node, with a connection of its own.
@@ -47,6 +47,20 @@ pub trait Subject: Send + Sync {
     /// `None`, if that is not offered.
     fn restart(&self) -> Option<Doing<'_, ()>> {
         None
+    }
+
+    /// Makes the engine answer nothing, until [`resume`](Self::resume): its process is stopped, or
+    /// the network between it and the nodes is.
+    ///
+    /// `None`, if that is not offered.
+    fn pause(&self) -> Option<Doing<'_, ()>> {
+        None
+    }
+
+    /// Ends what [`pause`](Self::pause) began. Nothing is lost. Nodes may need some time to
+    /// connect again.
+    fn resume(&self) -> Doing<'_, ()> {
+        Box::pin(async { Ok(()) })
     }
 
     /// Kills the engine, removes all that it has, starts it again, and returns when it serves.

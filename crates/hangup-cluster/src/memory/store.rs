@@ -1,6 +1,6 @@
 //! What all nodes share: the engine itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -87,7 +87,7 @@ impl Store {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.now = state.now.max(now);
             let answer = work(&mut state);
-            let woken = Woken(std::mem::take(&mut state.woken));
+            let woken = Woken(std::mem::take(&mut state.woken).into());
             (answer, woken, std::mem::take(&mut state.later))
         };
         woken.wake();
@@ -173,12 +173,11 @@ impl State {
 }
 
 /// Wakers to be woken: all of them, also if one panics.
-struct Woken(Vec<Waker>);
+struct Woken(VecDeque<Waker>);
 
 impl Woken {
     fn wake(mut self) {
-        self.0.reverse();
-        while let Some(waker) = self.0.pop() {
+        while let Some(waker) = self.0.pop_front() {
             waker.wake();
         }
     }
@@ -186,7 +185,7 @@ impl Woken {
 
 impl Drop for Woken {
     fn drop(&mut self) {
-        while let Some(waker) = self.0.pop() {
+        while let Some(waker) = self.0.pop_front() {
             // One panic is on its way already.
             let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }

@@ -58,6 +58,10 @@ pub(super) enum Flaw {
     ItemsAsText,
     IdsForgotten,
     IdsInLowerCase,
+    // An engine that is away.
+    AwayIsPending,
+    AwayIsAbsent,
+    AwayIsForgotten,
     // The restart.
     RestartForgets,
     RestartLiftsTtls,
@@ -239,6 +243,18 @@ pub(super) const FLAWS: &[(Flaw, &[&str])] = &[
     (F::ItemsAsText, &["items_are_kept_as_they_are"]),
     (F::IdsForgotten, &["an_id_is_published_once"]),
     (F::IdsInLowerCase, &["an_id_is_published_once"]),
+    (
+        F::AwayIsPending,
+        &["every_call_is_bounded_while_the_engine_is_away"],
+    ),
+    (
+        F::AwayIsAbsent,
+        &["every_call_is_bounded_while_the_engine_is_away"],
+    ),
+    (
+        F::AwayIsForgotten,
+        &["every_call_is_bounded_while_the_engine_is_away"],
+    ),
     (
         F::RestartForgets,
         &[

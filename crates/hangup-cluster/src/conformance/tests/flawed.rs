@@ -76,8 +76,7 @@ impl FlawedSubject {
     }
 
     fn link(&self) -> Link {
-        let link = self.inner.memory.link();
-        link.step_by_step(true);
+        let link = self.inner.link();
         let count = AtomicU64::new(0);
         let ms = Duration::from_millis(1);
         match self.flaw {
@@ -161,6 +160,14 @@ impl Subject for FlawedSubject {
             self.after_restart().await;
             Ok(())
         }))
+    }
+
+    fn pause(&self) -> Option<Doing<'_, ()>> {
+        self.inner.pause()
+    }
+
+    fn resume(&self) -> Doing<'_, ()> {
+        self.inner.resume()
     }
 
     fn forget(&self) -> Option<Doing<'_, ()>> {

@@ -187,6 +187,14 @@ impl Claims for Flawed {
             if self.adopts(is_forgotten(&loaded)).await {
                 loaded = self.link.load(&name).await;
             }
+            if let Err(EngineError::Unknown(_)) = &loaded {
+                match self.flaw {
+                    Flaw::AwayIsPending => return std::future::pending().await,
+                    Flaw::AwayIsAbsent => return Ok(None),
+                    Flaw::AwayIsForgotten => return Err(EngineError::Forgotten),
+                    _ => {}
+                }
+            }
             let record = loaded.map_err(|error| self.error(error))?;
             let told = |record: Record| Record {
                 revision: self.told(&name, record.revision),

@@ -1,14 +1,16 @@
 //! The engine in memory passes.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::conformance::{Doing, Node, Outcome, Subject, Timing, checks, passes, run};
-use crate::memory::Memory;
+use crate::memory::{Link, Memory};
 
 /// Every limit and every fault is offered, and no time is inexact.
 pub(super) struct InMemory {
     pub(super) memory: Memory,
     pub(super) is_by_steps: bool,
+    links: Mutex<Vec<Link>>,
 }
 
 impl InMemory {
@@ -21,14 +23,21 @@ impl InMemory {
         Self {
             memory,
             is_by_steps,
+            links: Mutex::default(),
         }
+    }
+
+    pub(super) fn link(&self) -> Link {
+        let link = self.memory.link();
+        link.step_by_step(self.is_by_steps);
+        self.links.lock().unwrap().push(link.clone());
+        link
     }
 }
 
 impl Subject for InMemory {
     fn node(&self) -> Doing<'_, Node> {
-        let link = self.memory.link();
-        link.step_by_step(self.is_by_steps);
+        let link = self.link();
         Box::pin(async { Ok(Node::of(link)) })
     }
 
@@ -41,6 +50,20 @@ impl Subject for InMemory {
             self.memory.restart();
             Ok(())
         }))
+    }
+
+    fn pause(&self) -> Option<Doing<'_, ()>> {
+        Some(Box::pin(async {
+            self.links.lock().unwrap().iter().for_each(Link::cut);
+            Ok(())
+        }))
+    }
+
+    fn resume(&self) -> Doing<'_, ()> {
+        Box::pin(async {
+            self.links.lock().unwrap().iter().for_each(Link::heal);
+            Ok(())
+        })
     }
 
     fn forget(&self) -> Option<Doing<'_, ()>> {

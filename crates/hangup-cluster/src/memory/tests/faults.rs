@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::StreamExt;
 use tokio::time::{Instant, advance};
 
+use super::steps::CountingWaker;
 use super::{SECOND, done, is_forgotten, is_unknown, items, memory, nodes, now, value};
 use crate::engine::{Claims, EngineError, Hints, Log, Record, Revision, Swapped};
 use crate::memory::{Call, Fate, Link, Memory, Method};
@@ -247,7 +249,7 @@ async fn a_cut_node_gets_no_answer_and_does_nothing() {
     let end = a.end("t").await.unwrap();
     let mut reader = a.read("t", end).await.unwrap();
     let mut reader_of_b = b.read("t", end).await.unwrap();
-    let waits = tokio::spawn(async move { (futures::StreamExt::next(&mut reader).await, reader) });
+    let waits = tokio::spawn(async move { (reader.next().await, reader) });
     settle().await;
     a.cut();
     let (answer, took) = timed(a.swap("k", None, b"v".to_vec(), None)).await;
@@ -305,13 +307,15 @@ async fn a_restart_loses_nothing_and_ends_the_streams() {
     let mut listener = b.listen("i").await.unwrap();
     let mut reader = b.read("t", cursor).await.unwrap();
     a.step_by_step(true);
-    let (mut before, mut behind) = (a.load("k"), a.swap("k", Some(first), b"w".to_vec(), None));
+    let mut before = a.swap("other", None, b"w".to_vec(), None);
+    let mut behind = a.swap("k", Some(first), b"w".to_vec(), None);
     assert!(futures::poll!(&mut before).is_pending());
     assert!(futures::poll!(&mut behind).is_pending());
     assert!(futures::poll!(&mut behind).is_pending());
     memory.restart();
 
     assert!(is_unknown(&before.await) && is_unknown(&behind.await));
+    assert_eq!(b.load("other").await.unwrap(), None);
     assert!(matches!(now(&mut listener), Some(None)));
     assert!(is_unknown(&now(&mut reader).unwrap().unwrap()));
     assert!(matches!(now(&mut reader), Some(None)));
@@ -320,6 +324,32 @@ async fn a_restart_loses_nothing_and_ends_the_streams() {
     b.publish("t", "2", b"q".to_vec()).await.unwrap();
     let mut reader = b.read("t", cursor).await.unwrap();
     assert_eq!(items(&mut reader), [(2, "q".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_ends_a_stream_wakes_it() {
+    let ends: [fn(&Memory, &Link); 3] = [
+        |memory, _| memory.restart(),
+        |memory, _| memory.forget(),
+        |_, link| link.cut(),
+    ];
+    for (n, end) in ends.into_iter().enumerate() {
+        let memory = memory();
+        let (a, _b) = nodes(&memory).await;
+        let place = a.end("t").await.unwrap();
+        let mut reader = a.read("t", place).await.unwrap();
+        let mut listener = a.listen("i").await.unwrap();
+        let (of_reader, of_listener) = (CountingWaker::new(), CountingWaker::new());
+        let polled = reader.poll_next_unpin(&mut of_reader.context());
+        assert!(polled.is_pending());
+        let polled = listener.poll_next_unpin(&mut of_listener.context());
+        assert!(polled.is_pending());
+        end(&memory, &a);
+        assert_eq!(of_reader.count.load(Ordering::Relaxed), 1);
+        // A listener outlives a cut.
+        let ends_listener = u32::from(n < 2);
+        assert_eq!(of_listener.count.load(Ordering::Relaxed), ends_listener);
+    }
 }
 
 #[tokio::test(start_paused = true)]

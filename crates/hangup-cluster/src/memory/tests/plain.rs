@@ -1,11 +1,20 @@
 //! The engine without faults, where the conformance suite does not look.
 
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use futures::StreamExt;
+use futures::executor::block_on;
+use hangup::runtime::{BoxFuture, Runtime};
 use hangup::topic::Cursor;
 
+use super::steps::CountingWaker;
 use super::{SECOND, done, is_forgotten, items, memory, nodes, now, value};
-use crate::engine::{Claims, EngineError, Hints, Log, Swapped};
+use crate::engine::{Claims, EngineError, Hints, Log, LogEvent, Swapped};
 use crate::memory::Memory;
 
 #[test]
@@ -141,12 +150,13 @@ async fn a_listener_that_is_dropped_and_a_reader_leave_nothing() {
     assert!(now(&mut listener).is_none() && now(&mut reader).is_none());
     // Each holds the store once, and the reader its link.
     drop((listener, reader));
-    assert_eq!(std::sync::Arc::strong_count(&memory.store), 2);
-    assert!(
-        memory
-            .store
-            .with(|state| state.wait_no_more(&("t".into(), 2)).is_none())
-    );
+    assert_eq!(Arc::strong_count(&memory.store), 2);
+    // Nor is there a waker of either.
+    let (of_listener, of_reader) = memory.store.with(|state| {
+        let of_listener = state.inboxes.leave(&("i".to_owned(), 1));
+        (of_listener, state.wait_no_more(&("t".to_owned(), 2)))
+    });
+    assert!(of_listener.is_none() && of_reader.is_none());
 }
 
 #[tokio::test]
@@ -180,4 +190,122 @@ async fn what_is_forgotten_is_told_until_it_is_adopted() {
     assert_eq!(items(&mut a.read("t", old).await.unwrap()), gap_and_item);
     // Each node adopts for itself.
     assert!(is_forgotten(&b.load("k").await));
+}
+
+/// A clock that a test sets, and no tasks.
+struct Clock(Mutex<Instant>);
+
+impl Runtime for Clock {
+    fn spawn(&self, _: BoxFuture<()>) {}
+
+    fn now(&self) -> Instant {
+        *self.0.lock().unwrap()
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn what_has_gone_does_not_come_back_when_a_thread_has_an_older_time() {
+    let start = Instant::now();
+    let clock = Arc::new(Clock(Mutex::new(start)));
+    let memory = Memory::new(Arc::clone(&clock));
+    let swapped = memory.swap("k", None, b"v".to_vec(), Some(SECOND));
+    assert!(matches!(block_on(swapped), Ok(Swapped::Done(_))));
+    for (since_start, is_there) in [(0, true), (1, false), (0, false)] {
+        *clock.0.lock().unwrap() = start + SECOND * since_start;
+        assert_eq!(block_on(value(&memory)).is_some(), is_there);
+    }
+}
+
+#[test]
+fn threads_lose_no_write_and_miss_no_item() {
+    const EACH: usize = 500;
+    let start = Instant::now();
+    let memory = Memory::new(Clock(Mutex::new(start)));
+    let end = block_on(memory.end("t")).unwrap();
+    let thread = |letter: &'static str| {
+        let node = memory.link();
+        thread::spawn(move || {
+            for n in 0..EACH {
+                block_on(node.publish("t", &format!("{letter}{n}"), letter.into())).unwrap();
+                loop {
+                    let record = block_on(node.load("k")).unwrap();
+                    let expected = record.as_ref().map(|record| record.revision);
+                    let value = record.map_or(1, |record| record.value.len() + 1);
+                    let swapped = node.swap("k", expected, vec![0; value], None);
+                    if let Swapped::Done(_) = block_on(swapped).unwrap() {
+                        break;
+                    }
+                }
+            }
+        })
+    };
+    let threads = ["a", "b", "c"].map(thread);
+    let mut reader = block_on(memory.read("t", end)).unwrap();
+    for n in 0..3 * EACH {
+        let event = block_on(reader.next()).unwrap().unwrap();
+        let number = u64::try_from(n).unwrap() + 1;
+        let cursor = Cursor::new(end.incarnation(), number);
+        assert!(
+            matches!(event, LogEvent::Item(at, _) if at == cursor),
+            "{event:?}"
+        );
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let record = block_on(memory.load("k")).unwrap().unwrap();
+    assert_eq!(record.value.len(), 3 * EACH);
+}
+
+/// Panics where it is woken, and where it is dropped it uses the engine.
+struct Rude(Memory);
+
+impl Wake for Rude {
+    fn wake(self: Arc<Self>) {
+        panic!("of the test");
+    }
+}
+
+impl Drop for Rude {
+    fn drop(&mut self) {
+        assert!(!format!("{:?}", self.0).is_empty());
+    }
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_other_from_being_woken() {
+    let memory = Memory::new(Clock(Mutex::new(Instant::now())));
+    let end = block_on(memory.end("t")).unwrap();
+    let read = || block_on(memory.read("t", end)).unwrap();
+    let mut readers = [read(), read(), read()];
+    let (first, second) = (
+        Waker::from(Arc::new(Rude(memory.clone()))),
+        CountingWaker::new(),
+    );
+    // A waker that is exchanged is dropped where no lock is held.
+    let replaced = Waker::from(Arc::new(Rude(memory.clone())));
+    let polled = readers[0].poll_next_unpin(&mut Context::from_waker(&replaced));
+    assert!(polled.is_pending());
+    drop(replaced);
+    for (reader, waker) in readers
+        .iter_mut()
+        .zip([&first, &second.waker, &second.waker])
+    {
+        assert!(
+            reader
+                .poll_next_unpin(&mut Context::from_waker(waker))
+                .is_pending()
+        );
+    }
+    drop(first);
+    let publishing = || block_on(memory.publish("t", "1", b"p".to_vec()));
+    assert!(catch_unwind(AssertUnwindSafe(publishing)).is_err());
+    assert_eq!(second.count.load(Ordering::Relaxed), 2);
+    for reader in &mut readers {
+        assert_eq!(items(reader).len(), 1);
+    }
 }
