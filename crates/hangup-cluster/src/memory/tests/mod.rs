@@ -1,7 +1,7 @@
+mod steps;
 mod faults;
 mod hint_faults;
 mod plain;
-mod steps;
 
 use std::pin::Pin;
 use std::time::Duration;
