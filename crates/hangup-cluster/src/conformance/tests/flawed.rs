@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
+use futures::stream::{self, BoxStream, StreamExt};
 use tokio::time::Instant;
 
 use super::flaw::Flaw;
@@ -49,6 +51,13 @@ impl Shared {
             .or_default()
             .push(hint.to_vec());
     }
+}
+
+/// A stream that wakes no task.
+pub(super) fn asleep<T: 'static>(mut stream: BoxStream<'static, T>) -> BoxStream<'static, T> {
+    Box::pin(stream::poll_fn(move |_| {
+        stream.poll_next_unpin(&mut Context::from_waker(Waker::noop()))
+    }))
 }
 
 /// What is known of a record.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use futures::stream::{self, StreamExt};
 
 use super::flaw::Flaw;
-use super::flawed::Flawed;
+use super::flawed::{Flawed, asleep};
 use super::flawed_claims::is_forgotten;
 use crate::engine::{Answer, HintStream, Hints};
 
@@ -60,6 +60,7 @@ impl Hints for Flawed {
                     Box::pin(stream::pending())
                 }
                 Flaw::RestartKillsStreams => Box::pin(hints.chain(stream::pending())),
+                Flaw::ListenersSleep => asleep(hints),
                 Flaw::HintsReplayed => {
                     let before = self.shared.hints.lock().unwrap().get(&inbox).cloned();
                     Box::pin(stream::iter(before.unwrap_or_default()).chain(hints))

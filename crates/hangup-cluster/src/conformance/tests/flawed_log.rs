@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt};
 use hangup::topic::Cursor;
 
 use super::flaw::Flaw;
-use super::flawed::Flawed;
+use super::flawed::{Flawed, asleep};
 use super::flawed_claims::is_forgotten;
 use crate::engine::{Answer, EngineError, Log, LogEvent, LogStream};
 
@@ -172,6 +172,7 @@ impl Log for Flawed {
             let events = events.map(move |event| node.event(event));
             Ok(match self.flaw {
                 Flaw::OneReader if !is_first => Box::pin(stream::pending()) as LogStream,
+                Flaw::ReadersSleep => asleep(Box::pin(events)),
                 Flaw::GapsUntold => Box::pin(events.filter(|event| {
                     let is_gap = matches!(event, Ok(LogEvent::Gap(_)));
                     std::future::ready(!is_gap)
