@@ -222,7 +222,7 @@ impl Log for Link {
             let kept = self.store.limits.kept;
             let publish = move |state: &mut State, _| {
                 state.wake_readers_of(&topic);
-                Ok(state.topics.publish(topic, id, item, kept))
+                Ok(state.topics.publish(topic, id, item, kept, state.now))
             };
             ask(&self.store, &self.wire, &call, publish).await
         })

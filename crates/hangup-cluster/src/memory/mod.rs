@@ -82,8 +82,8 @@ use topics::Kept;
 
 /// An engine in memory. Its clones share everything; a [`link`](Self::link) is another node.
 ///
-/// It keeps all records until their time to live has passed, the last items of each topic, and
-/// the names of all topics.
+/// It keeps all records until their time to live has passed, the last items of each topic for some
+/// time, and the names of all topics.
 #[derive(Clone)]
 pub struct Memory {
     store: Arc<Store>,
@@ -116,6 +116,7 @@ impl Memory {
                 kept: Kept {
                     items: 10_000,
                     ids: 10_000,
+                    time: Duration::from_secs(60 * 60),
                 },
             },
             numbers_above: None,
@@ -204,7 +205,15 @@ impl MemoryBuilder {
         self
     }
 
-    /// How many ids of items a topic remembers. Unless it is set, 10,000.
+    /// How long a topic keeps an item, at least: items go when one is published, to any topic.
+    /// Unless it is set, an hour.
+    pub const fn kept_for(mut self, time: Duration) -> Self {
+        self.limits.kept.time = time;
+        self
+    }
+
+    /// How many ids of items a topic remembers, as long as it has an item. Unless it is set,
+    /// 10,000.
     pub const fn remembered_ids(mut self, ids: usize) -> Self {
         self.limits.kept.ids = ids;
         self

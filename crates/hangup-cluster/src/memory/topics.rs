@@ -1,6 +1,7 @@
 //! The items of the topics.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use crate::engine::LogEvent;
 use hangup::topic::Cursor;
@@ -11,11 +12,13 @@ pub(super) struct Topics {
     /// The number of the last item of any topic: one count for all of them.
     last: u64,
     topics: BTreeMap<String, Topic>,
+    /// Each topic that has an item, with a time at or before that of the oldest one.
+    looks: BTreeSet<(Instant, String)>,
 }
 
 #[derive(Default)]
 struct Topic {
-    items: VecDeque<(u64, Vec<u8>)>,
+    items: VecDeque<Item>,
     /// The number of the last item that is not there any more.
     trimmed: u64,
     ids: HashMap<String, u64>,
@@ -23,11 +26,18 @@ struct Topic {
     ages: VecDeque<String>,
 }
 
+struct Item {
+    number: u64,
+    published: Instant,
+    value: Vec<u8>,
+}
+
 /// How much a topic keeps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kept {
     pub(super) items: usize,
     pub(super) ids: usize,
+    pub(super) time: Duration,
 }
 
 impl Topics {
@@ -36,28 +46,36 @@ impl Topics {
             incarnation,
             last: 0,
             topics: BTreeMap::new(),
+            looks: BTreeSet::new(),
         }
     }
 
     pub(super) fn publish(
         &mut self,
-        topic: String,
+        name: String,
         id: String,
-        item: Vec<u8>,
+        value: Vec<u8>,
         kept: Kept,
+        now: Instant,
     ) -> Cursor {
-        let topic = self.topics.entry(topic).or_default();
+        self.sweep(kept, now);
+        let topic = self.topics.entry(name.clone()).or_default();
         if let Some(number) = topic.ids.get(&id) {
             return Cursor::new(self.incarnation, *number);
         }
         self.last += 1;
-        topic.items.push_back((self.last, item));
+        if topic.items.is_empty() {
+            self.looks.insert((now, name));
+        }
+        topic.items.push_back(Item {
+            number: self.last,
+            published: now,
+            value,
+        });
         topic.ids.insert(id.clone(), self.last);
         topic.ages.push_back(id);
         while topic.items.len() > kept.items {
-            if let Some((number, _)) = topic.items.pop_front() {
-                topic.trimmed = number;
-            }
+            topic.trim();
         }
         while topic.ages.len() > kept.ids {
             if let Some(id) = topic.ages.pop_front() {
@@ -67,9 +85,36 @@ impl Topics {
         Cursor::new(self.incarnation, self.last)
     }
 
+    /// Removes the items whose time has passed, of all topics: one that is published to no more
+    /// holds nothing for ever.
+    fn sweep(&mut self, kept: Kept, now: Instant) {
+        let has_passed = |published: Instant| now.duration_since(published) >= kept.time;
+        while self.looks.first().is_some_and(|(at, _)| has_passed(*at)) {
+            let Some((_, name)) = self.looks.pop_first() else {
+                return;
+            };
+            let Some(topic) = self.topics.get_mut(&name) else {
+                continue;
+            };
+            while topic.oldest().is_some_and(has_passed) {
+                topic.trim();
+            }
+            if topic.items.is_empty() {
+                // Only where it was trimmed stays.
+                *topic = Topic {
+                    trimmed: topic.trimmed,
+                    ..Topic::default()
+                };
+            }
+            if let Some(oldest) = topic.oldest() {
+                self.looks.insert((oldest, name));
+            }
+        }
+    }
+
     pub(super) fn end(&self, topic: &str) -> Cursor {
         let end = self.topics.get(topic).map_or(0, |topic| {
-            let last = topic.items.back().map(|(number, _)| *number);
+            let last = topic.items.back().map(|item| item.number);
             last.unwrap_or(topic.trimmed)
         });
         Cursor::new(self.incarnation, end)
@@ -97,9 +142,21 @@ impl Topics {
         }
         let at = topic
             .items
-            .partition_point(|(number, _)| *number <= after.number());
-        let (number, item) = topic.items.get(at)?;
-        let cursor = Cursor::new(self.incarnation, *number);
-        Some((cursor, LogEvent::Item(cursor, item.clone())))
+            .partition_point(|item| item.number <= after.number());
+        let item = topic.items.get(at)?;
+        let cursor = Cursor::new(self.incarnation, item.number);
+        Some((cursor, LogEvent::Item(cursor, item.value.clone())))
+    }
+}
+
+impl Topic {
+    fn oldest(&self) -> Option<Instant> {
+        self.items.front().map(|item| item.published)
+    }
+
+    fn trim(&mut self) {
+        if let Some(item) = self.items.pop_front() {
+            self.trimmed = item.number;
+        }
     }
 }

@@ -125,6 +125,42 @@ async fn a_topic_keeps_the_last_items_and_tells_the_gap() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn items_go_when_their_time_has_passed_whichever_topic_is_published_to() {
+    let memory = Memory::builder()
+        .numbers_above(0)
+        .kept_items(2)
+        .kept_for(10 * SECOND)
+        .build(tokio::runtime::Handle::current());
+    let none = memory.end("t").await.unwrap();
+    let publish = async |topic, id: &str| memory.publish(topic, id, id.into()).await.unwrap();
+    // The first is trimmed by its number: the time of the second counts.
+    publish("t", "1").await;
+    tokio::time::advance(SECOND).await;
+    publish("t", "2").await;
+    tokio::time::advance(SECOND).await;
+    let third = publish("t", "3").await;
+    let read = async || items(&mut memory.read("t", none).await.unwrap());
+    let item = |number: u64| (number, number.to_string());
+    let gap = |number: u64| (number, String::new());
+
+    tokio::time::advance(9 * SECOND - Duration::from_nanos(1)).await;
+    publish("other", "4").await;
+    assert_eq!(read().await, [gap(1), item(2), item(3)]);
+    tokio::time::advance(Duration::from_nanos(1)).await;
+    publish("other", "5").await;
+    assert_eq!(read().await, [gap(2), item(3)]);
+    // Its id is remembered as long as there is an item.
+    assert_eq!(publish("t", "2").await, Cursor::new(1, 2));
+    tokio::time::advance(SECOND).await;
+    publish("other", "6").await;
+    assert_eq!(memory.end("t").await.unwrap(), third);
+    assert_eq!(memory.start("t").await.unwrap(), third);
+    assert_eq!(publish("t", "2").await, Cursor::new(1, 7));
+    assert_eq!(read().await, [gap(3), (7, "2".to_owned())]);
+    assert_eq!(items(&mut memory.read("t", third).await.unwrap()).len(), 1);
+}
+
 #[tokio::test]
 async fn the_last_ids_are_remembered() {
     let memory = memory();
