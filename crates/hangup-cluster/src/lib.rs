@@ -4,7 +4,7 @@
 //! A reconnect lands on another node, and the old node's stream has to end, and its undo be over,
 //! before the newcomer sets up. An event has to reach streams on whichever node. A deploy drains one
 //! node while the others take over. A node dies without a word. This crate is the protocol for that;
-//! what is decided is decided by compare-and-swap in an [engine](engine) that exists: NATS JetStream
+//! what is decided is decided by compare-and-swap in an [`engine`] that exists: NATS JetStream
 //! in `hangup-nats`, Redis or Valkey in `hangup-redis`, and [`memory`] for tests and single nodes.
 //! It has no consensus, no broker and no store of its own.
 //!

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use async_nats::ConnectOptions;
 use async_nats::jetstream::stream::StorageType;
+use async_nats::{ConnectOptions, ServerAddr};
 use hangup_cluster::engine::EngineError;
 
 use crate::engine::Nats;
@@ -125,7 +125,8 @@ impl NatsBuilder {
             ));
         }
         let options = options.request_timeout(Some(settings.timeout));
-        let connecting = options.connect(url);
+        let servers: Result<Vec<ServerAddr>, _> = url.split(',').map(str::parse).collect();
+        let connecting = options.connect(servers.map_err(EngineError::unknown)?);
         let client = match tokio::time::timeout(settings.timeout, connecting).await {
             Ok(client) => client.map_err(EngineError::unknown)?,
             Err(elapsed) => return Err(EngineError::unknown(elapsed)),

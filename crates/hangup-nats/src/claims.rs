@@ -8,6 +8,7 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use hangup_cluster::engine::{Answer, Claims, EngineError, Record, Revision, Swapped};
 
 use crate::engine::{Kind, Nats};
+use crate::names;
 
 /// The headers by name, since the helper of the client for keys and values drops the time to live
 /// of a key that was deleted before, and cannot renew one.
@@ -25,6 +26,7 @@ impl Claims for Nats {
 
     fn load<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Record>> {
         Box::pin(async {
+            names::check(name)?;
             let life = self.records()?;
             let subject = self.subject(life, Kind::Records, name);
             let stream = self.stream(Kind::Records);
@@ -66,7 +68,12 @@ impl Claims for Nats {
         ttl: Option<Duration>,
     ) -> Answer<'a, Swapped> {
         Box::pin(async move {
+            names::check(name)?;
             let life = self.records()?;
+            // To the server, a subject without a message has this sequence.
+            if expected == Some(Revision(0)) {
+                return Ok(Swapped::Conflict);
+            }
             let mut headers = HeaderMap::new();
             let expected = expected.map_or(0, |revision| revision.0);
             headers.insert(EXPECTED, expected.to_string());

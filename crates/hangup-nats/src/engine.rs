@@ -146,6 +146,7 @@ impl Nats {
             num_replicas: settings.replicas,
             storage: settings.storage,
             discard: DiscardPolicy::Old,
+            max_consumers: -1,
             max_messages: -1,
             max_bytes: -1,
             max_messages_per_subject: -1,

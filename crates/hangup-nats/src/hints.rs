@@ -5,6 +5,7 @@ use futures_util::StreamExt;
 use hangup_cluster::engine::{Answer, EngineError, HintStream, Hints};
 
 use crate::engine::Nats;
+use crate::names;
 
 /// Marks the message by which a listener learns that its subscription is at the server.
 const PROBE: &str = "Hangup-Probe";
@@ -18,6 +19,7 @@ impl Nats {
 impl Hints for Nats {
     fn send<'a>(&'a self, inbox: &'a str, hint: Vec<u8>) -> Answer<'a, ()> {
         Box::pin(self.in_time(async move {
+            names::check(inbox)?;
             let published = self.client.publish(self.inbox(inbox), hint.into()).await;
             published.map_err(EngineError::unknown)
         }))
@@ -25,6 +27,7 @@ impl Hints for Nats {
 
     fn listen<'a>(&'a self, inbox: &'a str) -> Answer<'a, HintStream> {
         Box::pin(self.in_time(async {
+            names::check(inbox)?;
             let subject = self.inbox(inbox);
             let subscribed = self.client.subscribe(subject.clone()).await;
             let mut messages = subscribed.map_err(EngineError::unknown)?;

@@ -5,6 +5,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // The modules, bottom-up: a module imports only from those listed above it (`ci/imports`).
+mod names;
 mod settings;
 mod life;
 mod engine;

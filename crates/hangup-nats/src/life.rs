@@ -87,7 +87,8 @@ pub(crate) async fn adopt(
     }
 }
 
-fn random() -> Result<u64, EngineError> {
+/// A number that nothing else has.
+pub(crate) fn random() -> Result<u64, EngineError> {
     getrandom::u64().map_err(|error| EngineError::unknown(error.to_string()))
 }
 

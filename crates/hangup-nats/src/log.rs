@@ -4,7 +4,10 @@
 //! of a topic are missing between two of its numbers is known from the first sequence of the stream
 //! alone: if it is not above the first number behind the last item, nothing was dropped there.
 
+use std::mem;
+
 use async_nats::HeaderMap;
+use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::stream::Info;
@@ -12,9 +15,11 @@ use futures_util::future::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use hangup::topic::Cursor;
 use hangup_cluster::engine::{Answer, EngineError, Log, LogEvent, LogStream};
+use tokio::runtime::Handle;
 
 use crate::engine::{Kind, Nats};
-use crate::life::Life;
+use crate::life::{self, Life};
+use crate::names;
 
 /// Under which the server remembers what was published.
 const ID: &str = "Nats-Msg-Id";
@@ -24,6 +29,7 @@ const CHUNK: usize = 256;
 impl Log for Nats {
     fn publish<'a>(&'a self, topic: &'a str, id: &'a str, item: Vec<u8>) -> Answer<'a, Cursor> {
         Box::pin(async move {
+            names::check(topic)?;
             let life = self.log().await?;
             let mut headers = HeaderMap::new();
             // The server knows one set of ids for all topics.
@@ -36,16 +42,18 @@ impl Log for Nats {
         })
     }
 
-    fn end<'a>(&'a self, _: &'a str) -> Answer<'a, Cursor> {
+    fn end<'a>(&'a self, topic: &'a str) -> Answer<'a, Cursor> {
         Box::pin(async {
+            names::check(topic)?;
             let life = self.log().await?;
             let info = self.info(Kind::Log, life).await?;
             Ok(Cursor::new(life.0, info.state.last_sequence))
         })
     }
 
-    fn start<'a>(&'a self, _: &'a str) -> Answer<'a, Cursor> {
+    fn start<'a>(&'a self, topic: &'a str) -> Answer<'a, Cursor> {
         Box::pin(async {
+            names::check(topic)?;
             let life = self.log().await?;
             let info = self.info(Kind::Log, life).await?;
             Ok(Cursor::new(life.0, before_first(&info)))
@@ -54,6 +62,7 @@ impl Log for Nats {
 
     fn read<'a>(&'a self, topic: &'a str, after: Cursor) -> Answer<'a, LogStream> {
         Box::pin(async move {
+            names::check(topic)?;
             let life = self.log().await?;
             let info = self.info(Kind::Log, life).await?;
             let (begins, ends) = (before_first(&info), info.state.last_sequence);
@@ -91,6 +100,29 @@ struct Reader {
     last: u64,
     ready: std::vec::IntoIter<LogEvent>,
     has_failed: bool,
+    _consumer: Consumer,
+}
+
+/// What the server keeps for a reader: removed when the reader is dropped, since the server would
+/// keep it for half a minute more, and keeps not too many.
+struct Consumer {
+    context: Context,
+    stream: String,
+    name: String,
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // Outside of a runtime the server removes it later.
+        if let Ok(runtime) = Handle::try_current() {
+            let (context, stream) = (self.context.clone(), mem::take(&mut self.stream));
+            let name = mem::take(&mut self.name);
+            runtime.spawn(async move {
+                // An error says that it is gone.
+                drop(context.delete_consumer_from_stream(name, stream).await);
+            });
+        }
+    }
 }
 
 impl Nats {
@@ -106,7 +138,9 @@ impl Nats {
             .get_stream_no_info(self.stream(Kind::Log))
             .await;
         let stream = stream.map_err(EngineError::unknown)?;
+        let name = format!("hangup-{:016x}", life::random()?);
         let config = OrderedConfig {
+            name: Some(name.clone()),
             filter_subject: self.subject(life, Kind::Log, topic),
             deliver_policy: DeliverPolicy::ByStartSequence {
                 start_sequence: from + 1,
@@ -122,6 +156,11 @@ impl Nats {
             last: from,
             ready: Vec::new().into_iter(),
             has_failed: false,
+            _consumer: Consumer {
+                context: self.context.clone(),
+                stream: self.stream(Kind::Log),
+                name,
+            },
         };
         Ok(stream::unfold(reader, |mut reader| async {
             let event = reader.next().await?;
@@ -158,7 +197,10 @@ impl Reader {
                 .info()
                 .map_err(EngineError::unknown)?
                 .stream_sequence;
-            chunk.push((sequence, message.message.payload.to_vec()));
+            // A replica that is behind begins at its end, which is before the place asked for.
+            if sequence > self.last {
+                chunk.push((sequence, message.message.payload.to_vec()));
+            }
             if chunk.len() == CHUNK {
                 break;
             }

@@ -57,11 +57,20 @@ impl Subject for OnServers {
 
     fn restart(&self) -> Option<Doing<'_, ()>> {
         let mut servers = self.servers();
-        for server in servers.iter_mut() {
-            server.kill();
-            server.restart();
-        }
+        servers.iter_mut().for_each(NatsServer::kill);
+        servers.iter_mut().for_each(NatsServer::restart);
+        drop(servers);
+        Some(Box::pin(async { self.node().await.map(drop) }))
+    }
+
+    fn pause(&self) -> Option<Doing<'_, ()>> {
+        self.servers().iter().for_each(NatsServer::stop);
         Some(Box::pin(async { Ok(()) }))
+    }
+
+    fn resume(&self) -> Doing<'_, ()> {
+        self.servers().iter().for_each(NatsServer::go_on);
+        Box::pin(async { Ok(()) })
     }
 
     fn forget(&self) -> Option<Doing<'_, ()>> {
@@ -71,6 +80,7 @@ impl Subject for OnServers {
             server.wipe();
             server.restart();
         }
+        drop(servers);
         Some(Box::pin(async { Ok(()) }))
     }
 

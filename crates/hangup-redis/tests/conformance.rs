@@ -57,6 +57,22 @@ impl Subject for OnServer {
         (self.persistence == Persistence::Always).then(|| self.with(|_| ()))
     }
 
+    fn pause(&self) -> Option<Doing<'_, ()>> {
+        self.server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .stop();
+        Some(Box::pin(async { Ok(()) }))
+    }
+
+    fn resume(&self) -> Doing<'_, ()> {
+        self.server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .go_on();
+        Box::pin(async { Ok(()) })
+    }
+
     fn forget(&self) -> Option<Doing<'_, ()>> {
         Some(self.with(RedisServer::wipe))
     }
