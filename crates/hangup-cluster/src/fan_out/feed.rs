@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use hangup::CloseReason;
-use hangup::topic::Cursor;
+use hangup::topic::{Cursor, Replay};
 
 use super::error::SubscribeError;
 use super::ring::Ring;
@@ -23,6 +23,9 @@ use crate::engine::EngineError;
 /// they read from the log, and the log alone says what is lost.
 pub(super) struct Feed<T> {
     pub(super) source: Source,
+    /// Where its first subscriber starts: the ring begins there, if the node comes to the end of the
+    /// log soon enough.
+    pub(super) first: Replay,
     state: Mutex<State<T>>,
     /// Goes on with each ring, and with the close.
     version: AtomicU64,
@@ -38,6 +41,8 @@ pub(super) struct Feed<T> {
 struct State<T> {
     /// `None` until the feeder knows the end of the log.
     ring: Option<Ring<T>>,
+    /// Where the log ended when the feed began.
+    end: Option<Cursor>,
     rewinds: Rewinds,
     /// How often the feeder has failed to find the end of the log.
     failures: u64,
@@ -56,16 +61,20 @@ pub(super) struct Rewinds {
 /// The present ring.
 pub(super) struct Current<T> {
     pub(super) ring: Ring<T>,
+    /// The end of the ring, or that of the log when the feed began, if the ring is not there yet.
+    pub(super) end: Cursor,
     pub(super) version: u64,
     pub(super) rewinds: Rewinds,
 }
 
 impl<T> Feed<T> {
-    pub(super) fn new(source: Source) -> Self {
+    pub(super) fn new(source: Source, first: Replay) -> Self {
         Self {
             source,
+            first,
             state: Mutex::new(State {
                 ring: None,
+                end: None,
                 rewinds: Rewinds::default(),
                 failures: 0,
                 failure: None,
@@ -103,6 +112,7 @@ impl<T> Feed<T> {
         }
         Ok(state.ring.as_ref().map(|ring| Current {
             ring: ring.clone(),
+            end: state.end_of(ring),
             version: self.version.load(Ordering::Acquire),
             rewinds: state.rewinds,
         }))
@@ -148,6 +158,12 @@ impl<T> Feed<T> {
         self.changed.wake();
     }
 
+    /// There is the first ring. The log ends at `end`.
+    pub(super) fn begin_before(&self, ring: Ring<T>, end: Cursor) {
+        self.state().end = Some(end);
+        self.begin(ring, None);
+    }
+
     /// There is another ring. `rewound` says that the log goes on before the end of the last one.
     pub(super) fn begin(&self, ring: Ring<T>, rewound: Option<Cursor>) {
         let unused = {
@@ -156,6 +172,7 @@ impl<T> Feed<T> {
                 Some(ring)
             } else {
                 if let Some(to) = rewound {
+                    state.end = None;
                     state.rewinds.rewind(to);
                 }
                 self.version.fetch_add(1, Ordering::AcqRel);
@@ -189,6 +206,16 @@ impl<T> Feed<T> {
 
     pub(super) fn is_closed(&self) -> bool {
         self.state().closed.is_some()
+    }
+}
+
+impl<T> State<T> {
+    fn end_of(&self, ring: &Ring<T>) -> Cursor {
+        let end = ring.cursor();
+        let ahead = self.end.filter(|ahead| {
+            ahead.incarnation() == end.incarnation() && ahead.number() > end.number()
+        });
+        ahead.unwrap_or(end)
     }
 }
 

@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hangup::CloseReason;
 use hangup::runtime::BoxFuture;
-use hangup::topic::{Cursor, Lane};
+use hangup::topic::{Cursor, Lane, Replay};
 
 use super::backoff::Backoff;
 use super::contain::contain;
@@ -19,6 +20,9 @@ use crate::engine::LogEvent;
 
 /// How many events are fed before the subscribers get a turn.
 const PORTION: u32 = 32;
+
+/// For how long a new feed reads what is older than itself.
+const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Feeds `feed` until it is closed, or has had no subscriber for as long as it lingers.
 pub(super) fn spawn<T: Send + Sync + 'static>(feeds: &Arc<Feeds<T>>, feed: &Arc<Feed<T>>) {
@@ -98,11 +102,25 @@ impl<T> Feeder<T> {
 }
 
 async fn work<T>(feeds: Arc<Feeds<T>>, feed: Arc<Feed<T>>) {
-    let start = start(&feed).await;
+    let end = end(&feed).await;
+    let start = start(&feed, end).await;
     let mut ring = feeds.plan.begin(start);
-    feed.begin(ring.clone(), None);
+    feed.begin_before(ring.clone(), end);
     let mut reader = feed.source.read(start);
+    let begun = feeds.runtime.now();
+    let mut is_before = is_before(start, end);
     for turn in 1_u32.. {
+        if is_before {
+            is_before = self::is_before(ring.cursor(), end);
+            let elapsed = feeds.runtime.now().saturating_duration_since(begun);
+            if is_before && elapsed > WARM_UP {
+                // What is published now comes first. Those who want more read it by themselves.
+                is_before = false;
+                ring = feeds.plan.begin(end);
+                feed.begin(ring.clone(), None);
+                reader = feed.source.read(end);
+            }
+        }
         let event = poll_fn(|cx| reader.poll_next(cx)).await;
         let (next, rewound) = match event {
             LogEvent::Item(cursor, bytes) => {
@@ -132,8 +150,26 @@ async fn work<T>(feeds: Arc<Feeds<T>>, feed: Arc<Feed<T>>) {
     }
 }
 
-/// Where the log ends: the ring is fed with what comes behind it.
-async fn start<T>(feed: &Feed<T>) -> Cursor {
+/// Whether the ring is not yet where the log ended when the feed began.
+fn is_before(cursor: Cursor, end: Cursor) -> bool {
+    cursor.incarnation() == end.incarnation() && cursor.number() < end.number()
+}
+
+/// Where the ring begins: where the first subscriber starts, since others who have lost the
+/// same connection start there as well. The log says if that is not there any more.
+async fn start<T>(feed: &Feed<T>, end: Cursor) -> Cursor {
+    let source = &feed.source;
+    let start = match feed.first {
+        Replay::After(cursor) => cursor,
+        // Without an answer, the subscriber asks by itself.
+        Replay::All => source.log.start(source.name.as_str()).await.unwrap_or(end),
+        _ => end,
+    };
+    if is_before(start, end) { start } else { end }
+}
+
+/// Where the log ends.
+async fn end<T>(feed: &Feed<T>) -> Cursor {
     let mut backoff = Backoff::default();
     let source = &feed.source;
     loop {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hangup::CloseReason;
 use hangup::runtime::Runtime;
+use hangup::topic::Replay;
 
 use super::contain::contain;
 use super::error::SubscribeError;
@@ -65,6 +66,7 @@ impl<T> Feeds<T> {
     pub(super) fn join(
         self: &Arc<Self>,
         name: &TopicName,
+        replay: Replay,
     ) -> Result<(Lease<T>, bool), SubscribeError> {
         let (feed, is_new, removed) = {
             let mut keys = self.keys();
@@ -87,7 +89,7 @@ impl<T> Feeds<T> {
                         runtime: Arc::clone(&self.runtime),
                         name: name.clone(),
                     };
-                    let feed = Arc::new(Feed::new(source));
+                    let feed = Arc::new(Feed::new(source, replay));
                     let subscribers = 0;
                     (slot.insert(Slot { feed, subscribers }), true)
                 }

@@ -19,6 +19,10 @@
 //! each subscriber its place in the ring. A subscriber that is older than the ring has a
 //! subscription of its own at the engine until it has caught up.
 //!
+//! When a key comes into use on a node, its ring begins where the first subscriber does, for at
+//! most half a second of reading: so clients that move to a new node together share it. An
+//! older backlog is read by those alone who ask for it, and holds up no one else.
+//!
 //! # Examples
 //!
 //! A client that moves from node to node:

@@ -15,7 +15,7 @@ use hangup::{CloseReason, Closed, Handle};
 use super::feed::{Current, Rewinds};
 use super::feeds::Lease;
 use super::gap::Gap;
-use super::ring::{Entry, Event, Ring};
+use super::ring::{Entry, Event};
 use super::signal::Listener;
 use super::source::Reader;
 use crate::engine::LogEvent;
@@ -84,7 +84,7 @@ type Polled<T> = Poll<Option<Result<Event<T>, Gap>>>;
 
 impl<T> Subscription<T> {
     pub(super) fn new(lease: Lease<T>, current: Current<T>, replay: Replay) -> Self {
-        let mut position = current.ring.cursor();
+        let mut position = current.end;
         let place = match replay {
             Replay::After(cursor) => {
                 position = cursor;
@@ -96,10 +96,9 @@ impl<T> Subscription<T> {
             }
             // `Replay::Now`, and what may be added.
             _ => {
-                let ring = current.ring.subscribe(Replay::Now);
-                position = ring.cursor();
+                position = current.end;
                 Place::Ring {
-                    ring,
+                    ring: current.ring.subscribe(Replay::After(position)),
                     catching: None,
                     version: current.version,
                 }
@@ -306,12 +305,11 @@ impl<T> Subscription<T> {
 
     /// Looks for the place that a client has named.
     fn find(&mut self, after: Cursor) -> Option<Polled<T>> {
-        let current: Ring<T> = match self.lease.feed.current() {
-            Ok(Some(current)) => current.ring,
+        let end = match self.lease.feed.current() {
+            Ok(Some(current)) => current.end,
             Ok(None) => unreachable!("a subscription is made when there is a ring"),
             Err(reason) => return Some(self.end(reason)),
         };
-        let end = current.cursor();
         if end.incarnation() == after.incarnation() && end.number() >= after.number() {
             return self.attach(None);
         }

@@ -101,9 +101,10 @@ impl<T: Send + Sync + 'static> Topics<T> {
     ///   comes to the cursor; a cursor that the log has not given is a gap up to its end.
     /// - [`Replay::All`]: all that the log retains when the subscription is polled for the first
     ///   time.
-    /// - [`Replay::Now`]: all that is published from the end of what this node has read. So
-    ///   what a call publishes, on any node, that begins when this has answered, arrives; and so
-    ///   may what was published before and this node has not read yet.
+    /// - [`Replay::Now`]: all that comes after what this node has read, or, if the key was not in
+    ///   use, after the end of the log as it is now. So what a call publishes, on any node, that
+    ///   begins when this has answered, arrives; and so does what was published before and this
+    ///   node has not read yet, for instance since the engine is away.
     ///
     /// If the key is in use on this node, the engine is not asked before the subscription is
     /// polled, and this succeeds also while the engine is away.
@@ -122,7 +123,7 @@ impl<T: Send + Sync + 'static> Topics<T> {
         replay: Replay,
     ) -> Result<Subscription<T>, SubscribeError> {
         let feeds = &self.owner.feeds;
-        let (lease, is_new) = feeds.join(name)?;
+        let (lease, is_new) = feeds.join(name, replay)?;
         if is_new {
             feeder::spawn(feeds, &lease.feed);
         }

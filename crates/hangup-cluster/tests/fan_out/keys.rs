@@ -11,7 +11,7 @@ use hangup_cluster::fan_out::{SubscribeError, TopicName, Topics};
 use hangup_cluster::memory::{Fate, Memory, Method};
 
 use crate::support::{
-    builder, decode, expect, expect_nothing, key, node, publish, settle, subscribe,
+    builder, decode, expect, expect_end, expect_nothing, key, node, publish, settle, subscribe,
 };
 
 /// Topics, and what is alive as long as any task of them is.
@@ -126,6 +126,25 @@ async fn a_key_that_lingers_makes_room_and_one_in_use_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_task_of_a_key_that_has_made_room_ends() {
+    let memory = Memory::on_current().unwrap();
+    let log: Arc<dyn Log> = Arc::new(memory.link());
+    let alive = Arc::downgrade(&log);
+    let topics = Topics::builder(log, decode)
+        .linger(Duration::from_secs(3_600))
+        .max_keys(1);
+    let topics = topics.build().unwrap();
+    let names = ["a", "b"].map(|name| TopicName::new(name).unwrap());
+    let a = topics.subscribe(&names[0], Replay::Now).await.unwrap();
+    settle().await;
+    let of_one = alive.strong_count();
+    drop(a);
+    let _b = topics.subscribe(&names[1], Replay::Now).await.unwrap();
+    settle().await;
+    assert_eq!(alive.strong_count(), of_one);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_subscriber_that_does_not_wait_for_the_feed_leaves_nothing_behind() {
     let memory = Memory::on_current().unwrap();
     let linger = Duration::from_secs(5);
@@ -167,13 +186,13 @@ async fn topics_that_are_dropped_end_their_subscriptions_and_tasks() {
         expect(&mut all, 0..read).await;
         let mut waiting = subscribe(&topics, Replay::Now).await;
         assert!(waiting.next().now_or_never().is_none());
-        let waits = tokio::spawn(async move { waiting.next().await.is_none() });
+        let waits = tokio::spawn(async move { expect_end(&mut waiting).await });
         settle().await;
         drop(topics);
-        assert!(waits.await.unwrap());
+        waits.await.unwrap();
         // The ring of this node has them.
         expect(&mut live, 0..5).await;
-        assert!(live.next().await.is_none());
+        expect_end(&mut live).await;
         let rest: Vec<_> = all.by_ref().map(|event| *event.unwrap()).collect().await;
         assert_eq!(rest, (read..read + rest.len() as u64).collect::<Vec<_>>());
         drop((live, all));
@@ -197,14 +216,14 @@ async fn topics_that_are_closed_end_a_subscription_that_waits_for_the_engine() {
     let mut ends = Vec::new();
     for replay in [Replay::All, Replay::After(origin), Replay::After(ahead)] {
         let mut events = subscribe(&topics, replay).await;
-        ends.push(tokio::spawn(async move { events.next().await.is_none() }));
+        ends.push(tokio::spawn(async move { expect_end(&mut events).await }));
     }
     settle().await;
     topics.close(hangup::CloseReason::Shutdown);
     settle().await;
     for end in ends {
         assert!(end.is_finished());
-        assert!(end.await.unwrap());
+        end.await.unwrap();
     }
 }
 
@@ -292,7 +311,8 @@ async fn a_runtime_that_drops_the_feeder_ends_the_feed() {
     let memory = Memory::on_current().unwrap();
     let gone = Gone(tokio::runtime::Handle::current());
     let topics = builder(memory.link()).runtime(gone).build().unwrap();
-    let refused = topics.subscribe(&key(), Replay::Now).await.map(drop);
-    assert!(matches!(refused, Err(SubscribeError::Closed(_))));
+    let key = key();
+    let refused = topics.subscribe(&key, Replay::Now).now_or_never();
+    assert!(matches!(refused, Some(Err(SubscribeError::Closed(_)))));
     assert!(topics.is_empty());
 }

@@ -8,3 +8,4 @@ mod long;
 mod publish;
 mod ring;
 mod support;
+mod warm;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::FusedStream;
 use futures::{FutureExt, StreamExt};
 use hangup::topic::{Cursor, Replay, Retention};
 use hangup_cluster::engine::Log;
@@ -83,6 +84,16 @@ pub(crate) async fn expect_nothing(events: &mut Subscription<u64>) {
     settle().await;
     if let Some(next) = events.next().now_or_never() {
         panic!("{next:?} in place of nothing");
+    }
+}
+
+/// It has ended. It fails instead of waiting for ever.
+pub(crate) async fn expect_end(events: &mut Subscription<u64>) {
+    let limit = Duration::from_secs(120);
+    match tokio::time::timeout(limit, events.next()).await {
+        Ok(None) => assert!(events.is_terminated()),
+        Ok(Some(next)) => panic!("{next:?} in place of the end"),
+        Err(_) => panic!("no end behind {}", events.cursor()),
     }
 }
 
