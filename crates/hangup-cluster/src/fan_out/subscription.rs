@@ -91,6 +91,7 @@ impl<T> Subscription<T> {
                 Place::After(cursor)
             }
             Replay::All => {
+                position = Cursor::new(position.incarnation(), 0);
                 let start = lease.feed.source.clone().start();
                 Place::Asking(Ask::Start, Mutex::new(start))
             }
@@ -127,7 +128,7 @@ impl<T> Subscription<T> {
     /// How far it has come: a subscription [after](Replay::After) this place, on any node, goes
     /// on where this one is now.
     ///
-    /// Before the first event of [`Replay::All`] that is the end of what this node has.
+    /// Before the first event of [`Replay::All`] that is a place before all others.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         self.position

@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt};
 use hangup::runtime::{BoxFuture, Runtime};
 use hangup::topic::Replay;
 use hangup_cluster::engine::Log;
-use hangup_cluster::fan_out::{SubscribeError, TopicName, Topics};
+use hangup_cluster::fan_out::{SubscribeError, Subscription, TopicName, Topics};
 use hangup_cluster::memory::{Fate, Memory, Method};
 
 use crate::support::{
@@ -20,6 +20,13 @@ fn observed(memory: &Memory, linger: Duration) -> (Topics<u64>, Weak<dyn Log>) {
     let alive = Arc::downgrade(&log);
     let topics = Topics::builder(log, decode).linger(linger);
     (topics.build().unwrap(), alive)
+}
+
+#[test]
+fn subscriptions_go_everywhere() {
+    fn goes_everywhere<S: Send + Sync + Unpin + 'static>() {}
+    goes_everywhere::<Subscription<u64>>();
+    goes_everywhere::<Topics<u64>>();
 }
 
 #[tokio::test(start_paused = true)]

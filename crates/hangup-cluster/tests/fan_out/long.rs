@@ -68,6 +68,25 @@ async fn breaker(memory: Memory, links: Vec<Link>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn clients_come_and_go_on_a_node_that_keeps_no_key() {
+    let memory = Memory::on_current().unwrap();
+    let origin = memory.end(key().as_str()).await.unwrap();
+    let node = builder(memory.link())
+        .retention(Retention::items(20))
+        .linger(Duration::ZERO)
+        .build()
+        .unwrap();
+    let clients = [1_000, 1_000, 300].map(|hops| {
+        let nodes = vec![node.clone()];
+        tokio::spawn(client(nodes, origin, hops))
+    });
+    publisher(node.clone()).await;
+    for client in clients {
+        client.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn clients_hop_between_three_nodes_while_the_engine_restarts() {
     let memory = Memory::builder()
         .timeout(Duration::from_millis(50))

@@ -9,9 +9,12 @@ use hangup::runtime::{BoxFuture, Runtime};
 use hangup::topic::{Cursor, Replay, Retention};
 use hangup_cluster::engine::Log;
 use hangup_cluster::fan_out::{Subscription, Topics};
-use hangup_cluster::memory::{Link, Memory, Method};
+use hangup_cluster::memory::{Fate, Link, Memory, Method};
 
 use crate::support::{decode, expect, expect_nothing, key, node, publish, settle, subscribe};
+
+/// More than a feeder reads before those who wait for it have their turns.
+const BACKLOG: u64 = 5_000;
 
 /// How often the node of `link` has called a method.
 fn count(link: &Link, method: Method) -> Arc<AtomicUsize> {
@@ -38,20 +41,20 @@ async fn clients_that_move_to_a_new_node_together_cost_one_stream() {
     let memory = Memory::on_current().unwrap();
     let (_, other) = node(&memory, 10);
     let mut cursors = vec![memory.end(key().as_str()).await.unwrap()];
-    for number in 0..20 {
+    for number in 0..BACKLOG {
         cursors.push(other.publish(&key(), number.to_string()).await.unwrap());
     }
     let first_is = |replay| {
-        let others = [5, 7, 20].map(|read| Replay::After(cursors[read]));
+        let others = [5, 7, BACKLOG].map(|read| Replay::After(cursors[read as usize]));
         [&[replay][..], &others, &[Replay::Now]].concat()
     };
     for (replay, has) in [(Replay::After(cursors[5]), 5), (Replay::All, 0)] {
         for method in [Method::Read, Method::End] {
-            let (link, topics) = node(&memory, 100);
+            let (link, topics) = node(&memory, 10_000);
             let calls = count(&link, method);
             let mut subscribed = subscribe_all(&topics, &first_is(replay)).await;
-            for (events, has) in subscribed.iter_mut().zip([has, 5, 7, 20, 20]) {
-                expect(events, has..20).await;
+            for (events, has) in subscribed.iter_mut().zip([has, 5, 7, BACKLOG, BACKLOG]) {
+                expect(events, has..BACKLOG).await;
                 expect_nothing(events).await;
             }
             assert_eq!(calls.load(Ordering::Relaxed), 1, "{replay:?} {method:?}");
@@ -65,10 +68,10 @@ async fn now_is_not_what_a_new_node_reads_for_others() {
         let memory = Memory::on_current().unwrap();
         let origin = memory.end(key().as_str()).await.unwrap();
         let ((_, other), (link, topics)) = (node(&memory, 10), node(&memory, 10));
-        publish(&other, 0..30).await;
+        publish(&other, 0..BACKLOG).await;
         let replays = [Replay::After(origin), Replay::Now];
         let mut subscribed = subscribe_all(&topics, &replays).await;
-        // Before anything is in the ring.
+        // Not all is in the ring yet.
         let mut later = subscribe(&topics, Replay::Now).await;
         if cut {
             link.cut();
@@ -77,18 +80,54 @@ async fn now_is_not_what_a_new_node_reads_for_others() {
             let mut third = begun.unwrap().unwrap();
             expect_nothing(&mut third).await;
             link.heal();
-            publish(&other, [30]).await;
-            expect(&mut third, [30]).await;
+            publish(&other, [BACKLOG]).await;
+            expect(&mut third, [BACKLOG]).await;
         } else {
-            publish(&other, [30]).await;
+            publish(&other, [BACKLOG]).await;
         }
-        expect(&mut later, [30]).await;
-        expect(&mut subscribed[1], [30]).await;
-        expect(&mut subscribed[0], 0..31).await;
+        expect(&mut later, [BACKLOG]).await;
+        expect(&mut subscribed[1], [BACKLOG]).await;
+        expect(&mut subscribed[0], 0..BACKLOG + 1).await;
         for events in subscribed.iter_mut().chain([&mut later]) {
             expect_nothing(events).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_is_not_polled_resumes_where_it_started() {
+    let memory = Memory::on_current().unwrap();
+    let (_, topics) = node(&memory, 3);
+    let origin = memory.end(key().as_str()).await.unwrap();
+    publish(&topics, 0..7).await;
+    let replays = [Replay::All, Replay::After(origin), Replay::Now];
+    let subscribed = subscribe_all(&topics, &replays).await;
+    publish(&topics, 7..9).await;
+    settle().await;
+    for (events, has) in subscribed.into_iter().zip([0, 0, 7]) {
+        let cursor = events.cursor();
+        drop(events);
+        let mut events = subscribe(&topics, Replay::After(cursor)).await;
+        expect(&mut events, has..9).await;
+        expect_nothing(&mut events).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_of_the_log_that_is_not_answered_is_asked_for_by_the_subscriber() {
+    let memory = Memory::on_current().unwrap();
+    let (_, other) = node(&memory, 10);
+    publish(&other, 0..20).await;
+    let (link, topics) = node(&memory, 100);
+    // The end, and then the start.
+    link.fate_of(2, Fate::Lose { applied: true });
+    let answered = count(&link, Method::Start);
+    let mut all = subscribe(&topics, Replay::All).await;
+    let mut now = subscribe(&topics, Replay::Now).await;
+    publish(&other, 20..22).await;
+    expect(&mut all, 0..22).await;
+    expect(&mut now, 20..22).await;
+    assert_eq!(answered.load(Ordering::Relaxed), 1);
 }
 
 /// Time passes with each item that is decoded.
