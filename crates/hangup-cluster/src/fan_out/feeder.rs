@@ -1,6 +1,7 @@
 //! The task that feeds a topic from the engine's log.
 
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,6 +16,7 @@ use super::backoff::Backoff;
 use super::contain::contain;
 use super::feed::Feed;
 use super::feeds::Feeds;
+use super::ring::Ring;
 use super::signal::Listener;
 use crate::engine::LogEvent;
 
@@ -109,15 +111,15 @@ async fn work<T>(feeds: Arc<Feeds<T>>, feed: Arc<Feed<T>>) {
     let mut reader = feed.source.read(start);
     let begun = feeds.runtime.now();
     let mut is_before = is_before(start, end);
-    for turn in 1_u32.. {
+    let mut turns = 0;
+    loop {
         if is_before {
             is_before = self::is_before(ring.cursor(), end);
             let elapsed = feeds.runtime.now().saturating_duration_since(begun);
             if is_before && elapsed > WARM_UP {
                 // What is published now comes first. Those who want more read it by themselves.
                 is_before = false;
-                ring = feeds.plan.begin(end);
-                feed.begin(ring.clone(), None);
+                replace(&feeds, &feed, &mut ring, end, None);
                 reader = feed.source.read(end);
             }
         }
@@ -139,15 +141,29 @@ async fn work<T>(feeds: Arc<Feeds<T>>, feed: Arc<Feed<T>>) {
             }
         };
         if let Some(start) = next {
-            let next = feeds.plan.begin(start);
-            feed.begin(next.clone(), rewound);
-            let last = std::mem::replace(&mut ring, next);
-            contain(|| drop(last));
+            replace(&feeds, &feed, &mut ring, start, rewound);
         }
-        if turn % PORTION == 0 {
+        turns += 1;
+        if turns == PORTION {
+            turns = 0;
             give_way().await;
         }
     }
+}
+
+/// The feed goes on in a ring that begins behind `start`.
+fn replace<T>(
+    feeds: &Feeds<T>,
+    feed: &Feed<T>,
+    ring: &mut Ring<T>,
+    start: Cursor,
+    rewound: Option<Cursor>,
+) {
+    let next = feeds.plan.begin(start);
+    feed.begin(next.clone(), rewound);
+    let last = mem::replace(ring, next);
+    // It may be the last to hold its items, whose drop may panic.
+    contain(|| drop(last));
 }
 
 /// Whether the ring is not yet where the log ended when the feed began.
