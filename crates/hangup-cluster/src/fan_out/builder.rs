@@ -60,8 +60,9 @@ impl<T> TopicsBuilder<T> {
     /// engine. Unless it is set, 1,000 items of 1 MiB together.
     ///
     /// A subscriber that is slower than this misses nothing: it reads from the engine by itself
-    /// until it has caught up. So keep as much as clients are behind that reconnect. Under
-    /// [`Retention::latest`] subscribers skip what is overwritten.
+    /// until it has caught up. So keep as much as clients are behind that reconnect, and not less
+    /// than a hundred items: a node that catches up reads some of them before its subscribers have
+    /// their turns. Under [`Retention::latest`] subscribers skip what is overwritten.
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
         self

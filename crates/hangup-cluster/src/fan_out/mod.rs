@@ -13,6 +13,10 @@
 //! that is away, a node that is behind and a client that is slow lose nothing. Publishing is at
 //! least once: see [`Topics::publish`].
 //!
+//! That is as far as the engine keeps what it has acknowledged. One that loses its tail without
+//! beginning another incarnation, by a fail-over for instance, is told as a gap by the nodes
+//! that notice; one that has given the same numbers anew by then cannot be noticed.
+//!
 //! # What it costs
 //!
 //! One subscription of the engine and one task for each key in use on a node; the ring; and for
