@@ -92,11 +92,17 @@ async fn without_the_engine_a_new_key_is_unavailable_until_it_is_back() {
     let memory = Memory::on_current().unwrap();
     let (link, topics) = node(&memory, 3);
     link.cut();
-    let refused = topics.subscribe(&key(), Replay::Now).await.unwrap_err();
-    assert!(
-        matches!(refused, SubscribeError::Unavailable(_)),
-        "{refused}"
-    );
+    let begun = tokio::time::Instant::now();
+    for _ in 0..3 {
+        let refused = topics.subscribe(&key(), Replay::Now).await.unwrap_err();
+        assert!(
+            matches!(refused, SubscribeError::Unavailable(_)),
+            "{refused}"
+        );
+    }
+    // Each waits for one answer, which takes five seconds, and no one is given an old one.
+    let elapsed = begun.elapsed();
+    assert!((15..22).contains(&elapsed.as_secs()), "{elapsed:?}");
     link.heal();
     let mut events = loop {
         match topics.subscribe(&key(), Replay::Now).await {
