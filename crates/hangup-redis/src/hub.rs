@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use hangup_cluster::engine::EngineError;
 use redis::aio::{PubSubSink, PubSubStream};
 use redis::{Msg, RedisError, RedisResult};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use crate::link::Link;
@@ -156,6 +156,8 @@ enum Ended {
     Idle,
     /// It is lost.
     Lost,
+    /// The address leads to another server by now.
+    Moved,
     /// The hub and its inboxes are dropped.
     Dropped,
 }
@@ -172,10 +174,10 @@ impl Board {
                 self.waiting.push(ask);
             }
             match self.connect().await {
-                Ok((sink, messages)) => {
+                Ok((sink, messages, moves)) => {
                     pause = FIRST_PAUSE;
-                    match self.serve(sink, messages).await {
-                        Ended::Idle => {}
+                    match self.serve(sink, messages, moves).await {
+                        Ended::Idle | Ended::Moved => {}
                         // The connection of the calls has probably met the same: the next call,
                         // which may be one that cannot be repeated, does not have to find out.
                         Ended::Lost => self.link.discard_current(),
@@ -198,18 +200,21 @@ impl Board {
         }
     }
 
-    /// A connection that is subscribed to all channels.
-    async fn connect(&mut self) -> Result<(PubSubSink, PubSubStream), EngineError> {
+    /// A connection that is subscribed to all channels, at the server that the calls go to.
+    async fn connect(
+        &mut self,
+    ) -> Result<(PubSubSink, PubSubStream, watch::Receiver<u64>), EngineError> {
         let names: Vec<_> = self
             .channels
             .keys()
             .chain(self.waiting.iter().map(|ask| &ask.channel))
             .collect();
         let connected = timeout(self.link.timeout(), async {
+            let moves = self.link.ready().await?;
             let pubsub = self.link.client().get_async_pubsub().await?;
             let (mut sink, messages) = pubsub.split();
             sink.subscribe(names).await?;
-            Ok::<_, RedisError>((sink, messages))
+            Ok::<_, RedisError>((sink, messages, moves))
         });
         let connected = connected
             .await
@@ -226,7 +231,12 @@ impl Board {
         Ok(connected)
     }
 
-    async fn serve(&mut self, mut sink: PubSubSink, mut messages: PubSubStream) -> Ended {
+    async fn serve(
+        &mut self,
+        mut sink: PubSubSink,
+        mut messages: PubSubStream,
+        mut moves: watch::Receiver<u64>,
+    ) -> Ended {
         let every = self.link.timeout();
         let mut ticks = interval_at(Instant::now() + every, every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -248,6 +258,7 @@ impl Board {
                     Some(message) => self.deliver(&message),
                     None => return Ended::Lost,
                 },
+                Ok(()) = moves.changed() => return Ended::Moved,
                 _ = ticks.tick() => {
                     for channel in self.sweep() {
                         if self.bounded(sink.unsubscribe(channel)).await.is_err() {

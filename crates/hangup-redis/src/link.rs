@@ -8,6 +8,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value,
 };
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::script::Call;
@@ -24,6 +25,8 @@ pub(crate) struct Link {
     /// Whether the server loses nothing, if that is not to be asked.
     durable: Option<bool>,
     current: Mutex<Current>,
+    /// How often another process than before was found to be the server.
+    moves: watch::Sender<u64>,
     /// Held while a connection is made, so that one is made at a time.
     connecting: tokio::sync::Mutex<()>,
 }
@@ -33,6 +36,7 @@ struct Current {
     connection: Option<Connected>,
     /// That of the connection, or of the last one.
     number: u64,
+    server: Option<Arc<Server>>,
 }
 
 #[derive(Clone)]
@@ -61,6 +65,7 @@ impl Link {
             timeout,
             durable,
             current: Mutex::default(),
+            moves: watch::Sender::new(0),
             connecting: tokio::sync::Mutex::default(),
         }
     }
@@ -92,6 +97,12 @@ impl Link {
                 Err(self.late())
             }
         }
+    }
+
+    /// Connects, and returns what changes when the address leads to another server than now.
+    pub(crate) async fn ready(&self) -> RedisResult<watch::Receiver<u64>> {
+        self.connected().await?;
+        Ok(self.moves.subscribe())
     }
 
     pub(crate) fn late(&self) -> EngineError {
@@ -161,15 +172,20 @@ impl Link {
             .client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
-        let server = Server::of(&mut connection, self.durable).await?;
+        let server = Arc::new(Server::of(&mut connection, self.durable).await?);
         let mut current = self.current();
         current.number += 1;
         let connected = Connected {
             number: current.number,
-            server: Arc::new(server),
+            server: Arc::clone(&server),
             connection,
         };
         current.connection = Some(connected.clone());
+        let before = current.server.replace(Arc::clone(&server));
+        drop(current);
+        if before.is_some_and(|before| before.process() != server.process()) {
+            self.moves.send_modify(|moves| *moves += 1);
+        }
         Ok(connected)
     }
 

@@ -179,6 +179,7 @@ async fn a_fail_over_is_forgotten_unless_it_is_said_to_lose_nothing() {
     .await;
     raw::<()>(&replica, "REPLICAOF NO ONE");
     proxy.lead_to(&replica);
+    proxy.close_connections();
     assert_forgotten(known(async || careful.load("a").await).await);
     careful.adopt().await.unwrap();
     assert_eq!(careful.load("a").await.unwrap(), None);

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_stream::StreamExt;
 
 use crate::bench::{LONG, builder, engine, eventually, raw};
+use crate::proxy::Proxy;
 
 async fn next(hints: &mut HintStream) -> Vec<u8> {
     timeout(LONG, hints.next())
@@ -81,6 +82,21 @@ async fn a_listener_at_a_server_that_was_stopped_goes_on() {
     server.go_on();
     arrives(&redis, &mut hints, "1").await;
     assert_ne!(id(raw(&server, "CLIENT LIST TYPE pubsub")), before);
+}
+
+/// As when the server of before is cut off, and not ended: nothing closes its connection.
+#[tokio::test]
+async fn a_listener_goes_where_the_calls_go() {
+    let servers = [(); 2].map(|()| RedisServer::start(Persistence::Default));
+    let proxy = Proxy::to(&servers[0]).await;
+    let redis = Redis::connect(proxy.url()).await.unwrap();
+    let mut hints = redis.listen("i").await.unwrap();
+    arrives(&redis, &mut hints, "1").await;
+    proxy.lead_to(&servers[1]);
+    raw::<()>(&servers[0], "CLIENT KILL TYPE normal");
+    arrives(&redis, &mut hints, "2").await;
+    let listening = |server| raw::<String>(server, "CLIENT LIST TYPE pubsub");
+    assert!(listening(&servers[1]).contains("sub=1"));
 }
 
 #[tokio::test]

@@ -61,6 +61,9 @@ impl Proxy {
     /// As an address that leads to another server from now on.
     pub(crate) fn lead_to(&self, server: &RedisServer) {
         *self.state.server.lock().unwrap() = server.addr();
+    }
+
+    pub(crate) fn close_connections(&self) {
         let connections = self.state.connections.load(SeqCst);
         self.state.closed.send_replace(connections);
     }
