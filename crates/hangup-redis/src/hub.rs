@@ -301,12 +301,14 @@ impl Board {
     /// Lets go of those that do not listen any more, and returns the channels that have lost
     /// their last subscriber.
     fn sweep(&mut self) -> Vec<String> {
-        for subscribers in self.channels.values_mut() {
+        let mut left = Vec::new();
+        self.channels.retain(|channel, subscribers| {
             subscribers.retain(|subscriber| !subscriber.messages.is_closed());
-        }
-        let left = self
-            .channels
-            .extract_if(|_, subscribers| subscribers.is_empty());
-        left.map(|(channel, _)| channel).collect()
+            if subscribers.is_empty() {
+                left.push(channel.clone());
+            }
+            !subscribers.is_empty()
+        });
+        left
     }
 }

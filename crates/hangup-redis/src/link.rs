@@ -145,9 +145,7 @@ impl Link {
             return Err(Failed::Forgotten);
         }
         let mut answer = call.by_hash(&server).query_async(&mut connection).await;
-        if let Err(error) = &answer
-            && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
-        {
+        if answer.as_ref().is_err_and(is_unknown_script) {
             answer = call.by_source(&server).query_async(&mut connection).await;
         }
         if answer.as_ref().is_err_and(is_spent) {
@@ -208,6 +206,10 @@ impl Link {
 /// Whether the connection ended before there was an answer.
 fn is_lost(error: &RedisError) -> bool {
     error.is_connection_dropped() && !error.is_connection_refusal()
+}
+
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
 /// Whether the next call is better off with another connection: also if the server says that it
