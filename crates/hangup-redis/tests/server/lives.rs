@@ -188,9 +188,15 @@ async fn a_store_that_is_emptied_under_a_connection_is_forgotten() {
     let server = RedisServer::start(Persistence::Default);
     let redis = engine(&server).await;
     write(&redis, "a", None, "1", None).await;
+    let at = redis.end("t").await.unwrap();
     raw::<()>(&server, "FLUSHALL");
     assert_forgotten(redis.load("a").await);
     assert_forgotten(redis.swap("a", None, b"2".into(), None).await);
+    assert_forgotten(redis.publish("t", "1", b"1".into()).await);
+    assert_forgotten(redis.end("t").await);
+    assert_forgotten(redis.start("t").await);
+    assert_forgotten(redis.read("t", at).await.map(|_| ()));
+    assert_eq!(raw::<u64>(&server, "DBSIZE"), 0, "nothing was done");
 }
 
 #[tokio::test]
