@@ -11,7 +11,6 @@
 //! all are gone is asked of the scope and the registries. It has no cleanup but undos, no
 //! timer but heartbeats, no queue but a log of messages, and no task of its own.
 
-use std::collections::BTreeMap;
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
@@ -22,8 +21,8 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::Uri;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
@@ -32,23 +31,20 @@ use futures::stream;
 use futures::{Stream, StreamExt};
 use hangup::observers::MetricsObserver;
 use hangup::runtime::shutdown_signal;
-use hangup::topic::{EventBody, Gap, Replay, Retention, SseEvent, Topic, Topics};
-use hangup::{CloseReason, Closed, Conflict, End, Live, Registry, Scope};
+use hangup::topic::{EventBody, Retention, SseEvent, Topic, Topics};
+use hangup::{CloseReason, Conflict, End, Live, LiveStream, Registry, Scope};
 use hangup_console::{Console, ConsoleObserver};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use alive::Alive;
 use job_router::JobRouter;
-use names::AgentId;
 use permissions::Permissions;
 use problem::Problem;
 use settings::{Settings, USAGE};
-use transport::Timely;
 
 mod alive;
 mod job_router;
@@ -60,6 +56,9 @@ mod names;
 mod scrape;
 pub(crate) mod settings;
 mod transport;
+mod worker;
+mod agents;
+mod stats;
 
 const MAX_STREAMS_PER_AGENT: usize = 5;
 const MAX_SETUP_MS: u64 = 10_000;
@@ -76,8 +75,6 @@ const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(5);
 /// For how many agents it is known why the last stream ended.
 const REMEMBERED_AGENTS: usize = 1000;
-/// What an undo that hangs can cost a shutdown.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 /// After this a connection that has not settled is told to the observers.
 const UNSETTLED: Duration = Duration::from_secs(30);
 /// What a client that does not read its farewell can cost it.
@@ -119,8 +116,20 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let gateway = Gateway::new(settings, listener.local_addr()?);
+    serve_on(listener, settings, gateway, on_one_node(), shutdown).await;
+    Ok(())
+}
+
+/// Serves these routes, and those that are the same on each node.
+async fn serve_on(
+    listener: TcpListener,
+    settings: &Settings,
+    gateway: Gateway,
+    routes_of_streams: Router<Gateway>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
     let scope = gateway.scope.clone();
-    let drained = scope.drain_after(shutdown, DRAIN_DEADLINE);
+    let drained = scope.drain_after(shutdown, settings.drain);
     let drained = drained.on_report(|report| {
         println!(
             "{} streams closed, {} by force",
@@ -130,7 +139,8 @@ pub(crate) async fn serve(
             println!("abandoned: {}", abandoned.undo);
         }
     });
-    let served = transport::serve(listener, routes(gateway), settings, drained);
+    let routes = routes(gateway, routes_of_streams);
+    let served = transport::serve(listener, routes, settings, drained);
     let server = async {
         tokio::select! {
             () = served => {}
@@ -139,7 +149,6 @@ pub(crate) async fn serve(
     };
     // A client that does not read its farewell is not waited for.
     let _: Option<()> = scope.serve(server).grace(SHUTDOWN_GRACE).await;
-    Ok(())
 }
 
 #[derive(Clone)]
@@ -199,8 +208,15 @@ impl Gateway {
 
     /// First `connected`, then `source`, and `closed` in the end.
     fn events(&self, live: Live, source: impl Stream<Item = Bytes> + Send + 'static) -> Response {
-        let connected = SseEvent::new("connected").data(&live.id().to_string());
-        let source = stream::once(async { connected.into_bytes() }).chain(source);
+        let source = connected(&live, source);
+        self.respond(live.stream(source))
+    }
+
+    /// Sends what a connection streams, with heartbeats between, and `closed` in the end.
+    fn respond<S>(&self, events: LiveStream<S>) -> Response
+    where
+        S: Stream<Item = Bytes> + Send + 'static,
+    {
         let timer = self.timers.guard();
         let heartbeat = move || {
             let _timer = &timer;
@@ -216,8 +232,7 @@ impl Gateway {
             };
             Some(event.into_bytes())
         };
-        let events = live
-            .stream(source)
+        let events = events
             .flush(MESSAGES)
             .heartbeat(self.heartbeat, heartbeat)
             .unwrap();
@@ -229,22 +244,37 @@ impl Gateway {
     }
 }
 
-fn routes(gateway: Gateway) -> Router {
+/// `source` after the event `connected`.
+fn connected<S: Stream<Item = Bytes>>(
+    live: &Live,
+    source: S,
+) -> impl Stream<Item = Bytes> + use<S> {
+    let connected = SseEvent::new("connected").data(&live.id().to_string());
+    stream::once(async { connected.into_bytes() }).chain(source)
+}
+
+/// The routes of workers and agents, and what is known of them, on a node that is alone.
+fn on_one_node() -> Router<Gateway> {
+    Router::new()
+        .route("/worker/stream", no_head("GET", get(worker::stream)))
+        .route("/agents/{id}/events", no_head("GET", get(agents::events)))
+        .route("/agents/{id}/messages", post(agents::send_message))
+        .route("/agents/{id}", get(agents::agent).delete(agents::delete))
+        .route("/stats", get(stats::stats))
+}
+
+fn routes(gateway: Gateway, routes_of_streams: Router<Gateway>) -> Router {
     let routes = match &gateway.console {
         Some(console) => Router::new().nest_service("/console", console.service()),
         None => Router::new(),
     };
     routes
-        .route("/worker/stream", no_head("GET", get(worker_stream)))
-        .route("/agents/{id}/events", no_head("GET", get(agent_events)))
-        .route("/agents/{id}/messages", post(send_message))
-        .route("/agents/{id}", get(agent).delete(delete_agent))
+        .merge(routes_of_streams)
         .route(
             "/mcp",
             no_head("GET,DELETE", get(mcp).delete(restart_upstream)),
         )
         .route(upstream::PATH, get(upstream::serve))
-        .route("/stats", get(stats))
         .route("/metrics", get(scrape::metrics))
         .fallback(async |uri: Uri| Problem::NoRoute(uri.path().to_owned()))
         .method_not_allowed_fallback(async || Problem::WrongMethod)
@@ -254,7 +284,10 @@ fn routes(gateway: Gateway) -> Router {
 /// axum answers `HEAD` by the handler of `GET`, which would do the set-up, and supersede the
 /// connection that is there, for nothing. It also lists `HEAD` as allowed wherever `GET` is, so
 /// every other method that is refused here is told what to `allow` as well.
-fn no_head(allow: &'static str, route: MethodRouter<Gateway>) -> MethodRouter<Gateway> {
+fn no_head<S>(allow: &'static str, route: MethodRouter<S>) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     let refuse = move || ready(([(ALLOW, allow)], Problem::WrongMethod));
     route.head(refuse).fallback(refuse)
 }
@@ -266,102 +299,6 @@ fn latency(setup_ms: u64) -> Result<Duration, Problem> {
         return Err(Problem::BadRequest(problem));
     }
     Ok(Duration::from_millis(setup_ms))
-}
-
-#[derive(Deserialize)]
-struct WorkerQuery {
-    name: String,
-    #[serde(default)]
-    setup_ms: u64,
-}
-
-/// One connection per name: a reconnect replaces the old one, whose undo is over
-/// before the new set-up begins.
-async fn worker_stream(
-    State(gateway): State<Gateway>,
-    query: Result<Query<WorkerQuery>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let Query(WorkerQuery { name, setup_ms }) = query?;
-    names::check("`name`", &name).map_err(Problem::BadRequest)?;
-    let latency = latency(setup_ms)?;
-    let router = &gateway.router;
-
-    let mut setup = gateway.scope.open()?.register()?;
-    setup.label(format!("worker {name}"));
-    setup
-        .take_over(&gateway.workers, name.clone(), ())
-        .deadline(tokio::time::sleep(TAKE_OVER_DEADLINE))
-        .await?;
-
-    // Each undo bears a step that took no effect: the step may be dropped half way.
-    setup
-        .run(router.pause(&name, latency))
-        .undo(router.undo(&name, JobRouter::undo_pause))
-        .await?;
-    setup
-        .run(router.register(&name, latency))
-        .undo(router.undo(&name, JobRouter::undo_register))
-        .await?;
-    // This undo takes its time. A take-over waits for it, and so does a drain.
-    let stopping = Arc::clone(router).undo_resume(name.clone());
-    setup
-        .run(router.resume(&name, latency))
-        .undo_async(format!("stop {name}"), || stopping)
-        .await?;
-
-    let live = setup.go_live()?;
-    Ok(gateway.events(live, stream::pending()))
-}
-
-#[derive(Deserialize)]
-struct AgentQuery {
-    #[serde(default)]
-    setup_ms: u64,
-    /// For a first connect; a client that reconnects by itself sends a header.
-    last_event_id: Option<String>,
-}
-
-const LAST_EVENT_ID: &str = "last-event-id";
-
-/// Where a client goes on that has seen the event of this id: at the beginning, if it has none
-/// or one that is none of ours.
-fn replay(headers: &HeaderMap, query: Option<&str>) -> Replay {
-    let header = headers.get(LAST_EVENT_ID).map(|id| id.as_bytes());
-    Replay::resume(header.or_else(|| query.map(str::as_bytes)), Replay::All)
-}
-
-/// A client that comes back after it was told is not told again.
-fn gap_event(gap: Gap) -> Bytes {
-    let event = SseEvent::new("gap").id(gap.resume);
-    event.data(&gap.to_string()).into_bytes()
-}
-
-/// Several streams per agent; each gets every message.
-async fn agent_events(
-    State(gateway): State<Gateway>,
-    AgentId(agent): AgentId,
-    headers: HeaderMap,
-    query: Result<Query<AgentQuery>, QueryRejection>,
-) -> Result<Response, Problem> {
-    let Query(query) = query?;
-    let latency = latency(query.setup_ms)?;
-    let replay = replay(&headers, query.last_event_id.as_deref());
-    let mut setup = gateway.scope.open()?.register()?;
-    setup.label(format!("agent {agent}"));
-    setup.join(&gateway.agents, agent.clone(), ())?;
-    let messages = gateway.messages.subscribe(&agent, replay)?;
-    // Join, then ask. A `DELETE` revokes first and closes then: if it revokes before this asks, the
-    // answer is no, and if it revokes after, the stream has joined and is closed. Asked before
-    // `join`, an agent that is revoked between the two would go on streaming.
-    let permitted = gateway.permissions.permit(&agent, latency);
-    if !setup.run(permitted).await? {
-        // `Err` if the `DELETE` has closed it.
-        let _: Result<(), Closed> = setup.close(CloseReason::Rejected);
-        return Err(Problem::Forbidden);
-    }
-    let live = setup.go_live()?;
-    let messages = messages.for_connection(live.handle());
-    Ok(gateway.events(live, messages.gap_as(gap_event)))
 }
 
 /// What the upstream streams, until either side ends or the upstream restarts.
@@ -411,58 +348,4 @@ async fn restart_upstream(State(gateway): State<Gateway>) -> Json<Value> {
     let proxied = gateway.bridges.count();
     gateway.restarts.send_replace(());
     Json(json!({ "restarted_under": proxied }))
-}
-
-async fn send_message(
-    State(gateway): State<Gateway>,
-    AgentId(agent): AgentId,
-    Timely(data): Timely<String>,
-) -> Result<Json<Value>, Problem> {
-    let message = SseEvent::new("output").data(&data);
-    let id = gateway.messages.publish_event(&agent, message)?;
-    let streams = gateway.agents.count(&agent);
-    Ok(Json(json!({ "id": id.to_string(), "streams": streams })))
-}
-
-async fn agent(
-    State(gateway): State<Gateway>,
-    AgentId(agent): AgentId,
-) -> Result<Json<Value>, Problem> {
-    match gateway.agents.count(&agent) {
-        0 => Err(match gateway.agents.last_close(&agent) {
-            Some(closed) => Problem::Gone(closed),
-            None => Problem::NoAgent,
-        }),
-        streams => Ok(Json(json!({ "streams": streams }))),
-    }
-}
-
-async fn delete_agent(State(gateway): State<Gateway>, AgentId(agent): AgentId) -> Json<Value> {
-    gateway.permissions.revoke(&agent);
-    // Its streams give their places back at once, and get what was accepted, then `closed`.
-    let closed = gateway.agents.close(&agent, DELETED);
-    gateway.messages.close(&agent, DELETED);
-    Json(json!({ "closed": closed }))
-}
-
-async fn stats(State(gateway): State<Gateway>) -> Json<Value> {
-    let stats = gateway.scope.stats();
-    let mut closed = BTreeMap::<String, u64>::new();
-    for (how, count) in &stats.closed {
-        *closed.entry(how.reason.to_string()).or_default() += count;
-    }
-    Json(json!({
-        "pending": stats.pending,
-        "registering": stats.registering,
-        "live": stats.live,
-        "settling": stats.settling,
-        "closed": closed,
-        "workers": gateway.workers.len(),
-        "agents": gateway.agents.len(),
-        "router": gateway.router.states(),
-        "undos_run": stats.undos_run,
-        "undos_abandoned": stats.undos_abandoned,
-        "timers": gateway.timers.count(),
-        "bridges": gateway.bridges.count(),
-    }))
 }

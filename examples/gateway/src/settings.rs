@@ -9,12 +9,10 @@ use super::names;
 
 pub(crate) const USAGE: &str = "usage: gateway [--addr HOST:PORT] [--max-connections N] \
     [--heartbeat SECONDS] [--stall SECONDS] [--max-age SECONDS] [--request SECONDS] \
-    [--agents NAME,NAME,...] [--console]";
+    [--drain SECONDS] [--undo SECONDS] [--agents NAME,NAME,...] [--console]";
 
 /// Longer than the longest set-up.
 const SETUP_DEADLINE: Duration = Duration::from_secs(60);
-/// What the job router may take to let go of a worker.
-const UNDO_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How many clients may be connected without a stream.
 const SPARE_SOCKETS: usize = 128;
@@ -34,6 +32,10 @@ pub(crate) struct Settings {
     pub(crate) max_age: Duration,
     /// How long the head of a request may take, and its body.
     pub(crate) request: Duration,
+    /// What an undo that hangs can cost a shutdown.
+    pub(crate) drain: Duration,
+    /// What the job router may take to let go of a worker.
+    pub(crate) undo: Duration,
     /// The agents that may stream; `None` if all may.
     pub(crate) agents: Option<BTreeSet<String>>,
     /// Whether there is a console.
@@ -49,6 +51,8 @@ impl Default for Settings {
             stall: Duration::from_secs(30),
             max_age: Duration::from_secs(3600),
             request: Duration::from_secs(10),
+            drain: Duration::from_secs(5),
+            undo: Duration::from_secs(5),
             agents: None,
             console: false,
         }
@@ -79,6 +83,8 @@ impl Settings {
                 "--stall" => settings.stall = seconds(&name, &value()?)?,
                 "--max-age" => settings.max_age = seconds(&name, &value()?)?,
                 "--request" => settings.request = seconds(&name, &value()?)?,
+                "--drain" => settings.drain = seconds(&name, &value()?)?,
+                "--undo" => settings.undo = seconds(&name, &value()?)?,
                 "--agents" => settings.agents = Some(agents(&name, &value()?)?),
                 "--console" if value_is_given => return Err(format!("{name} takes no value")),
                 "--console" => settings.console = true,
@@ -91,7 +97,7 @@ impl Settings {
     pub(crate) fn deadlines(&self) -> Deadlines {
         Deadlines::new()
             .setup(SETUP_DEADLINE)
-            .undo(UNDO_DEADLINE)
+            .undo(self.undo)
             .stall(self.stall)
             .max_age(self.max_age)
             // So that those who came together do not come back together.

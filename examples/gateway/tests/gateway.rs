@@ -867,6 +867,9 @@ fn the_command_line_is_taken_as_it_is_meant_or_refused() {
     assert_eq!(settings.heartbeat, Duration::from_secs(7));
     assert_eq!(parse(&["--addr", "here:1"]).unwrap().addr, "here:1");
     assert!(parse(&["--console"]).unwrap().console && !settings.console);
+    let ends = parse(&["--drain", "7", "--undo=0.5"]).unwrap();
+    assert_eq!(ends.drain, Duration::from_secs(7));
+    assert_eq!(ends.undo, Duration::from_millis(500));
     let agents = parse(&["--agents", "7,8", "--request=3"]).unwrap();
     assert_eq!(agents.request, Duration::from_secs(3));
     assert!(agents.agents.unwrap().iter().eq(["7", "8"]));
