@@ -59,6 +59,8 @@ mod transport;
 mod worker;
 mod agents;
 mod stats;
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
 
 const MAX_STREAMS_PER_AGENT: usize = 5;
 const MAX_SETUP_MS: u64 = 10_000;
@@ -97,6 +99,11 @@ async fn main() -> ExitCode {
         // Before the line that says that it listens: a signal that follows it drains.
         let signal = shutdown_signal()?;
         let listener = TcpListener::bind(&settings.addr).await?;
+        #[cfg(feature = "cluster")]
+        if let Some(address) = &settings.cluster.engine {
+            let engine = address.connect().await?;
+            return cluster::serve(listener, &settings, engine, signal).await;
+        }
         println!("listening on http://{}", listener.local_addr()?);
         serve(listener, &settings, signal).await
     };

@@ -23,12 +23,12 @@ impl Permissions {
         permitted
     }
 
-    /// Has no effect if all agents may stream: who was revoked would have to be remembered for
-    /// every name that a client invents.
-    pub(crate) fn revoke(&self, agent: &str) {
-        if let Some(agents) = &self.0 {
+    /// Whether it could stream until now. Has no effect if all agents may stream: who was revoked
+    /// would have to be remembered for every name that a client invents.
+    pub(crate) fn revoke(&self, agent: &str) -> bool {
+        self.0.as_ref().is_some_and(|agents| {
             let mut agents = agents.lock().unwrap_or_else(PoisonError::into_inner);
-            agents.remove(agent);
-        }
+            agents.remove(agent)
+        })
     }
 }

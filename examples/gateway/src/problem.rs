@@ -8,6 +8,8 @@ use hangup::topic::{PublishError, SubscribeError};
 use hangup::{CloseReason, Closed, KeyError, OpenError};
 use serde_json::json;
 
+#[cfg(feature = "cluster")]
+use super::cluster::Refusal;
 use super::upstream::NoAnswer;
 
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,9 @@ pub(crate) enum Problem {
     Body(#[from] StringRejection),
     #[error(transparent)]
     Upstream(#[from] NoAnswer),
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Cluster(#[from] Refusal),
     #[error("{0}")]
     BadRequest(String),
     #[error("the request did not come in time")]
@@ -63,6 +68,8 @@ impl Problem {
             | Self::Join(_)
             | Self::Closed(_)
             | Self::Upstream(NoAnswer::Closed(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(refusal) => refusal.status(),
             Self::Query(rejection) => rejection.status(),
             Self::Path(rejection) => rejection.status(),
             Self::Body(rejection) => rejection.status(),
@@ -78,6 +85,11 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        (self.status(), Json(json!({ "error": self.to_string() }))).into_response()
+        let answer = (self.status(), Json(json!({ "error": self.to_string() })));
+        #[cfg(feature = "cluster")]
+        if let Self::Cluster(refusal) = &self {
+            return (refusal.headers(), answer).into_response();
+        }
+        answer.into_response()
     }
 }

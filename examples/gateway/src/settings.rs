@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use hangup::Deadlines;
 
+#[cfg(feature = "cluster")]
+use super::cluster::{Address, Options, RemoteRouter};
 use super::names;
 
 pub(crate) const USAGE: &str = "usage: gateway [--addr HOST:PORT] [--max-connections N] \
     [--heartbeat SECONDS] [--stall SECONDS] [--max-age SECONDS] [--request SECONDS] \
-    [--drain SECONDS] [--undo SECONDS] [--agents NAME,NAME,...] [--console]";
+    [--drain SECONDS] [--undo SECONDS] [--agents NAME,NAME,...] [--console]\n\
+    with the feature `cluster`: [--cluster memory] [--node NAME] [--lease SECONDS] \
+    [--margin SECONDS] [--job-router http://HOST:PORT]";
 
 /// Longer than the longest set-up.
 const SETUP_DEADLINE: Duration = Duration::from_secs(60);
@@ -40,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) agents: Option<BTreeSet<String>>,
     /// Whether there is a console.
     pub(crate) console: bool,
+    #[cfg(feature = "cluster")]
+    pub(crate) cluster: Options,
 }
 
 impl Default for Settings {
@@ -55,6 +61,8 @@ impl Default for Settings {
             undo: Duration::from_secs(5),
             agents: None,
             console: false,
+            #[cfg(feature = "cluster")]
+            cluster: Options::default(),
         }
     }
 }
@@ -88,6 +96,20 @@ impl Settings {
                 "--agents" => settings.agents = Some(agents(&name, &value()?)?),
                 "--console" if value_is_given => return Err(format!("{name} takes no value")),
                 "--console" => settings.console = true,
+                #[cfg(feature = "cluster")]
+                "--cluster" => settings.cluster.engine = Some(Address::parse(&value()?)?),
+                #[cfg(feature = "cluster")]
+                "--node" => settings.cluster.node = node(&name, value()?)?,
+                #[cfg(feature = "cluster")]
+                "--lease" => settings.cluster.lease = seconds(&name, &value()?)?,
+                #[cfg(feature = "cluster")]
+                "--margin" => settings.cluster.margin = Some(seconds(&name, &value()?)?),
+                #[cfg(feature = "cluster")]
+                "--job-router" => settings.cluster.job_router = Some(router(&name, &value()?)?),
+                #[cfg(not(feature = "cluster"))]
+                "--cluster" => {
+                    return Err("--cluster takes a gateway with the feature `cluster`".to_owned());
+                }
                 _ => return Err(format!("unknown argument `{name}`")),
             }
         }
@@ -131,6 +153,18 @@ fn agents(name: &str, value: &str) -> Result<BTreeSet<String>, String> {
         )),
     };
     value.split(',').map(agent).collect()
+}
+
+#[cfg(feature = "cluster")]
+fn node(name: &str, value: String) -> Result<String, String> {
+    names::check(name, &value)?;
+    Ok(value)
+}
+
+#[cfg(feature = "cluster")]
+fn router(name: &str, value: &str) -> Result<RemoteRouter, String> {
+    let router = RemoteRouter::parse(value);
+    router.ok_or_else(|| format!("{name} takes `http://HOST:PORT`, not `{value}`"))
 }
 
 fn seconds(name: &str, value: &str) -> Result<Duration, String> {

@@ -14,6 +14,13 @@ pub(crate) async fn stats(State(gateway): State<Gateway>) -> Json<Value> {
 
 /// What there is to say of this gateway.
 pub(crate) fn of(gateway: &Gateway) -> Value {
+    let mut stats = numbers(gateway);
+    stats["router"] = json!(gateway.router.states());
+    stats
+}
+
+/// Of it, what does not grow with the number of workers.
+pub(crate) fn numbers(gateway: &Gateway) -> Value {
     let stats = gateway.scope.stats();
     let mut closed = BTreeMap::<String, u64>::new();
     for (how, count) in &stats.closed {
@@ -27,7 +34,6 @@ pub(crate) fn of(gateway: &Gateway) -> Value {
         "closed": closed,
         "workers": gateway.workers.len(),
         "agents": gateway.agents.len(),
-        "router": gateway.router.states(),
         "undos_run": stats.undos_run,
         "undos_abandoned": stats.undos_abandoned,
         "timers": gateway.timers.count(),

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -79,15 +79,18 @@ fn is_about_the_client(error: &io::Error) -> bool {
 /// What is read of the body of a request, in time.
 pub(crate) struct Timely<T>(pub(crate) T);
 
-impl<T> FromRequest<Gateway> for Timely<T>
+impl<S, T> FromRequest<S> for Timely<T>
 where
-    T: FromRequest<Gateway>,
+    S: Send + Sync,
+    Gateway: FromRef<S>,
+    T: FromRequest<S>,
     Problem: From<T::Rejection>,
 {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Problem> {
-        let read = timeout(gateway.patience, T::from_request(request, gateway));
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let patience = Gateway::from_ref(state).patience;
+        let read = timeout(patience, T::from_request(request, state));
         let read = read.await.map_err(|_| Problem::SlowRequest)?;
         Ok(Self(read?))
     }

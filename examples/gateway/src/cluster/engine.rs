@@ -1,0 +1,48 @@
+//! The engine that the nodes share.
+
+use std::io;
+use std::sync::Arc;
+
+use hangup_cluster::engine::{Claims, Hints, Log};
+use hangup_cluster::memory::Memory;
+
+/// Where the engine is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// In this process: for a cluster of one node, to try it.
+    Memory,
+}
+
+impl Address {
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
+        match url.split_once("://") {
+            None if url == "memory" => Ok(Self::Memory),
+            _ => Err(format!("--cluster takes `memory`, not `{url}`")),
+        }
+    }
+
+    pub(crate) async fn connect(&self) -> io::Result<Engine> {
+        match self {
+            Self::Memory => Ok(Engine::new(Memory::on_current().map_err(io::Error::other)?)),
+        }
+    }
+}
+
+/// What a node does with its engine.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    pub(super) claims: Arc<dyn Claims>,
+    pub(super) hints: Arc<dyn Hints>,
+    pub(super) log: Arc<dyn Log>,
+}
+
+impl Engine {
+    pub(crate) fn new<E: Claims + Hints + Log>(engine: E) -> Self {
+        let engine = Arc::new(engine);
+        Self {
+            claims: engine.clone(),
+            hints: engine.clone(),
+            log: engine,
+        }
+    }
+}
