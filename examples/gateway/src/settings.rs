@@ -12,7 +12,7 @@ use super::names;
 pub(crate) const USAGE: &str = "usage: gateway [--addr HOST:PORT] [--max-connections N] \
     [--heartbeat SECONDS] [--stall SECONDS] [--max-age SECONDS] [--request SECONDS] \
     [--drain SECONDS] [--undo SECONDS] [--agents NAME,NAME,...] [--console]\n\
-    with the feature `cluster`: [--cluster memory] [--node NAME] [--lease SECONDS] \
+    with the feature `cluster`: [--cluster redis://HOST:PORT | memory] [--node NAME] [--lease SECONDS] \
     [--margin SECONDS] [--job-router http://HOST:PORT]";
 
 /// Longer than the longest set-up.

@@ -1,6 +1,5 @@
 //! The gateway end to end: real sockets, and clients that vanish at any moment.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,12 +13,11 @@ use tokio::time::{Instant, sleep, timeout};
 #[expect(dead_code, reason = "its `main` is for the command line")]
 #[path = "../src/main.rs"]
 mod gateway;
+mod client;
 mod operator;
 
+use client::{Client, SOON};
 use gateway::settings::Settings;
-
-/// For what must happen soon: far more than it takes, far less than for ever.
-const SOON: Duration = Duration::from_secs(20);
 
 struct Gateway {
     addr: SocketAddr,
@@ -96,70 +94,6 @@ impl Gateway {
         ];
         self.until("empty", |stats| none.iter().all(|count| stats[count] == 0))
             .await
-    }
-}
-
-/// A client with no manners.
-struct Client {
-    socket: TcpStream,
-    received: String,
-}
-
-impl Client {
-    async fn send(addr: SocketAddr, method: &str, path: &str, body: &[u8]) -> Self {
-        let mut socket = TcpStream::connect(addr).await.unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
-        write!(head, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
-        socket.write_all(head.as_bytes()).await.unwrap();
-        socket.write_all(body).await.unwrap();
-        Self {
-            socket,
-            received: String::new(),
-        }
-    }
-
-    /// A `GET` with these lines in its head as well.
-    async fn send_with(addr: SocketAddr, path: &str, headers: &str) -> Self {
-        Self::send_to(addr, path, &format!("Host: {addr}\r\n{headers}")).await
-    }
-
-    /// A `GET` with these lines in its head.
-    async fn send_to(addr: SocketAddr, path: &str, headers: &str) -> Self {
-        let mut socket = TcpStream::connect(addr).await.unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\n{headers}\r\n");
-        socket.write_all(head.as_bytes()).await.unwrap();
-        Self {
-            socket,
-            received: String::new(),
-        }
-    }
-
-    /// Reads until `text` has arrived.
-    async fn expect(&mut self, text: &str) {
-        let reading = async {
-            while !self.received.contains(text) {
-                assert_ne!(self.read().await, 0, "no `{text}` in {}", self.received);
-            }
-        };
-        timeout(SOON, reading).await.unwrap();
-    }
-
-    async fn rest(&mut self) -> String {
-        while self.read().await > 0 {}
-        std::mem::take(&mut self.received)
-    }
-
-    async fn read(&mut self) -> usize {
-        let mut chunk = [0; 4096];
-        let n = self.socket.read(&mut chunk).await.unwrap();
-        self.received
-            .push_str(std::str::from_utf8(&chunk[..n]).unwrap());
-        n
-    }
-
-    /// Resets the connection: no FIN, pending data thrown away.
-    fn reset(self) {
-        self.socket.set_zero_linger().unwrap();
     }
 }
 

@@ -20,7 +20,7 @@ use super::super::names::AgentId;
 use super::super::problem::Problem;
 use super::super::transport::Timely;
 use super::super::{DELETED, latency};
-use super::member::{Member, revocations, topic};
+use super::member::{Member, revocations};
 use super::message::{self, Message};
 use super::refusal::Refusal;
 
@@ -36,7 +36,7 @@ pub(super) async fn events(
     let replay = replay(&headers, query.last_event_id.as_deref());
     let gateway = &member.gateway;
     let key = key(&member, &agent)?;
-    let topic = topic(&key);
+    let topic = key.topic();
 
     let mut setup = gateway.scope.open()?.register()?;
     setup.label(format!("agent {agent}"));
@@ -104,7 +104,7 @@ pub(super) async fn send_message(
     Timely(data): Timely<String>,
 ) -> Result<Json<Value>, Problem> {
     let key = key(&member, &agent)?;
-    let topic = topic(&key);
+    let topic = key.topic();
     let published = member.messages.publish(&topic, message::output(&data));
     let id = published.await.map_err(Refusal::from)?;
     // It is published, whether they can be counted or not.
@@ -136,7 +136,7 @@ pub(super) async fn delete(
     member.gateway.permissions.revoke(&agent);
     let streams = member.cluster.count(&key).await.map_err(Refusal::from)?;
     for (topic, item) in [
-        (topic(&key), message::deleted()),
+        (key.topic(), message::deleted()),
         // After it: a node that hears of this closes what it still has at once.
         (revocations(), message::revoked(&agent)),
     ] {

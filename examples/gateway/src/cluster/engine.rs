@@ -5,25 +5,34 @@ use std::sync::Arc;
 
 use hangup_cluster::engine::{Claims, Hints, Log};
 use hangup_cluster::memory::Memory;
+use hangup_redis::Redis;
 
 /// Where the engine is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     /// In this process: for a cluster of one node, to try it.
     Memory,
+    Redis(String),
 }
 
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         match url.split_once("://") {
             None if url == "memory" => Ok(Self::Memory),
-            _ => Err(format!("--cluster takes `memory`, not `{url}`")),
+            Some(("redis" | "rediss" | "valkey", _)) => Ok(Self::Redis(url.to_owned())),
+            _ => Err(format!(
+                "--cluster takes `redis://HOST:PORT` or `memory`, not `{url}`"
+            )),
         }
     }
 
     pub(crate) async fn connect(&self) -> io::Result<Engine> {
         match self {
             Self::Memory => Ok(Engine::new(Memory::on_current().map_err(io::Error::other)?)),
+            Self::Redis(url) => {
+                let redis = Redis::connect(&url[..]).await;
+                Ok(Engine::new(redis.map_err(io::Error::other)?))
+            }
         }
     }
 }

@@ -43,8 +43,6 @@ impl Member {
         engine: Engine,
     ) -> io::Result<Self> {
         let Engine { claims, hints, log } = engine;
-        let messages = Topics::builder(log.clone(), Message::decode).retention(RETENTION);
-        let messages = messages.build().map_err(io::Error::other)?;
         let options = &settings.cluster;
         let lease = options.lease;
         let noted = gateway.clone();
@@ -55,10 +53,12 @@ impl Member {
         if let Some(margin) = options.margin {
             node = node.margin(margin);
         }
+        let cluster = node.build().await.map_err(io::Error::other)?;
+        let messages = cluster.topics(Message::decode).retention(RETENTION);
         Ok(Self {
             gateway,
-            cluster: node.build().await.map_err(io::Error::other)?,
-            messages,
+            messages: messages.build().map_err(io::Error::other)?,
+            cluster,
             job_router: options.job_router.clone(),
             // As long as a node that dies keeps its names, and then an undo.
             patience: lease + settings.undo,
@@ -99,11 +99,6 @@ impl Member {
 
 /// The topic of the revocations.
 pub(super) fn revocations() -> TopicName {
-    topic(&Key::new("revocations", "").expect("it is short"))
-}
-
-/// The topic of what `key` names.
-pub(super) fn topic(key: &Key) -> TopicName {
-    let name = key.to_string().replacen('/', "=_", 1);
-    TopicName::new(name).expect("a key is of letters that a topic may have")
+    let key = Key::new("revocations", "").expect("it is short");
+    key.topic()
 }
