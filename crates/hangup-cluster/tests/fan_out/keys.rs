@@ -152,6 +152,28 @@ async fn the_task_of_a_key_that_has_made_room_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_is_used_anew_before_its_last_task_has_ended_stays() {
+    let memory = Memory::on_current().unwrap();
+    let topics = builder(memory.link()).max_keys(1).build().unwrap();
+    let names = ["a", "b"].map(|name| TopicName::new(name).unwrap());
+    drop(topics.subscribe(&names[0], Replay::Now).await.unwrap());
+    // No task has a turn in between.
+    let mut b = Box::pin(topics.subscribe(&names[1], Replay::Now));
+    assert!((&mut b).now_or_never().is_none());
+    drop(b);
+    let mut a = Box::pin(topics.subscribe(&names[0], Replay::Now));
+    assert!((&mut a).now_or_never().is_none());
+    let mut a = a.await.unwrap();
+    settle().await;
+    assert_eq!(topics.len(), 1);
+    topics.publish(&names[0], "1").await.unwrap();
+    expect(&mut a, [1]).await;
+    drop(a);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(topics.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_subscriber_that_does_not_wait_for_the_feed_leaves_nothing_behind() {
     let memory = Memory::on_current().unwrap();
     let linger = Duration::from_secs(5);

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use hangup::runtime::{BoxFuture, Runtime};
 use hangup::topic::{Cursor, Replay, Retention};
-use hangup_cluster::engine::Log;
+use hangup_cluster::engine::{Claims, Log};
 use hangup_cluster::fan_out::{Subscription, Topics};
 use hangup_cluster::memory::{Fate, Link, Memory, Method};
 
-use crate::support::{decode, expect, expect_nothing, key, node, publish, settle, subscribe};
+use crate::support::{
+    decode, expect, expect_gap, expect_nothing, key, node, publish, settle, subscribe,
+};
 
 /// More than a feeder reads before those who wait for it have their turns.
 const BACKLOG: u64 = 5_000;
@@ -183,6 +185,42 @@ async fn a_long_backlog_does_not_hold_up_what_is_published_now() {
             expect_nothing(events).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_the_log_when_the_engine_forgets_comes_back_to_the_ring() {
+    let memory = Memory::on_current().unwrap();
+    let link = memory.link();
+    link.adopt().await.unwrap();
+    let decoded = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&decoded);
+    let topics = Topics::builder(Arc::new(link.clone()), move |cursor, bytes| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        decode(cursor, bytes)
+    });
+    let topics = topics.retention(Retention::items(5)).build().unwrap();
+    let mut live = subscribe(&topics, Replay::Now).await;
+    let mut behind = subscribe(&topics, Replay::All).await;
+    publish(&topics, 0..30).await;
+    settle().await;
+    expect(&mut behind, 0..2).await;
+    expect(&mut live, 0..30).await;
+    memory.forget();
+    link.adopt().await.unwrap();
+    // The one that reads the log is the first to notice, or the feeder is.
+    expect_gap(&mut behind).await;
+    expect_gap(&mut live).await;
+    for first in [100, 200] {
+        publish(&topics, first..first + 4).await;
+        expect(&mut behind, first..first + 4).await;
+        expect(&mut live, first..first + 4).await;
+        // They have found each other by the second time.
+        if first == 100 {
+            expect_nothing(&mut behind).await;
+            decoded.store(0, Ordering::Relaxed);
+        }
+    }
+    assert_eq!(decoded.load(Ordering::Relaxed), 4);
 }
 
 #[tokio::test(start_paused = true)]
