@@ -18,7 +18,7 @@ pub trait Log: Send + Sync + 'static {
     fn publish<'a>(&'a self, topic: &'a str, id: &'a str, item: Vec<u8>) -> Answer<'a, Cursor>;
 
     /// The cursor behind all that `topic` has now: that of its last item, or one before the first
-    /// item that it may get.
+    /// item that it may get. Never one before what was acknowledged or delivered.
     fn end<'a>(&'a self, topic: &'a str) -> Answer<'a, Cursor>;
 
     /// Reads `topic` from behind `after` on: what it has, then what it gets, without an end.

@@ -62,7 +62,7 @@ async fn hop(other: Other, ring: usize, k: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn r33_hop_between_nodes_at_every_point_of_a_backlog() {
+async fn r38_hop_between_nodes_at_every_point_of_a_backlog() {
     for other in [Other::Unused, Other::Fed, Other::Behind] {
         for ring in [1, 7, 100] {
             for k in 0..=40 {
