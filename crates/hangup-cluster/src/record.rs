@@ -104,14 +104,14 @@ impl ClaimRecord {
         self.epoch.unwrap_or_else(|| Epoch::new(revision.0))
     }
 
-    /// `me` is the owner: of a free key, or after an owner that has died.
-    pub(crate) fn owned_by(&self, me: &Seat, dead: bool) -> Self {
+    /// `me` is the owner: of a free key, or after an owner that is `unsettled`.
+    pub(crate) fn owned_by(&self, me: &Seat, unsettled: bool) -> Self {
         Self {
             owner: Some(me.clone()),
             epoch: None,
             // A newcomer that came earlier: it finds that it is not next any more.
             next: None,
-            dirty: self.dirty || dead,
+            dirty: self.dirty || unsettled,
         }
     }
 

@@ -172,8 +172,10 @@ impl Acquisition {
     /// What the record as it is known asks for.
     async fn step(&self) -> Result<Step, EngineError> {
         let me = &self.seat.seat;
+        let now = self.node.parts.runtime.now();
+        let is_young = self.seat.session.is_young(now);
         let Some((record, revision)) = &self.known else {
-            return Ok(Step::Write(ClaimRecord::default().owned_by(me, false)));
+            return Ok(Step::Write(ClaimRecord::default().owned_by(me, is_young)));
         };
         let (owner, is_next) = match record.look(me, *revision) {
             Look::Owner(epoch) => {
@@ -188,7 +190,7 @@ impl Acquisition {
                     revision: *revision,
                 }));
             }
-            Look::Free => return Ok(Step::Write(record.owned_by(me, false))),
+            Look::Free => return Ok(Step::Write(record.owned_by(me, is_young))),
             Look::Next(owner) => (owner, true),
             Look::Held(owner) => (owner, false),
         };

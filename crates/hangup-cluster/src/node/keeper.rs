@@ -42,6 +42,10 @@ pub(crate) async fn join(parts: Parts) -> Result<(Arc<Node>, Keeping), EngineErr
 
 /// Writes the record of a new session.
 async fn open(node: &Arc<Node>, session: Arc<Session>) -> Result<Keeping, EngineError> {
+    if node.is_young().await? {
+        // Longer than any owner acts that the engine does not know.
+        session.set_young_until(node.parts.runtime.now() + node.timing().lease);
+    }
     let (sent_at, sent_at_wall) = (node.parts.runtime.now(), SystemTime::now());
     let record = node.session_record(SessionState::Alive).encode();
     let lease = node.timing().lease;

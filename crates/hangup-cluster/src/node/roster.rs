@@ -31,6 +31,8 @@ struct Roster {
 }
 
 const RECORD: &str = "n";
+/// There for one lease after the engine has begun.
+const BIRTH: &str = "b";
 
 /// The nodes whose lease has not run out.
 pub(crate) async fn nodes(node: &Node) -> Result<Vec<NodeInfo>, EngineError> {
@@ -66,6 +68,19 @@ fn parse(value: &[u8]) -> Result<Roster, EngineError> {
 }
 
 impl Node {
+    /// Whether the engine has begun, or forgotten everything, within the last lease: then what it
+    /// knows of no owner may have one. The roster is the first record that a cluster writes.
+    pub(super) async fn is_young(&self) -> Result<bool, EngineError> {
+        let claims = &self.parts.claims;
+        if claims.load(RECORD).await?.is_none() {
+            let lease = Some(self.timing().lease);
+            // A conflict says that another node has found the same.
+            claims.swap(BIRTH, None, Vec::new(), lease).await?;
+            return Ok(true);
+        }
+        Ok(claims.load(BIRTH).await?.is_some())
+    }
+
     /// Writes the session into the roster.
     pub(super) async fn enlist(&self, session: &Arc<Session>) -> Result<(), EngineError> {
         let claims = &self.parts.claims;

@@ -37,7 +37,9 @@ pub enum Predecessor {
     /// Nothing: all of its undos have run before, or there was none.
     Settled,
     /// Something may not be undone, or be undone later, while this connection is set up: it died, it
-    /// was cut off, or it gave an undo up. Reset what the key protects, under this claim's epoch.
+    /// was cut off, or it gave an undo up; or the engine has begun within the last lease, or has
+    /// forgotten everything, and knows of none. Reset what the key protects, under this claim's
+    /// epoch.
     Unsettled,
 }
 

@@ -1,6 +1,6 @@
 //! One life of a node in the engine.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use hangup::runtime::Runtime;
@@ -15,6 +15,9 @@ pub(crate) struct Session {
     pub(crate) lease: Lease,
     /// For the task that reads its inbox.
     pub(super) ended: Signal,
+    /// Until then the engine may know nothing of owners that still act, since it has just begun, or
+    /// has forgotten everything.
+    young_until: OnceLock<Instant>,
 }
 
 impl Session {
@@ -24,7 +27,18 @@ impl Session {
             id: SessionId::random(),
             lease: Lease::new(runtime, now),
             ended: Signal::default(),
+            young_until: OnceLock::new(),
         }
+    }
+
+    pub(super) fn set_young_until(&self, instant: Instant) {
+        // Set once, before anything is claimed.
+        let _: Result<(), Instant> = self.young_until.set(instant);
+    }
+
+    /// Whether a key that is free in the engine may have an owner all the same.
+    pub(super) fn is_young(&self, now: Instant) -> bool {
+        self.young_until.get().is_some_and(|until| now < *until)
     }
 
     pub(super) fn renew(&self, until: Instant) {

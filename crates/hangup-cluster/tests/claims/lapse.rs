@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hangup::CloseReason;
-use hangup_cluster::{ClaimError, OnLapse, Predecessor};
+use hangup_cluster::memory::Fate;
+use hangup_cluster::{ClaimError, OnLapse, Predecessor, RegisteringExt};
 
-use crate::setting::{ACT_EVERY, LEASE, Setting};
+use crate::setting::{ACT_EVERY, LEASE, RENEWED, Setting};
 
 const HOLD: OnLapse = OnLapse::Hold(Duration::from_secs(60));
 
@@ -93,9 +94,7 @@ fn a_connection_closes_at_the_instant_of_the_lapse_and_not_later() {
     let connection = setting.connect(0);
     setting.pass(Duration::from_millis(1));
     setting.nodes[0].link.cut();
-    let margin = LEASE / 10;
-    // The latest renewal was sent when the node joined.
-    let lapse = LEASE - margin - setting.world.elapsed();
+    let lapse = RENEWED + LEASE - LEASE / 10 - setting.world.elapsed();
     setting.pass(lapse - Duration::from_millis(1));
     assert!(connection.handle.state().is_live());
     setting.pass(Duration::from_millis(1));
@@ -142,7 +141,7 @@ fn what_is_held_closes_when_its_time_is_over() {
     let connection = setting.connect_with(0, OnLapse::Hold(hold));
     setting.pass(Duration::from_millis(1));
     setting.nodes[0].link.cut();
-    let lapse = LEASE - LEASE / 10 - setting.world.elapsed();
+    let lapse = RENEWED + LEASE - LEASE / 10 - setting.world.elapsed();
     setting.pass(lapse + hold - Duration::from_millis(1));
     assert!(connection.handle.state().is_live());
     setting.pass(Duration::from_millis(1));
@@ -203,4 +202,74 @@ fn r42_a_lapse_while_the_take_over_waits_gives_the_reservation_up() {
     assert!(new.handle.state().is_closed());
     assert_eq!(setting.resource.entered(), 1);
     setting.assert_nothing_is_left(&[old, new]);
+}
+
+#[test]
+fn what_has_no_gate_closes_at_the_instant_of_the_lapse_as_well() {
+    let setting = Setting::new(1);
+    let node = setting.nodes[0].clone();
+    let pending = node.scope.open().unwrap();
+    let handle = pending.handle();
+    setting.world.process(1).spawn(async move {
+        let mut setup = pending.register().unwrap();
+        let key = node.cluster.key("worker", "ada").unwrap();
+        setup.claim(&key).await.unwrap();
+        let live = setup.go_live().unwrap();
+        live.handle().closed().await;
+    });
+    setting.pass(Duration::from_millis(1));
+    setting.nodes[0].link.cut();
+    let lapse = RENEWED + LEASE - LEASE / 10 - setting.world.elapsed();
+    setting.pass(lapse - Duration::from_millis(1));
+    assert!(handle.state().is_live());
+    setting.pass(Duration::from_millis(1));
+    assert_eq!(handle.state().closed().unwrap().reason, CloseReason::Lost);
+}
+
+#[test]
+fn a_lease_runs_from_before_its_renewal_was_sent() {
+    let setting = Setting::new(1);
+    let connection = setting.connect(0);
+    let delay = Duration::from_millis(400);
+    setting.nodes[0]
+        .link
+        .fates(move |call| match call.is_write() {
+            true => Fate::DelayAnswer(delay),
+            false => Fate::Answer,
+        });
+    // The renewal is sent a third of the lease later, and answered after the delay.
+    setting.pass(LEASE / 3 + delay + Duration::from_millis(1));
+    setting.nodes[0].link.cut();
+    let sent = RENEWED + LEASE / 3;
+    setting.pass(sent + LEASE - LEASE / 10 - setting.world.elapsed() - Duration::from_millis(1));
+    assert!(setting.nodes[0].cluster.has_lease());
+    setting.pass(Duration::from_millis(1));
+    assert!(!setting.nodes[0].cluster.has_lease());
+    assert!(connection.handle.state().is_closed());
+}
+
+#[test]
+fn what_is_free_in_an_engine_that_has_forgotten_may_have_an_owner() {
+    let setting = Setting::new(2);
+    // It does not notice before its next renewal, and acts until then.
+    let old = setting.connect_with(0, HOLD);
+    setting.pass(Duration::from_millis(1));
+    setting.stop(0);
+    setting.memory.forget();
+    let early = setting.connect(1);
+    setting.pass(LEASE / 2);
+    assert!(
+        early.outcome.get().unwrap().is_err(),
+        "its own session is forgotten as well"
+    );
+    let new = setting.connect(1);
+    setting.pass(Duration::from_millis(1));
+    assert_eq!(new.outcome.claim().predecessor(), Predecessor::Unsettled);
+    setting.go_on(0);
+    setting.pass(LEASE * 2);
+    let later = setting.connect(0);
+    setting.pass(LEASE);
+    assert_eq!(later.outcome.claim().predecessor(), Predecessor::Settled);
+    // What it wrote until it noticed is fenced, and nothing else could be.
+    assert!(old.handle.try_settled().is_some());
 }

@@ -12,5 +12,6 @@ mod answers;
 mod lapse;
 mod steps;
 mod order_of_ends;
+mod ghosts;
 mod presence;
 mod soak;

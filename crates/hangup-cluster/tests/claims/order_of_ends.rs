@@ -66,7 +66,7 @@ fn r40_a_node_drains_and_leaves_at_any_point_of_a_take_over() {
 
 #[test]
 fn r36_a_session_that_a_stale_read_takes_for_dead_is_not_buried() {
-    let setting = Setting::new(2);
+    let setting = Setting::young(2);
     let old = setting.connect(0);
     setting.pass(Duration::from_millis(1));
     // Before the present version of the session's record there was none.

@@ -13,6 +13,8 @@ use crate::scheduled::{Queue, Scheduled};
 use crate::world::World;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
+/// When the nodes of a setting were renewed before it begins: a third of the lease, three times.
+pub(crate) const RENEWED: Duration = LEASE;
 /// How often an owner acts.
 pub(crate) const ACT_EVERY: Duration = Duration::from_millis(10);
 /// How long an undo takes.
@@ -58,7 +60,16 @@ pub(crate) struct Connection {
 }
 
 impl Setting {
+    /// Nodes that have been there for a while.
     pub(crate) fn new(nodes: usize) -> Self {
+        let setting = Self::young(nodes);
+        // Then the engine is not young any more, and the latest renewal was sent at `RENEWED`.
+        setting.pass(RENEWED + Duration::from_millis(1));
+        setting
+    }
+
+    /// Nodes that have just joined an engine that has just begun.
+    pub(crate) fn young(nodes: usize) -> Self {
         let world = World::new();
         let memory = Memory::builder()
             .numbers_above(0)
