@@ -58,7 +58,9 @@ async fn a_server_that_lost_everything_is_forgotten_until_it_is_adopted() {
 /// Its incarnation was saved, and what came after it is lost.
 #[tokio::test]
 async fn a_server_that_comes_back_with_what_it_saved_is_forgotten() {
-    let mut server = RedisServer::start(Persistence::Default);
+    // It would sync, and there is no file to sync.
+    let options = ["--appendfsync", "always"];
+    let mut server = RedisServer::start_with(Persistence::Default, &options);
     let redis = engine(&server).await;
     let saved = write(&redis, "a", None, "saved", None).await;
     let at = redis.publish("t", "1", b"saved".into()).await.unwrap();
