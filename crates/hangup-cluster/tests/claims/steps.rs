@@ -171,3 +171,37 @@ fn without_any_hint_a_key_is_handed_over_all_the_same() {
     assert_eq!(new.outcome.claim().predecessor(), Predecessor::Settled);
     setting.assert_nothing_is_left(&[old, new]);
 }
+
+#[test]
+fn what_is_older_than_the_claim_is_undone_before_a_successor_comes_as_well() {
+    let setting = Setting::new(2);
+    let (cluster, scope) = (
+        setting.nodes[0].cluster.clone(),
+        setting.nodes[0].scope.clone(),
+    );
+    let undone = Arc::new(Mutex::new(false));
+    let flag = Arc::clone(&undone);
+    let world = setting.world.process(1);
+    world.clone().spawn(async move {
+        let mut setup = scope.open().unwrap().register().unwrap();
+        let undo = move || async move {
+            world.sleep(Duration::from_millis(200)).await;
+            *flag.lock().unwrap() = true;
+        };
+        setup.on_close_async("older", undo).unwrap();
+        setup
+            .claim(&cluster.key("worker", "ada").unwrap())
+            .await
+            .unwrap();
+        let live = setup.go_live().unwrap();
+        live.handle().closed().await;
+    });
+    setting.pass(Duration::from_millis(1));
+    let new = setting.connect(1);
+    setting.pass(Duration::from_millis(150));
+    assert!(new.outcome.get().is_none());
+    setting.pass(Duration::from_millis(150));
+    assert!(*undone.lock().unwrap());
+    assert_eq!(new.outcome.claim().predecessor(), Predecessor::Settled);
+    setting.assert_nothing_is_left(&[new]);
+}
