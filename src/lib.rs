@@ -52,6 +52,7 @@
 //! | reason about the states themselves | [`state`] |
 //! | copy from a page | [`guide`] |
 //! | see who is connected, and end one by hand | the crate `hangup-console` |
+//! | have one connection per key, and events with replay, on several nodes | the crate `hangup-cluster` |
 //! | find these races in handlers, on `hangup` or not | the crate `hangup-test` |
 //!
 //! # Example
