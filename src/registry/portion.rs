@@ -51,3 +51,26 @@ pub(super) mod largest {
         (LARGEST.take(), TOTAL.take())
     }
 }
+
+/// What a test does between the first two portions of a walk of this thread.
+#[cfg(all(test, not(hangup_loom)))]
+pub(super) mod between {
+    use std::cell::RefCell;
+
+    type Step = Box<dyn FnOnce()>;
+
+    thread_local! {
+        static STEP: RefCell<Option<Step>> = const { RefCell::new(None) };
+    }
+
+    pub(in crate::registry) fn set(step: impl FnOnce() + 'static) {
+        STEP.set(Some(Box::new(step)));
+    }
+
+    pub(in crate::registry) fn run() {
+        // Taken first: the step may walk.
+        if let Some(step) = STEP.take() {
+            step();
+        }
+    }
+}

@@ -5,9 +5,6 @@ use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
 use super::bucket::Bucket;
 use super::conflict::Conflict;
 use super::hooks::Hooks;
@@ -136,7 +133,10 @@ impl<K, V, S> Shared<K, V, S> {
                 });
             match walk {
                 Walk::Finished => return found,
-                Walk::GoesOn => {}
+                Walk::GoesOn => {
+                    #[cfg(all(test, not(hangup_loom)))]
+                    super::portion::between::run();
+                }
                 Walk::BeginsAgain => found.clear(),
             }
             // So that it seldom grows under the lock.
@@ -145,24 +145,16 @@ impl<K, V, S> Shared<K, V, S> {
     }
 
     /// The newest live slot of each key of one shard.
-    pub(super) fn newest_in(&self, shard: usize) -> Vec<Arc<Slot<K, V>>>
-    where
-        K: Hash + Eq,
-        S: BuildHasher,
-    {
-        let slots = self.walk(shard, |bucket, _, portion, slots| {
-            newest(bucket, portion, |slot| slots.push(Arc::clone(slot)))
-        });
-        // A key that emptied and filled again between two portions may be there twice.
-        let hash = |slot: &Arc<Slot<K, V>>| self.hasher.hash_one(&slot.key);
-        let mut by_key = HashTable::with_capacity(slots.len());
-        for slot in slots {
-            let is_same = |other: &Arc<Slot<K, V>>| other.key == slot.key;
-            if let Entry::Vacant(vacant) = by_key.entry(hash(&slot), is_same, hash) {
-                vacant.insert(slot);
+    pub(super) fn newest_in(&self, shard: usize) -> Vec<Arc<Slot<K, V>>> {
+        let end = self.tables.lock(shard).end();
+        self.walk(shard, |bucket, _, portion, slots| {
+            // A key that has emptied and filled again between two portions may have been met.
+            // All that hold it have joined since, so they may be left out.
+            if bucket.generation().is_some_and(|it| it >= end) {
+                return None;
             }
-        }
-        by_key.into_iter().collect()
+            newest(bucket, portion, |slot| slots.push(Arc::clone(slot)))
+        })
     }
 }
 
@@ -178,5 +170,86 @@ pub(super) fn newest<K, V>(
             None
         }
         Err(Unfinished(())) => Some(0),
+    }
+}
+
+#[cfg(all(test, not(hangup_loom)))]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::hash::{BuildHasherDefault, Hasher};
+    use std::sync::{Arc, Mutex};
+
+    use super::newest;
+    use crate::connection::Live;
+    use crate::registry::portion::{Portion, between};
+    use crate::registry::{Conflict, Registry};
+    use crate::scope::Scope;
+
+    /// All keys are in one shard, and each takes the first free place of its table.
+    #[derive(Default)]
+    struct Same;
+
+    impl Hasher for Same {
+        fn finish(&self) -> u64 {
+            0
+        }
+
+        fn write(&mut self, _: &[u8]) {}
+    }
+
+    type Members = Registry<usize, (), BuildHasherDefault<Same>>;
+
+    /// A walk takes several portions.
+    const MANY: usize = 3 * Portion::PLACES;
+
+    fn join(scope: &Scope, members: &Members, key: usize) -> Live {
+        let mut setup = scope.open().unwrap().register().unwrap();
+        setup.join(members, key, ()).unwrap();
+        setup.go_live().unwrap()
+    }
+
+    /// The keys that `look` finds if between two portions a key that was met gets the place of
+    /// one that was not.
+    fn found(conflict: Conflict, look: impl FnOnce(&Members) -> Vec<usize>) -> Vec<usize> {
+        let scope = Scope::new();
+        let members = Members::with_hasher(conflict, BuildHasherDefault::default());
+        let lives = (0..MANY).map(|key| (key, join(&scope, &members, key)));
+        let lives = Arc::new(Mutex::new(lives.collect::<BTreeMap<_, _>>()));
+        between::set({
+            let (members, lives) = (members.clone(), Arc::clone(&lives));
+            move || {
+                let mut lives = lives.lock().unwrap();
+                drop((lives.remove(&0), lives.remove(&(MANY - 1))));
+                // The first takes the place of the key 0, which comes behind the cursor.
+                for key in [MANY, 0] {
+                    lives.insert(key, join(&scope, &members, key));
+                }
+            }
+        });
+        let mut found = look(&members);
+        found.sort_unstable();
+        assert_eq!(lives.lock().unwrap().len(), MANY);
+        found
+    }
+
+    #[test]
+    fn a_key_that_empties_and_fills_again_between_two_portions_is_met_twice_and_shown_once() {
+        for conflict in [Conflict::Replace, Conflict::Reject, Conflict::share(2)] {
+            // Else the rest shows nothing.
+            let met = found(conflict, |members| {
+                members.shared.walk(0, |bucket, _, portion, keys| {
+                    newest(bucket, portion, |slot| keys.push(slot.key))
+                })
+            });
+            assert_eq!(met[..3], [0, 0, 1]);
+
+            let keys = found(conflict, |members| members.keys().collect());
+            let iterated = found(conflict, |members| members.iter().map(|it| it.0).collect());
+            for shown in [keys, iterated] {
+                assert!(shown.is_sorted_by(|a, b| a < b), "twice: {shown:?}");
+                let stayed = shown.iter().filter(|key| (1..MANY - 1).contains(*key));
+                assert_eq!(stayed.count(), MANY - 2);
+            }
+        }
     }
 }
