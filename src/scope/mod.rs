@@ -3,6 +3,7 @@
 mod builder;
 mod sweep;
 mod drained;
+mod turn;
 mod drain;
 mod drain_after;
 mod serve;

@@ -34,10 +34,11 @@ async fn nothing_changes_before_the_signal() {
     assert!(scope.open().is_ok());
     signal.notify_one();
     assert!(drained.is_woken());
-    assert_ready!(drained.poll());
+    assert_pending!(drained.poll());
     assert_eq!(scope.open().unwrap_err(), OpenError::Draining);
     let closed = open.handle().state().closed().unwrap();
     assert_eq!(closed.reason, CloseReason::Shutdown);
+    drained.await;
     assert_eq!(log.entries(), ["1"]);
 }
 

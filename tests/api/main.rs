@@ -15,6 +15,8 @@ mod time;
 mod debug;
 #[cfg(feature = "tokio")]
 mod drain_after;
+#[cfg(feature = "tokio")]
+mod drain_turn;
 #[cfg(all(feature = "http-body", feature = "tokio"))]
 mod event_body;
 #[cfg(feature = "tokio")]

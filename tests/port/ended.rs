@@ -149,3 +149,43 @@ fn of_two_tasks_that_sweep_one_ends() {
     }
     assert_eq!(tasks.len(), 1);
 }
+
+/// Its turn is over when the task for it is dropped.
+#[test]
+fn a_drain_ends_on_a_runtime_that_has_ended() {
+    let runtime = Ends::default();
+    runtime.end();
+    let scope = Scope::builder().runtime(runtime).build();
+    let live = scope.live().unwrap();
+    let report = block_on(async { scope.drain(Duration::from_secs(1)).await }).unwrap();
+    assert_eq!((report.closed, report.forced), (1, 0));
+    drop(live);
+}
+
+/// The deadline bounds the turn, and nothing is forced for it.
+#[test]
+fn a_drain_ends_on_a_runtime_that_runs_no_task() {
+    struct Idle(Ends);
+
+    impl Runtime for Idle {
+        fn spawn(&self, task: BoxFuture<()>) {
+            self.0.spawn(task);
+        }
+
+        fn now(&self) -> Instant {
+            Instant::now()
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<()> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    let tasks = Ends::default();
+    let scope = Scope::builder().runtime(Idle(tasks.clone())).build();
+    let live = scope.live().unwrap();
+    let report = block_on(async { scope.drain(Duration::from_secs(1)).await }).unwrap();
+    assert_eq!((report.closed, report.forced), (1, 0));
+    assert_eq!(tasks.tasks(), 1);
+    drop(live);
+}

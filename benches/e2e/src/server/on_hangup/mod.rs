@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -29,7 +30,7 @@ pub(super) type Shutdown = fn(Drain) -> Drain;
 
 /// In batches with pauses, so that not all clients come back at once.
 pub(super) const PACED: Shutdown = |drain| drain;
-pub(super) const AT_ONCE: Shutdown = |drain| drain.batch_size(usize::MAX);
+pub(super) const AT_ONCE: Shutdown = |drain| drain.spread(Duration::ZERO);
 
 const STOPPED: CloseReason = CloseReason::App(1);
 
