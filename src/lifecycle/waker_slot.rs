@@ -14,6 +14,7 @@ pub(crate) struct WakerSlot(Option<Waker>);
 
 impl WakerSlot {
     /// `Ready` if the connection has closed; else a close will wake the task.
+    #[inline]
     pub(crate) fn poll_closed(&mut self, lifecycle: &Lifecycle, cx: &Context<'_>) -> Poll<Closed> {
         self.register(lifecycle, cx, None, |_| ());
         // Read after the waker is stored, also if an earlier poll stored it: a close sets
@@ -45,6 +46,7 @@ impl WakerSlot {
         lifecycle.closed().map_or(Poll::Pending, Poll::Ready)
     }
 
+    #[inline]
     fn register(
         &mut self,
         lifecycle: &Lifecycle,
@@ -54,9 +56,20 @@ impl WakerSlot {
     ) {
         let waker = cx.waker();
         if !self.0.as_ref().is_some_and(|left| left.will_wake(waker)) {
-            lifecycle.register_owner(waker.clone(), step);
-            also(waker);
-            self.0 = Some(waker.clone());
+            self.store(lifecycle, waker, step, also);
         }
+    }
+
+    #[cold]
+    fn store(
+        &mut self,
+        lifecycle: &Lifecycle,
+        waker: &Waker,
+        step: Option<&'static Location<'static>>,
+        also: impl FnOnce(&Waker),
+    ) {
+        lifecycle.register_owner(waker.clone(), step);
+        also(waker);
+        self.0 = Some(waker.clone());
     }
 }
