@@ -61,11 +61,26 @@ impl Quiet {
 
     /// `Ready` once the pause has lasted for the period, and from then on until something is
     /// sent.
+    #[inline]
     pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.over {
-            let timer = self.timer.get_mut();
-            let timer = timer.unwrap_or_else(PoisonError::into_inner);
-            ready!(timer.as_mut().poll(cx));
+        if !self.over {
+            ready!(self.poll_timer(cx));
+            return self.poll_on(cx);
+        }
+        Poll::Ready(())
+    }
+
+    #[inline]
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = self.timer.get_mut();
+        let timer = timer.unwrap_or_else(PoisonError::into_inner);
+        timer.as_mut().poll(cx)
+    }
+
+    /// The timer has fired.
+    #[cold]
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
             let now = self.runtime.now();
             let half = self.period / 2;
             if std::mem::take(&mut self.sent) {
@@ -76,11 +91,13 @@ impl Quiet {
             self.tick = now;
             let left = (self.last + self.period).saturating_duration_since(now);
             self.over = left.is_zero();
-            *timer = self
-                .runtime
-                .sleep(if self.over { half } else { left.min(half) });
+            let next = if self.over { half } else { left.min(half) };
+            self.timer = Mutex::new(self.runtime.sleep(next));
+            if self.over {
+                return Poll::Ready(());
+            }
+            ready!(self.poll_timer(cx));
         }
-        Poll::Ready(())
     }
 }
 
