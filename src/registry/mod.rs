@@ -258,18 +258,24 @@ where
         Q: Hash + Eq + ?Sized,
     {
         let hash = self.hash(key);
-        let end = self.shared.table(hash).end();
-        let (mut after, mut count) = (0, 0);
+        let (mut after, mut end, mut count) = (0, None, 0);
         loop {
-            let mut holders: Vec<Handle> = Vec::new();
+            // Most keys have one holder, which takes no allocation.
+            let (mut first, mut others) = (None, Vec::new());
             let mut table = self.shared.table(hash);
+            let end = *end.get_or_insert_with(|| table.end());
             let visited = table.get(hash, key).map_or(Ok(()), |bucket| {
                 bucket.open_between(after, end, &mut Portion::new(), |slot| {
-                    holders.push(slot.handle.clone());
+                    let handle = slot.handle.clone();
+                    match first {
+                        None => first = Some(handle),
+                        Some(_) => others.push(handle),
+                    }
                 })
             });
             drop(table);
-            let closed = holders.iter().filter(|holder| holder.close(reason).is_ok());
+            let holders = first.iter().chain(&others);
+            let closed = holders.filter(|holder| holder.close(reason).is_ok());
             count += closed.count();
             match visited {
                 Ok(()) => return count,
