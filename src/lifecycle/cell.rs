@@ -42,7 +42,7 @@ use super::word::{NotLive, Standing, Store, Word};
 use crate::error::KeyError;
 use crate::id::ConnectionId;
 use crate::panic::catch_panic;
-use crate::runtime::{self, Runtime};
+use crate::runtime::{self, Port, Runtime};
 use crate::state::{Closed, State};
 use crate::sync::waiters::Waiters;
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -147,6 +147,12 @@ impl Lifecycle {
     pub(crate) fn runtime(&self) -> Option<Arc<dyn Runtime>> {
         let given = self.group.runtime.clone();
         given.or_else(runtime::current)
+    }
+
+    /// The same, to keep for each connection.
+    pub(crate) fn port(&self) -> Option<Port> {
+        let given = self.group.runtime.clone().map(Port::Given);
+        given.or_else(runtime::current_port)
     }
 
     pub(super) fn word(&self) -> &Word {

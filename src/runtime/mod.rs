@@ -16,6 +16,7 @@
 mod shutdown_signal;
 #[cfg(feature = "tokio")]
 mod tokio;
+mod port;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+pub(crate) use port::Port;
 #[cfg(feature = "tokio")]
 pub use shutdown_signal::{ShutdownSignal, shutdown_signal};
 
@@ -202,14 +204,19 @@ impl fmt::Debug for Entered {
 /// `tokio`, the tokio runtime that it is in. For crates that build on this one.
 #[must_use]
 pub fn current() -> Option<Arc<dyn Runtime>> {
+    current_port().map(Port::into_arc)
+}
+
+/// [`current`], without an allocation.
+pub(crate) fn current_port() -> Option<Port> {
     // While the thread ends, its locals may be gone.
     let entered = ENTERED.try_with(|entered| {
         let entered = entered.borrow();
         entered.last().map(|(_, runtime)| Arc::clone(runtime))
     });
-    let entered = entered.ok().flatten();
+    let entered = entered.ok().flatten().map(Port::Given);
     #[cfg(feature = "tokio")]
-    let entered = entered.or_else(tokio::current);
+    let entered = entered.or_else(|| tokio::current().map(Port::Tokio));
     entered
 }
 

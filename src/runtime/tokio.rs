@@ -1,6 +1,5 @@
 //! A tokio runtime as a [`Runtime`].
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::tokio::runtime::Handle;
@@ -31,8 +30,17 @@ impl Runtime for Handle {
     }
 }
 
+/// The time, and a timer from then on: entered once, with one look at the clock.
+pub(super) fn start(handle: &Handle, duration: Duration) -> (Instant, BoxFuture<()>) {
+    let _entered = handle.enter();
+    let now = ::tokio::time::Instant::now();
+    let Some(until) = now.checked_add(duration) else {
+        return (now.into_std(), Box::pin(::tokio::time::sleep(duration)));
+    };
+    (now.into_std(), Box::pin(::tokio::time::sleep_until(until)))
+}
+
 /// The runtime that this thread is in.
-pub(super) fn current() -> Option<Arc<dyn Runtime>> {
-    let handle = Handle::try_current().ok()?;
-    Some(Arc::new(handle))
+pub(super) fn current() -> Option<Handle> {
+    Handle::try_current().ok()
 }

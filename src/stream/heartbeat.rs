@@ -59,7 +59,7 @@ impl<S: Stream, K> LiveStream<S, K> {
     where
         F: FnMut() -> S::Item,
     {
-        let runtime = self.live().lifecycle().runtime().ok_or(NoRuntime)?;
+        let runtime = self.live().lifecycle().port().ok_or(NoRuntime)?;
         let handle = self.handle();
         Ok(self.map_inner(|source| Heartbeat {
             source,

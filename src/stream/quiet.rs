@@ -1,11 +1,11 @@
 //! When nothing was sent for a period.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::runtime::{BoxFuture, Runtime};
+use crate::runtime::{BoxFuture, Port};
 
 /// Thirty years, as in tokio: the clock overflows with a longer timer.
 const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 /// lasted for between half of the period and the period.
 pub(super) struct Quiet {
     pub(super) period: Duration,
-    runtime: Arc<dyn Runtime>,
+    runtime: Port,
     /// In a `Mutex`, which is never locked, to be `Sync`.
     timer: Mutex<BoxFuture<()>>,
     /// The timer fired at this time, or was made.
@@ -32,13 +32,13 @@ pub(super) struct Quiet {
 }
 
 impl Quiet {
-    pub(super) fn new(period: Duration, runtime: Arc<dyn Runtime>) -> Self {
+    pub(super) fn new(period: Duration, runtime: Port) -> Self {
         // No timer is finer; a period of zero would never let other tasks run.
         let period = period.clamp(Duration::from_millis(1), LONGEST);
-        let now = runtime.now();
+        let (now, timer) = runtime.start(period / 2);
         Self {
             period,
-            timer: Mutex::new(runtime.sleep(period / 2)),
+            timer: Mutex::new(timer),
             runtime,
             tick: now,
             last: now,

@@ -101,7 +101,7 @@ where
     /// # }
     /// ```
     pub fn heartbeat(self, period: Duration) -> Result<LiveBody<SseHeartbeat<B>>, NoRuntime> {
-        let runtime = self.live().lifecycle().runtime().ok_or(NoRuntime)?;
+        let runtime = self.live().lifecycle().port().ok_or(NoRuntime)?;
         let handle = self.handle();
         Ok(self.map_inner(|body| SseHeartbeat {
             body,
