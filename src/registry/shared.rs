@@ -121,9 +121,18 @@ impl<K, V, S> Shared<K, V, S> {
     pub(super) fn walk<T>(
         &self,
         shard: usize,
+        look: impl FnMut(&mut Bucket<K, V>, u64, &mut Portion, &mut Vec<T>) -> Option<u64>,
+    ) -> Vec<T> {
+        self.walk_into(Vec::new(), shard, look)
+    }
+
+    fn walk_into<T>(
+        &self,
+        mut found: Vec<T>,
+        shard: usize,
         mut look: impl FnMut(&mut Bucket<K, V>, u64, &mut Portion, &mut Vec<T>) -> Option<u64>,
     ) -> Vec<T> {
-        let (mut found, mut cursor) = (Vec::new(), Cursor::default());
+        let mut cursor = Cursor::default();
         loop {
             let walk = self
                 .tables
@@ -146,8 +155,11 @@ impl<K, V, S> Shared<K, V, S> {
 
     /// The newest live slot of each key of one shard.
     pub(super) fn newest_in(&self, shard: usize) -> Vec<Arc<Slot<K, V>>> {
-        let end = self.tables.lock(shard).end();
-        self.walk(shard, |bucket, _, portion, slots| {
+        let table = self.tables.lock(shard);
+        let (end, keys) = (table.end(), table.keys());
+        drop(table);
+        let slots = Vec::with_capacity(keys.min(Portion::PLACES));
+        self.walk_into(slots, shard, |bucket, _, portion, slots| {
             // A key that has emptied and filled again between two portions may have been met.
             // All that hold it have joined since, so they may be left out.
             if bucket.generation().is_some_and(|it| it >= end) {

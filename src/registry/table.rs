@@ -124,6 +124,11 @@ impl<K, V> Table<K, V> {
         self.next_order + 1
     }
 
+    /// How many keys there are.
+    pub(super) fn keys(&self) -> usize {
+        self.buckets.len()
+    }
+
     /// Gives memory back after a burst.
     pub(super) fn shrink(&mut self) {
         if let Some(target) = shrink::target(self.buckets.len(), self.buckets.capacity()) {
