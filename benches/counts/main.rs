@@ -1,36 +1,30 @@
 //! One thing that a server does, so many times over, for `ci/counts` to count its instructions.
 //!
-//! `counts NAME TIMES` does it; `counts memory` prints what an idle connection holds. What each
-//! row is, and what it is compared with, is in `benches/README.md`.
+//! `counts NAME TIMES` does it. What each row is, and what it is compared with, is in
+//! `benches/README.md`.
+
+mod hashers;
 
 use std::env;
-use std::hash::{BuildHasherDefault, DefaultHasher};
-
+use std::hash::BuildHasher;
 use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use allocation_counter::measure;
 use futures::Stream;
 use futures::stream::{self, BoxStream, StreamExt};
 use hangup::{CloseReason, Conflict, Live, Registering, Registry, Scope};
 
+use hashers::{FastHasher, Hasher};
+
 /// Connections that a server has beside the counted ones.
 const RESIDENTS: u64 = 1000;
-
-/// Not randomly keyed, so that every run takes the same steps.
-type Members = Registry<u64, (), BuildHasherDefault<DefaultHasher>>;
-
-fn members() -> Members {
-    Registry::with_hasher(Conflict::Replace, BuildHasherDefault::default())
-}
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["memory"] => print_memory(),
         [row, times] => run(row, times.parse().expect("a number of times")),
-        _ => panic!("usage: counts NAME TIMES, or counts memory"),
+        _ => panic!("usage: counts NAME TIMES"),
     }
 }
 
@@ -58,12 +52,17 @@ fn run(row: &str, times: u64) {
             });
         }
         "lifecycle_registry" => {
-            let server = Server::new();
+            let server = Server::<Hasher>::new();
             keys.for_each(|key| close(black_box(server.connect(key))));
         }
-        // One more registry than the row before.
+        // As for ids that the server makes itself.
+        "lifecycle_registry_fast" => {
+            let server = Server::<FastHasher>::new();
+            keys.for_each(|key| close(black_box(server.connect(key))));
+        }
+        // One more registry than `lifecycle_registry`.
         "lifecycle_two_registries" => {
-            let server = Server::new();
+            let server = Server::<Hasher>::new();
             keys.for_each(|key| {
                 let mut setup = server.joined(key);
                 setup.join(&server.others, key, ()).unwrap();
@@ -72,7 +71,7 @@ fn run(row: &str, times: u64) {
         }
         // Each takes the key of the one before it.
         "take_over" => {
-            let server = Server::new();
+            let server = Server::<Hasher>::new();
             let mut latest = server.connect(RESIDENTS);
             for _ in keys {
                 let mut setup = setup(&server.scope);
@@ -90,7 +89,7 @@ fn run(row: &str, times: u64) {
             drop(opened);
         }
         "get" => {
-            let server = Server::new();
+            let server = Server::<Hasher>::new();
             keys.for_each(|key| {
                 let found = server.members.get(black_box(&(key % RESIDENTS)));
                 assert!(black_box(found).is_some());
@@ -119,6 +118,20 @@ fn run(row: &str, times: u64) {
                 assert!(black_box(items.poll_next_unpin(&mut cx)).is_pending());
             }
         }
+        // Each kept, and left as it is when the process ends.
+        "opened" => {
+            let scope = Scope::new();
+            std::mem::forget(keys.map(|_| scope.open().unwrap()).collect::<Vec<_>>());
+        }
+        "asleep" => std::mem::forget(Asleep::new(keys)),
+        "asleep_closed" => {
+            let asleep = Asleep::new(keys);
+            assert_eq!(
+                asleep.server.scope.close_all(CloseReason::Shutdown) as u64,
+                times + RESIDENTS
+            );
+            std::mem::forget(asleep);
+        }
         _ => panic!("no row is called {row}"),
     }
 }
@@ -131,19 +144,19 @@ fn live(scope: &Scope) -> Live {
     setup(scope).go_live().unwrap()
 }
 
-struct Server {
+struct Server<S> {
     scope: Scope,
-    members: Members,
-    others: Members,
+    members: Registry<u64, (), S>,
+    others: Registry<u64, (), S>,
     residents: Vec<Live>,
 }
 
-impl Server {
+impl<S: BuildHasher + Default + Send + Sync + 'static> Server<S> {
     fn new() -> Self {
         let mut server = Self {
             scope: Scope::new(),
-            members: members(),
-            others: members(),
+            members: Registry::with_hasher(Conflict::Replace, S::default()),
+            others: Registry::with_hasher(Conflict::Replace, S::default()),
             residents: Vec::new(),
         };
         server.residents = (0..RESIDENTS).map(|key| server.connect(key)).collect();
@@ -161,38 +174,30 @@ impl Server {
     }
 }
 
+/// Streams in a registry, each of which has registered the waker of its task.
+struct Asleep {
+    server: Server<Hasher>,
+    _streams: Vec<BoxStream<'static, ()>>,
+}
+
+impl Asleep {
+    fn new(keys: impl Iterator<Item = u64>) -> Self {
+        let server = Server::<Hasher>::new();
+        let streams = keys.map(|key| {
+            let stream = server.connect(key).stream(stream::pending());
+            asleep(stream.boxed())
+        });
+        let _streams = streams.collect();
+        Self { server, _streams }
+    }
+}
+
+fn asleep(mut stream: BoxStream<'static, ()>) -> BoxStream<'static, ()> {
+    let polled = stream.poll_next_unpin(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    stream
+}
+
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Tables double, so what one connection takes depends on how many there are: a mean over all
-/// sizes between two doublings does not.
-const CROWDS: [u64; 8] = [8704, 9728, 10752, 11776, 12800, 13824, 14848, 15872];
-
-fn print_memory() {
-    print_held("alone", |scope, _, _| live(scope));
-    print_held("in_registry", |scope, members, key| {
-        let mut setup = setup(scope);
-        setup.join(members, key, ()).unwrap();
-        setup.go_live().unwrap()
-    });
-}
-
-fn print_held(name: &str, connect: impl Fn(&Scope, &Members, u64) -> Live) {
-    let (mut bytes, mut allocations) = (0.0, 0.0);
-    for count in CROWDS {
-        let mut kept = None;
-        let held = measure(|| {
-            let (scope, members) = (Scope::new(), members());
-            let lives: Vec<_> = (0..count)
-                .map(|key| connect(&scope, &members, key))
-                .collect();
-            kept = Some((scope, members, lives));
-        });
-        let times = (count * CROWDS.len() as u64) as f64;
-        bytes += held.bytes_current as f64 / times;
-        allocations += held.count_current as f64 / times;
-    }
-    println!("bytes_{name} {bytes:.1}");
-    println!("allocations_{name} {allocations:.2}");
 }

@@ -1,6 +1,7 @@
 //! What has to be written by hand for some of what this crate sees to: who leaves removes
 //! nobody else, nobody is found before it is live, and a drain waits until all have left.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::servers::RESIDENTS;
+use crate::RESIDENTS;
 
-pub(crate) struct Careful {
+pub(crate) struct Careful<S: BuildHasher + Clone = RandomState> {
     root: CancellationToken,
-    members: Arc<DashMap<u64, Arc<Connection>>>,
+    members: Arc<DashMap<u64, Arc<Connection>, S>>,
     /// Empty when all have left.
     inside: TaskTracker,
-    _residents: Vec<Guard>,
+    _residents: Vec<Guard<S>>,
 }
 
 struct Connection {
@@ -24,15 +25,15 @@ struct Connection {
     is_live: AtomicBool,
 }
 
-pub(crate) struct Guard {
-    members: Arc<DashMap<u64, Arc<Connection>>>,
+pub(crate) struct Guard<S: BuildHasher + Clone = RandomState> {
+    members: Arc<DashMap<u64, Arc<Connection>, S>>,
     key: u64,
     connection: Arc<Connection>,
     /// The last to go.
     _inside: TaskTrackerToken,
 }
 
-impl Careful {
+impl<S: BuildHasher + Clone + Default> Careful<S> {
     pub(crate) fn new() -> Self {
         let server = Self {
             root: CancellationToken::new(),
@@ -47,7 +48,7 @@ impl Careful {
         }
     }
 
-    pub(crate) fn connect(&self, key: u64) -> Guard {
+    pub(crate) fn connect(&self, key: u64) -> Guard<S> {
         let guard = Guard {
             members: Arc::clone(&self.members),
             key,
@@ -67,7 +68,7 @@ impl Careful {
     }
 }
 
-impl Drop for Guard {
+impl<S: BuildHasher + Clone> Drop for Guard<S> {
     fn drop(&mut self) {
         self.connection.is_live.store(false, Ordering::Release);
         self.members

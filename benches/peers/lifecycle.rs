@@ -1,6 +1,6 @@
 //! A connection from its beginning to its end, in a server that has others.
 
-use std::hash::Hash;
+use std::hash::{Hash, RandomState};
 use std::hint::black_box;
 
 use hangup::{CloseReason, Scope};
@@ -72,7 +72,7 @@ where
 }
 
 fn with_care(mut key: impl FnMut() -> u64 + 'static) -> Run {
-    let server = Careful::new();
+    let server = Careful::<RandomState>::new();
     repeat(move || drop(black_box(server.connect(key()))))
 }
 

@@ -25,6 +25,7 @@ use criterion::Criterion;
 
 use contest::Contest;
 use row::Printer;
+use servers::RESIDENTS;
 
 const MILLION: u64 = 1_000_000;
 

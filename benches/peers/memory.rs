@@ -193,7 +193,7 @@ fn with_token(count: u64) -> impl Sized {
 }
 
 fn in_one_map(count: u64) -> impl Sized {
-    let (root, members) = (CancellationToken::new(), Members::default());
+    let (root, members) = (CancellationToken::new(), Members::<u64>::default());
     let connections = list(count, |key| {
         let token = root.child_token();
         (Entry::insert(&members, key, &token), token.drop_guard())
@@ -203,7 +203,7 @@ fn in_one_map(count: u64) -> impl Sized {
 
 fn in_two_maps(count: u64) -> impl Sized {
     let root = CancellationToken::new();
-    let maps = [Members::default(), Members::default()];
+    let maps = [Members::<u64>::default(), Members::default()];
     let connections = list(count, |key| {
         let token = root.child_token();
         let entries = maps
