@@ -55,13 +55,25 @@ impl<K, V> Default for BucketRest<K, V> {
 }
 
 impl<K, V> Bucket<K, V> {
-    /// Without a slot: the caller inserts one before it releases the lock.
-    pub(super) fn new(hash: u64) -> Self {
+    /// With one slot.
+    pub(super) fn new(hash: u64, slot: Arc<Slot<K, V>>) -> Self {
         Self {
             hash,
-            sole: None,
+            sole: Some(slot),
             rest: None,
         }
+    }
+
+    /// Whether the slot with this order is all that the bucket has.
+    #[inline]
+    pub(super) fn is_only(&self, order: u64) -> bool {
+        self.rest.is_none() && self.sole.as_ref().is_some_and(|it| it.order == order)
+    }
+
+    /// The slot, if it is the only one.
+    #[inline]
+    pub(super) fn into_sole(self) -> Option<Arc<Slot<K, V>>> {
+        self.sole
     }
 
     pub(super) fn is_under<Q>(&self, key: &Q) -> bool

@@ -2,18 +2,22 @@
 
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::hash_table::Entry;
 
 use super::bucket::Bucket;
 use super::crowd::Departed;
+use super::last_close::LastCloses;
 use super::portion::{Portion, Unfinished};
 use super::shared::Shared;
 use super::slot::Slot;
+use super::table::Table;
 use super::{Conflict, Registry};
 use crate::error::KeyError;
 use crate::lifecycle::{DynRegistry, Exit, Handle, Lifecycle, Membership, Name, Place};
 use crate::state::Closed;
+use crate::sync::MutexGuard;
 
 /// The connections that a newcomer closes once it is live: those that held the key when it
 /// joined, and none that joined later (I5).
@@ -98,6 +102,34 @@ where
         }
     }
 
+    /// Refuses a newcomer as long as the newest open holder is safe from it, unless that is the
+    /// newcomer itself.
+    #[inline(never)]
+    fn wait_out_hold<'a>(
+        &'a self,
+        mut table: MutexGuard<'a, Table<K, V>>,
+        hash: u64,
+        key: &K,
+        left: impl Fn(Duration) -> Option<Duration>,
+        is_ours: impl Fn(&Bucket<K, V>) -> bool,
+    ) -> Result<MutexGuard<'a, Table<K, V>>, KeyError> {
+        loop {
+            let Some(bucket) = table.get(hash, key) else {
+                return Ok(table);
+            };
+            let newest = bucket.newest_open(&mut Portion::new());
+            match newest.map(|newest| newest.and_then(|it| left(it.since()))) {
+                Ok(None) => return Ok(table),
+                Ok(Some(_)) if is_ours(bucket) => return Ok(table),
+                Ok(Some(retry_after)) => return Err(KeyError::Held { retry_after }),
+                Err(Unfinished(())) => {
+                    drop(table);
+                    table = self.shared.table(hash);
+                }
+            }
+        }
+    }
+
     /// The one place where a slot is inserted. The decision and the insertion are under one
     /// lock (I6), so of two newcomers one is the later.
     ///
@@ -120,30 +152,42 @@ where
         let maybe_ours = lifecycle.orders_under(Arc::as_ptr(&self.shared).cast(), hash);
         let conflict = self.shared.conflict;
         let replaces = claim == Claim::TakeOver || conflict == Conflict::Replace;
-        let min_hold = self.shared.min_hold.as_ref();
-        let min_hold = min_hold.map(|it| it.now(lifecycle).map(|now| (it, now)));
-        let min_hold = min_hold.transpose()?;
+        let min_hold = match &self.shared.min_hold {
+            None => None,
+            Some(min_hold) => Some((min_hold, min_hold.now(lifecycle)?)),
+        };
 
         let mut table = self.shared.table(hash);
         if let Some((min_hold, now)) = min_hold.filter(|_| replaces) {
-            while let Some(bucket) = table.get(hash, &key) {
-                let newest = bucket.newest_open(&mut Portion::new());
-                match newest.map(|newest| newest.and_then(|it| min_hold.left(it.since(), now))) {
-                    Ok(None) => break,
-                    Ok(Some(_)) if bucket.has_one_of(lifecycle, &maybe_ours) => break,
-                    Ok(Some(retry_after)) => return Err(KeyError::Held { retry_after }),
-                    Err(Unfinished(())) => {
-                        drop(table);
-                        table = self.shared.table(hash);
-                    }
-                }
-            }
+            let left = |held: Duration| min_hold.left(held, now);
+            table = self.wait_out_hold(table, hash, &key, left, |bucket| {
+                bucket.has_one_of(lifecycle, &maybe_ours)
+            })?;
         }
         let order = table.next_order();
-        let mut entry = table.entry(hash, &key);
-        let generation = match &mut entry {
-            Entry::Vacant(_) => None,
-            Entry::Occupied(held) => {
+        let new_slot = |generation, key, value| {
+            Arc::new(Slot {
+                order,
+                generation,
+                since: min_hold.map_or(0, |(_, now)| {
+                    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+                }),
+                key,
+                value,
+                handle: Handle::new(Arc::clone(lifecycle)),
+            })
+        };
+        let hooks = self.shared.hooks.as_ref();
+        let to_call = |slot: &Arc<Slot<K, V>>| hooks.map(|hooks| (hooks, Arc::clone(slot)));
+        let (called_for, generation) = match table.entry(hash, &key) {
+            Entry::Vacant(vacant) => {
+                let slot = new_slot(order, key, value);
+                let called_for = to_call(&slot);
+                let mut bucket = vacant.insert(Bucket::new(hash, slot));
+                let is_due = |(_, slot): &(_, Arc<_>)| bucket.get_mut().begin_calls(slot);
+                (called_for.filter(is_due), None)
+            }
+            Entry::Occupied(mut held) => {
                 let bucket = held.get_mut();
                 if bucket.has_one_of(lifecycle, &maybe_ours) {
                     return Err(KeyError::AlreadyJoined);
@@ -155,32 +199,19 @@ where
                     }
                     Conflict::Reject | Conflict::Replace => admit(bucket, 1, KeyError::Taken)?,
                 }
-                bucket.generation()
+                let generation = bucket.generation();
+                let slot = new_slot(generation.unwrap_or(order), key, value);
+                let called_for = to_call(&slot);
+                // A bucket without slots stays while its hooks run.
+                let generation = generation.filter(|_| bucket.len() > 0);
+                bucket.push(slot);
+                if claim == Claim::TakeOver && generation.is_some() {
+                    bucket.begin_claim(order);
+                }
+                let is_due = |(_, slot): &(_, Arc<_>)| bucket.begin_calls(slot);
+                (called_for.filter(is_due), generation)
             }
         };
-        let slot = Arc::new(Slot {
-            order,
-            generation: generation.unwrap_or(order),
-            since: min_hold.map_or(0, |(_, now)| {
-                u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
-            }),
-            key,
-            value,
-            handle: Handle::new(Arc::clone(lifecycle)),
-        });
-        let bucket = entry.or_insert(Bucket::new(hash)).into_mut();
-        let called_for = self
-            .shared
-            .hooks
-            .as_ref()
-            .map(|hooks| (hooks, Arc::clone(&slot)));
-        // A bucket without slots stays while its hooks run.
-        let generation = generation.filter(|_| bucket.len() > 0);
-        bucket.push(slot);
-        if claim == Claim::TakeOver && generation.is_some() {
-            bucket.begin_claim(order);
-        }
-        let called_for = called_for.filter(|(_, slot)| bucket.begin_calls(slot));
         drop(table);
 
         // Recorded after the insertion, so that the unwinding finds the slot that it
@@ -222,29 +253,15 @@ where
     fn remove(&self, place: Place, exit: Exit) {
         let Place { hash, order } = place;
         if let Some(last_closes) = &self.last_closes {
-            // Recorded before the removal, so that a reader which does not find the slot
-            // finds the record.
-            if let Some((slot, closed)) = self.closed_slot(place) {
-                let lifecycle = slot.handle.lifecycle();
-                lifecycle.catch_panic(|| last_closes.record(hash, &slot.key, closed));
-            }
+            self.record_close(last_closes, place);
         }
         let mut table = self.table(hash);
-        let Some(mut entry) = table.find(hash, |bucket| bucket.slot(order).is_some()) else {
-            return;
-        };
-        let bucket = entry.get_mut();
-        let removed = bucket.remove(order, exit);
-        let slot = removed.as_ref();
-        let hooks = self.hooks.as_ref().zip(slot);
-        let called_for = hooks.filter(|(_, slot)| bucket.begin_calls(slot));
-        if bucket.is_vacant() {
-            entry.remove();
-            table.shrink();
-        }
-        drop(table);
-        if let Some((hooks, slot)) = called_for {
-            self.call_hooks(hooks, hash, slot);
+        if let Some(removed) = table.remove_sole(hash, order) {
+            drop(table);
+            // After the lock is released (I8).
+            drop(removed);
+        } else {
+            self.remove_from_rest(table, place, exit);
         }
     }
 
@@ -264,6 +281,18 @@ where
         // `None` if the connection has closed and been unwound.
         if let Some(mut bucket) = table.find(hash, |bucket| bucket.slot(order).is_some()) {
             bucket.get_mut().bring_back(order);
+        }
+    }
+}
+
+impl<K: Hash + Eq, V, S> Shared<K, V, S> {
+    /// Records how the connection at `place` closed before its slot is removed, so that a
+    /// reader which does not find the slot finds the record.
+    #[inline(never)]
+    fn record_close(&self, last_closes: &LastCloses<K>, place: Place) {
+        if let Some((slot, closed)) = self.closed_slot(place) {
+            let lifecycle = slot.handle.lifecycle();
+            lifecycle.catch_panic(|| last_closes.record(place.hash, &slot.key, closed));
         }
     }
 }
@@ -288,6 +317,27 @@ impl<K, V, S> Shared<K, V, S> {
                 Ok(()) => return handles,
                 Err(Unfinished(last)) => after = last,
             }
+        }
+    }
+
+    /// [Removes](DynRegistry::remove) a slot of a bucket that has others, or hooks.
+    #[inline(never)]
+    fn remove_from_rest(&self, mut table: MutexGuard<'_, Table<K, V>>, place: Place, exit: Exit) {
+        let Place { hash, order } = place;
+        let Some(mut entry) = table.find(hash, |bucket| bucket.slot(order).is_some()) else {
+            return;
+        };
+        let bucket = entry.get_mut();
+        let removed = bucket.remove(order, exit);
+        let hooks = self.hooks.as_ref().zip(removed.as_ref());
+        let called_for = hooks.filter(|(_, slot)| bucket.begin_calls(slot));
+        if bucket.is_vacant() {
+            entry.remove();
+            table.shrink_if_empty();
+        }
+        drop(table);
+        if let Some((hooks, slot)) = called_for {
+            self.call_hooks(hooks, hash, slot);
         }
     }
 

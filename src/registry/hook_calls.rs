@@ -29,7 +29,7 @@ impl<K, V, S> Shared<K, V, S> {
                 Err(caller) => {
                     if entry.get().is_vacant() {
                         entry.remove();
-                        table.shrink();
+                        table.shrink_if_empty();
                     }
                     drop(table);
                     drop(caller);

@@ -1,12 +1,14 @@
 //! The keys of one shard.
 
 use std::borrow::Borrow;
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::{Entry, OccupiedEntry};
 
 use super::bucket::Bucket;
 use super::portion::Portion;
+use super::slot::Slot;
 use crate::shrink;
 
 /// The caller hashes a key before it takes the lock, and the bucket keeps the hash: to grow,
@@ -62,6 +64,7 @@ impl<K, V> Table<K, V> {
     where
         K: Eq,
     {
+        self.shrink();
         // Without room for one more, `entry` moves the buckets.
         self.moves += u64::from(self.buckets.len() == self.buckets.capacity());
         self.buckets
@@ -129,11 +132,33 @@ impl<K, V> Table<K, V> {
         self.buckets.len()
     }
 
-    /// Gives memory back after a burst.
-    pub(super) fn shrink(&mut self) {
-        if let Some(target) = shrink::target(self.buckets.len(), self.buckets.capacity()) {
-            self.buckets.shrink_to(target, |bucket| bucket.hash);
-            self.moves += 1;
+    /// Removes the bucket of the slot with this order, if it has nothing else.
+    #[inline]
+    pub(super) fn remove_sole(&mut self, hash: u64, order: u64) -> Option<Arc<Slot<K, V>>> {
+        let sole = self.find(hash, |bucket| bucket.is_only(order))?;
+        let (bucket, _) = sole.remove();
+        self.shrink_if_empty();
+        bucket.into_sole()
+    }
+
+    /// Gives memory back after a burst. What is left is not moved: a table that empties is
+    /// about to be empty, and one that does not [shrinks](Self::shrink) at the next entry.
+    #[inline]
+    pub(super) fn shrink_if_empty(&mut self) {
+        if self.buckets.is_empty() {
+            self.shrink();
         }
+    }
+
+    fn shrink(&mut self) {
+        if let Some(target) = shrink::target(self.buckets.len(), self.buckets.capacity()) {
+            self.shrink_to(target);
+        }
+    }
+
+    #[cold]
+    fn shrink_to(&mut self, target: usize) {
+        self.buckets.shrink_to(target, |bucket| bucket.hash);
+        self.moves += 1;
     }
 }
