@@ -134,11 +134,11 @@ fn a_connection_with_deadlines_costs_what_it_is_said_to() {
         (some.0 - none.0, some.1 - none.1)
     };
     let age = Deadlines::new().max_age(Duration::from_secs(1));
-    assert_eq!(more(age, false), (1, 80));
-    assert_eq!(more(age, true), (2, 208));
+    assert_eq!(more(age, false), (1, 104));
+    assert_eq!(more(age, true), (2, 232));
     let token = if cfg!(feature = "tokio-util") { 8 } else { 0 };
     let stall = more(age.stall(Duration::from_secs(1)), false);
-    assert_eq!(stall, (3, 280 + token));
+    assert_eq!(stall, (3, 304 + token));
 }
 
 /// R19: a million of them, in release, take a second or two.

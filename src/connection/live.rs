@@ -17,6 +17,7 @@ pub struct Live {
 owner_methods!(Live);
 
 impl Live {
+    #[inline]
     pub(crate) fn new(owner: Owner) -> Self {
         Self { owner }
     }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::lifecycle::{Handle, Lifecycle};
-use crate::state::CloseReason;
+use crate::state::{CloseReason, Closed};
 
 /// What the typed states share: to drop it closes the connection.
 ///
@@ -26,6 +26,7 @@ impl Owner {
 
     /// Whether a registry has refused the connection a place, so that the owner will go: that
     /// is not a client that vanished.
+    #[inline]
     pub(super) fn set_rejected(&mut self, rejected: bool) {
         self.dropped_as = Some(if rejected {
             CloseReason::Rejected
@@ -40,6 +41,17 @@ impl Owner {
             lifecycle: self.share(),
             dropped_as: self.dropped_as.take(),
         }
+    }
+
+    /// Closes the connection. Then the drop of the owner has nothing more to do, unless the
+    /// undo is left to it.
+    pub(super) fn close(&mut self, reason: CloseReason) -> Result<(), Closed> {
+        let duty = self.lifecycle.begin_to_close(reason)?;
+        if duty.is_of_closer() {
+            self.dropped_as = None;
+        }
+        self.lifecycle.discharge(duty);
+        Ok(())
     }
 
     pub(super) fn owns(&self) -> bool {
@@ -74,6 +86,7 @@ impl Deref for Owner {
 }
 
 impl Drop for Owner {
+    #[inline]
     fn drop(&mut self) {
         if let Some(reason) = self.dropped_as {
             self.release(reason);
@@ -91,7 +104,7 @@ macro_rules! owner_methods {
             ///
             /// [`Closed`](crate::Closed) if it had been closed already, with the
             /// reason that won.
-            pub fn close(self, reason: $crate::CloseReason) -> Result<(), $crate::Closed> {
+            pub fn close(mut self, reason: $crate::CloseReason) -> Result<(), $crate::Closed> {
                 self.owner.close(reason)
             }
 

@@ -16,6 +16,7 @@ pub struct Pending {
 owner_methods!(Pending);
 
 impl Pending {
+    #[inline]
     pub(crate) fn new(owner: Owner) -> Self {
         Self { owner }
     }
@@ -25,6 +26,7 @@ impl Pending {
     /// # Errors
     ///
     /// [`Closed`] if the connection has been closed.
+    #[inline]
     pub fn register(self) -> Result<Registering, Closed> {
         self.owner.register()?;
         Ok(Registering::new(self.owner))

@@ -85,6 +85,7 @@ struct Claims {
 owner_methods!(Registering);
 
 impl Registering {
+    #[inline]
     pub(crate) fn new(owner: Owner) -> Self {
         Self {
             owner,
@@ -191,6 +192,13 @@ impl Registering {
     /// Releases the slot of a take-over that has not succeeded, if there is one.
     #[inline]
     pub(super) fn release_claim(&mut self) {
+        if self.claims.is_some() {
+            self.release_waiting_claim();
+        }
+    }
+
+    #[inline(never)]
+    fn release_waiting_claim(&mut self) {
         let claims = self.claims.as_mut();
         if claims.is_some_and(|claims| std::mem::take(&mut claims.waiting)) {
             self.owner.release_claim();
@@ -258,6 +266,7 @@ impl Registering {
     /// # Errors
     ///
     /// [`Closed`] if the connection has been closed.
+    #[inline]
     pub fn go_live(mut self) -> Result<Live, Closed> {
         self.release_claim();
         self.owner.go_live()?;
@@ -271,7 +280,8 @@ impl Registering {
 }
 
 impl Claims {
-    fn close_predecessors(self, by: ConnectionId) {
+    #[inline(never)]
+    fn close_predecessors(&self, by: ConnectionId) {
         // All of them are read before the first one is closed: one of them may be looked up
         // under another key.
         let handles: Vec<_> = self

@@ -192,7 +192,7 @@ impl Lifecycle {
     /// Starts the clock of an undo. Under the lock of the parts: a sweep that abandons an
     /// overdue undo means this one.
     fn undo_begins(&self) {
-        if let Some(timers) = &self.timers {
+        if let Some(timers) = self.timers() {
             timers.undo_begun();
         }
     }

@@ -35,6 +35,7 @@ use super::event_queue::EventQueue;
 use super::group::Group;
 use super::indices::{Index, IndicesAbove};
 use super::memberships::{Exit, Membership, Memberships};
+use super::rare::Rare;
 use super::running_undo::RunningUndo;
 use super::task_list::Tasks;
 use super::undos::Undos;
@@ -52,13 +53,9 @@ pub(crate) struct Lifecycle {
     word: Word,
     /// In its own scope. Beside the word, since both are half a word long.
     pub(super) index: Index,
-    pub(super) indices_above: IndicesAbove,
     id: ConnectionId,
     pub(super) group: Arc<Group<Self>>,
-    /// `Some` if an observer is told of the transitions.
-    pub(super) events: Option<Box<EventQueue<Self>>>,
-    /// `Some` if the connection has deadlines.
-    pub(super) timers: Option<Box<Timers>>,
+    pub(super) rare: Option<Box<Rare<Self>>>,
     pub(super) inner: Mutex<Inner>,
 }
 
@@ -104,32 +101,42 @@ pub(super) struct Cold {
 impl Lifecycle {
     /// A connection that the scope is to admit.
     #[inline]
-    pub(crate) fn new(group: Arc<Group<Self>>, timers: Option<Box<Timers>>) -> Arc<Self> {
+    pub(crate) fn new(group: Arc<Group<Self>>, timers: Option<Timers>) -> Arc<Self> {
         let id = ConnectionId::next();
+        if group.is_plain() && timers.is_none() {
+            return Arc::new(Self::with(id, group, None));
+        }
+        Self::new_rare(id, group, timers)
+    }
+
+    #[inline(never)]
+    fn new_rare(id: ConnectionId, group: Arc<Group<Self>>, timers: Option<Timers>) -> Arc<Self> {
+        let rare = |events, group: &Group<Self>| Rare {
+            events,
+            timers,
+            indices_above: IndicesAbove::new(group.depth),
+        };
         match group.telemetry.clone() {
-            None => Arc::new(Self::with(id, group, None, timers)),
+            None => {
+                let rare = rare(None, &group);
+                Arc::new(Self::with(id, group, Some(Box::new(rare))))
+            }
             Some(telemetry) => Arc::new_cyclic(|this| {
                 let events = EventQueue::new(telemetry, Weak::clone(this), id);
-                Self::with(id, group, Some(Box::new(events)), timers)
+                let rare = rare(Some(Box::new(events)), &group);
+                Self::with(id, group, Some(Box::new(rare)))
             }),
         }
     }
 
     #[inline]
-    fn with(
-        id: ConnectionId,
-        group: Arc<Group<Self>>,
-        events: Option<Box<EventQueue<Self>>>,
-        timers: Option<Box<Timers>>,
-    ) -> Self {
+    fn with(id: ConnectionId, group: Arc<Group<Self>>, rare: Option<Box<Rare<Self>>>) -> Self {
         Self {
             word: Word::new(),
             index: Index::new(),
-            indices_above: IndicesAbove::new(group.depth),
             id,
             group,
-            events,
-            timers,
+            rare,
             inner: Mutex::new(Inner::default()),
         }
     }
@@ -153,6 +160,16 @@ impl Lifecycle {
     pub(crate) fn port(&self) -> Option<Port> {
         let given = self.group.runtime.clone().map(Port::Given);
         given.or_else(runtime::current_port)
+    }
+
+    #[inline]
+    pub(super) fn events(&self) -> Option<&EventQueue<Self>> {
+        self.rare.as_ref()?.events.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn timers(&self) -> Option<&Timers> {
+        self.rare.as_ref()?.timers.as_ref()
     }
 
     pub(super) fn word(&self) -> &Word {
@@ -184,16 +201,23 @@ impl Lifecycle {
         self.deliver();
     }
 
+    #[inline]
     pub(crate) fn register(&self) -> Result<(), Closed> {
         self.transition(Word::register)
     }
 
+    #[inline]
     pub(crate) fn go_live(&self) -> Result<(), Closed> {
         match self.transition(Word::go_live) {
-            Err(NotLive::SetAside) => self.return_to_lookups(),
-            Err(NotLive::Closed(closed)) => return Err(closed),
-            Ok(()) => return Ok(()),
+            Err(NotLive::SetAside) => self.return_and_go_live(),
+            Err(NotLive::Closed(closed)) => Err(closed),
+            Ok(()) => Ok(()),
         }
+    }
+
+    #[cold]
+    fn return_and_go_live(&self) -> Result<(), Closed> {
+        self.return_to_lookups();
         match self.transition(Word::go_live) {
             Err(NotLive::SetAside) => unreachable!("no look-up sets a slot aside now"),
             Err(NotLive::Closed(closed)) => Err(closed),
@@ -223,36 +247,50 @@ impl Lifecycle {
     }
 
     /// Every move that may change the state goes through here.
+    #[inline]
     pub(super) fn transition<T>(&self, make: impl FnOnce(&Word) -> T) -> T {
-        let now = self.now();
-        let made = self.record(now, make);
-        self.deliver();
+        match self.events() {
+            None => make(&self.word),
+            Some(events) => self.observed_transition(events, make),
+        }
+    }
+
+    #[inline(never)]
+    fn observed_transition<T>(
+        &self,
+        events: &EventQueue<Self>,
+        make: impl FnOnce(&Word) -> T,
+    ) -> T {
+        let now = events.now();
+        let made = events.record(now, &self.word, make);
+        events.deliver();
         made
     }
 
     /// The time by the clock of the scope. User code, so it is read before any lock is taken
     /// (I8).
     pub(super) fn now(&self) -> Option<Instant> {
-        self.events.as_ref()?.now()
+        self.events()?.now()
     }
 
     /// Makes a move at this time. The caller delivers it when no lock is held.
     pub(super) fn record<T>(&self, now: Option<Instant>, make: impl FnOnce(&Word) -> T) -> T {
-        match &self.events {
+        match self.events() {
             None => make(&self.word),
             Some(events) => events.record(now, &self.word, make),
         }
     }
 
+    #[inline]
     pub(super) fn deliver(&self) {
-        if let Some(events) = &self.events {
+        if let Some(events) = self.events() {
             events.deliver();
         }
     }
 
     /// A registry has refused the connection a place.
     pub(crate) fn rejected(&self, refusal: KeyError) {
-        if let Some(events) = &self.events {
+        if let Some(events) = self.events() {
             events.rejected(refusal);
         }
     }
@@ -317,6 +355,7 @@ impl Lifecycle {
         }
     }
 
+    #[cold]
     pub(crate) fn panicked(&self, message: String) {
         let mut inner = self.lock_to_store();
         // What `settled` has answered never changes. A reader that has seen SETTLED takes

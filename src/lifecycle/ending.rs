@@ -11,9 +11,15 @@ use crate::state::{CloseReason, Closed};
 impl Lifecycle {
     /// Closes from anywhere. `Ok` if this call won.
     pub(crate) fn close(&self, reason: CloseReason) -> Result<(), Closed> {
-        let duty = self.transition(|word| word.close(reason))?;
+        let duty = self.begin_to_close(reason)?;
         self.discharge(duty);
         Ok(())
+    }
+
+    /// Closes, and returns what the caller must [discharge](Self::discharge) at once.
+    #[inline]
+    pub(crate) fn begin_to_close(&self, reason: CloseReason) -> Result<OnClose, Closed> {
+        self.transition(|word| word.close(reason))
     }
 
     /// Closes from anywhere, and keeps what is said about it. `Ok` if this call won.
@@ -38,7 +44,7 @@ impl Lifecycle {
     }
 
     #[inline]
-    fn discharge(&self, duty: OnClose) {
+    pub(crate) fn discharge(&self, duty: OnClose) {
         match duty {
             OnClose::Unwind { has_parts: true } => self.unwind(),
             OnClose::Unwind { has_parts: false } => self.settle(UndoCounts::default()),

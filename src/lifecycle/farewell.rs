@@ -17,7 +17,7 @@ impl Lifecycle {
             let running = RunningUndo::new(RunningKind::Farewell, label);
             inner.cold().running_undo = Some(Box::new(running));
             // Under the lock, as for an undo.
-            if let Some(timers) = &self.timers {
+            if let Some(timers) = self.timers() {
                 timers.undo_begun();
             }
         }

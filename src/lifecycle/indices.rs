@@ -25,7 +25,7 @@ impl Index {
 }
 
 /// The indices of a connection in the scopes above its own, by their depth. A box of a slice
-/// would take two words of every connection.
+/// would take two words.
 pub(super) struct IndicesAbove(Option<Box<Above>>);
 
 struct Above(Box<[Index]>);

@@ -150,7 +150,7 @@ impl Lifecycle {
         let (word, times, about, undos) = {
             let inner = lock(&self.inner);
             // Every transition of a connection with times is made under the lock of these.
-            let (word, times) = match &self.events {
+            let (word, times) = match self.events() {
                 Some(events) => events.look(now, || self.word().load()),
                 None => (self.word().load(), None),
             };
@@ -179,7 +179,7 @@ impl Lifecycle {
 
     /// The time since the connection was opened, and since its latest transition.
     fn times(&self) -> Option<(Duration, Duration)> {
-        let events = self.events.as_ref()?;
+        let events = self.events()?;
         events.look(events.now(), || ()).1
     }
 }

@@ -31,6 +31,10 @@ impl Member for Lifecycle {
 impl Lifecycle {
     #[inline]
     fn index_at(&self, depth: usize) -> &Index {
-        self.indices_above.at(depth).unwrap_or(&self.index)
+        let above = self
+            .rare
+            .as_ref()
+            .and_then(|rare| rare.indices_above.at(depth));
+        above.unwrap_or(&self.index)
     }
 }

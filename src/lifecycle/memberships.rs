@@ -83,6 +83,15 @@ type Index = BTreeSet<(u64, u64)>;
 impl Memberships {
     #[inline]
     pub(super) fn push(&mut self, membership: Membership) {
+        if self.0.is_some() {
+            return self.push_on_top(membership);
+        }
+        let below = None;
+        self.0 = Some(Held { membership, below });
+    }
+
+    #[inline(never)]
+    fn push_on_top(&mut self, membership: Membership) {
         let below = self.0.take().map(|top| Box::new(Below::new(top)));
         self.0 = Some(Held { membership, below });
     }
@@ -93,15 +102,16 @@ impl Memberships {
         Some(membership)
     }
 
-    /// All of them, newest first. The index is not kept up.
+    /// Calls `leave` with each of them, newest first. The index is not kept up.
     #[inline]
-    pub(super) fn into_newest_first(self) -> impl Iterator<Item = Membership> {
-        let mut next = self.0;
-        std::iter::from_fn(move || {
-            let Held { membership, below } = next.take()?;
-            next = below.map(|below| below.top);
-            Some(membership)
-        })
+    pub(super) fn leave_each(self, mut leave: impl FnMut(Membership)) {
+        let Some(Held { membership, below }) = self.0 else {
+            return;
+        };
+        leave(membership);
+        if let Some(below) = below {
+            below.leave_each(leave);
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Membership> {
@@ -146,6 +156,16 @@ impl Below {
             all.index = Some(Box::new(places.collect()));
         }
         all
+    }
+
+    #[inline(never)]
+    fn leave_each(self: Box<Self>, mut leave: impl FnMut(Membership)) {
+        let mut next = Some(self);
+        while let Some(below) = next {
+            let Held { membership, below } = below.top;
+            next = below;
+            leave(membership);
+        }
     }
 
     fn into_top(self) -> Held {

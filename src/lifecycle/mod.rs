@@ -12,6 +12,7 @@ mod memberships;
 mod running_undo;
 mod indices;
 mod about;
+mod rare;
 mod cell;
 #[cfg(feature = "tracing")]
 mod span;

@@ -10,7 +10,7 @@ use super::Lifecycle;
 impl Lifecycle {
     /// User code of the connection runs in `span` from now on; in none if that is `None`.
     pub(crate) fn set_span(&self, span: Option<Span>) {
-        if let Some(events) = &self.events {
+        if let Some(events) = self.events() {
             // Its drop is code of a subscriber, so it is dropped after the lock (I8).
             drop(events.replace_span(span.map(Arc::new)));
         }
@@ -25,7 +25,7 @@ impl Lifecycle {
 
     /// In an `Arc`, since a clone of a span is code of a subscriber (I8).
     fn span(&self) -> Option<Arc<Span>> {
-        self.events.as_ref()?.span()
+        self.events()?.span()
     }
 
     /// Enters the span until the value is dropped.

@@ -10,13 +10,9 @@ use crate::time::{Overdue, SweepTime, Timers};
 
 impl Lifecycle {
     pub(crate) fn touch(&self) {
-        if let Some(timers) = &self.timers {
+        if let Some(timers) = self.timers() {
             timers.touch();
         }
-    }
-
-    pub(crate) fn timers(&self) -> Option<&Timers> {
-        self.timers.as_deref()
     }
 
     /// Whether a deadline ends it although nothing owns it.
@@ -78,7 +74,7 @@ impl Lifecycle {
 
     /// Tells the observer that the connection has been closed for long, and has not settled.
     pub(crate) fn tell_unsettled(&self) {
-        if let Some(events) = &self.events {
+        if let Some(events) = self.events() {
             events.unsettled(self.waits_for());
         }
     }
@@ -100,7 +96,7 @@ impl Wake for Lifecycle {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if let Some(timers) = &self.timers {
+        if let Some(timers) = self.timers() {
             timers.reader_woken();
         }
         // Not taken out: the source may wake again before the next poll.

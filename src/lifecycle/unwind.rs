@@ -1,11 +1,15 @@
 //! Undoing what was acquired, newest first, exactly once (I2).
 
 use super::Lifecycle;
+use super::cell::Inner;
+use super::event_queue::EventQueue;
 use super::memberships::{Exit, Memberships};
 use super::running_undo::{RunningKind, RunningUndo};
 use super::settled::UndoCounts;
 use super::undos::{Kind, Undos};
-use crate::sync::lock;
+use crate::state::Closed;
+use crate::sync::waiters::wake;
+use crate::sync::{MutexGuard, lock};
 
 impl Lifecycle {
     /// Puts an undo on the stack, as [`push_undos`](Self::push_undos).
@@ -41,8 +45,29 @@ impl Lifecycle {
     /// or for an asynchronous undo, the thread that ends these continues it here.
     #[inline]
     pub(super) fn unwind_now(&self) {
+        let mut inner = lock(&self.inner);
+        if !inner.undos.is_empty() || inner.cold.is_some() {
+            return self.undo_all(inner);
+        }
+        debug_assert_eq!(
+            inner.undos_run, 0,
+            "an undo that runs later leaves the cold part behind"
+        );
+        // The usual end of a connection: a place in a registry, and a task that sleeps.
+        inner.unwound = true;
+        let memberships = std::mem::take(&mut inner.memberships);
+        let owner = inner.owner.take();
+        drop(inner);
+        if let Some(owner) = owner {
+            wake(owner);
+        }
+        self.leave(memberships, Exit::Settling { clean: true });
+        self.settle(UndoCounts::default());
+    }
+
+    #[inline(never)]
+    fn undo_all<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) {
         let (memberships, counts) = loop {
-            let mut inner = lock(&self.inner);
             let to_wake = inner.take_to_wake();
             if let Some(cold) = inner.cold.as_mut().filter(|cold| cold.has_tasks()) {
                 cold.waits_for_tasks = true;
@@ -78,28 +103,38 @@ impl Lifecycle {
                     }
                 }
             }
+            inner = lock(&self.inner);
         };
         self.leave(memberships, Exit::settling(counts));
         self.settle(counts);
     }
 
+    #[inline]
     fn leave(&self, memberships: Memberships, exit: Exit) {
-        for membership in memberships.into_newest_first() {
-            // The key and the value are the user's.
-            self.catch_panic(|| membership.leave(exit));
-        }
+        // The key and the value are the user's.
+        memberships.leave_each(|membership| self.catch_panic(|| membership.leave(exit)));
     }
 
     #[inline]
     pub(super) fn settle(&self, counts: UndoCounts) {
         let closed = self.word().load().how_it_closed();
-        if let Some(events) = &self.events {
-            events.settled(self.report(closed));
+        if let Some(events) = self.events() {
+            self.tell_settled(events, closed);
         }
         let has_waiter = self.group.settle(self, closed, counts);
         if has_waiter {
-            let waiters = lock(&self.inner).cold().settled.take();
-            waiters.wake();
+            self.wake_settled();
         }
+    }
+
+    #[inline(never)]
+    fn tell_settled(&self, events: &EventQueue<Self>, closed: Closed) {
+        events.settled(self.report(closed));
+    }
+
+    #[inline(never)]
+    fn wake_settled(&self) {
+        let waiters = lock(&self.inner).cold().settled.take();
+        waiters.wake();
     }
 }

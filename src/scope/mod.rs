@@ -206,7 +206,7 @@ impl Scope {
             self.ensure_swept()?;
             let expires = own.as_ref().unwrap_or(&shared.deadlines).expires_at;
             let expires = expires.map(|instant| shared.sweeps.date(instant));
-            Some(Box::new(Timers::new(own, expires)))
+            Some(Timers::new(own, expires))
         } else {
             None
         };

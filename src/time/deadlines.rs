@@ -37,7 +37,7 @@ use crate::id::ConnectionId;
 /// # Costs
 ///
 /// There is no task and no timer per connection. Deadlines cost a connection one allocation
-/// of 80 bytes, and another of 128 if they are its own; a [`stall`](Self::stall) or
+/// of 104 bytes, and another of 128 if they are its own; a [`stall`](Self::stall) or
 /// [`quiet`](Self::quiet) deadline costs a stream two more, of 208 bytes together, and three
 /// stores per poll. An event, such
 /// as a touch or an item, costs a store into the connection's own memory. The clock is read

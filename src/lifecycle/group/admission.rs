@@ -37,7 +37,7 @@ impl<M> Group<M> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_places(&self) -> Result<(), OpenError> {
         self.gate.admit()?;
         match &self.parent {
@@ -78,7 +78,7 @@ impl<M: Member> Place<'_, M> {
 }
 
 impl<M: Member> Group<M> {
-    #[inline]
+    #[inline(always)]
     fn enter(&self, member: &Arc<M>) -> Result<(), OpenError> {
         let mut members = self.members.lock(member.id().shard());
         // Under the lock: a thread that reads this shard after the gate was closed finds all

@@ -50,6 +50,7 @@ impl Gate {
     }
 
     /// Takes a place. The connection enters its shard later, if the gate is still open then.
+    #[inline]
     pub(crate) fn admit(&self) -> Result<(), OpenError> {
         let mut current = self.word.load(Ordering::Acquire);
         loop {
@@ -77,6 +78,7 @@ impl Gate {
     }
 
     /// Gives a place back: a connection inside has settled, or has not entered.
+    #[inline]
     pub(crate) fn leave(&self) {
         if !self.is_unlimited() {
             let before = self.word.fetch_sub(ONE, Ordering::Release);
@@ -89,10 +91,12 @@ impl Gate {
         self.word.fetch_or(CLOSED, Ordering::Release) & CLOSED == 0
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.word.load(Ordering::Acquire) & CLOSED != 0
     }
 
+    #[inline]
     fn is_unlimited(&self) -> bool {
         self.max == UNLIMITED
     }

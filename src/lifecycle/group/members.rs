@@ -41,14 +41,14 @@ impl<M> Default for Members<M> {
 
 impl<M: Member> Members<M> {
     /// `depth` is that of the scope, here and below.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, member: Arc<M>, depth: usize) {
         member.set_index(depth, self.unsettled.len());
         self.unsettled.push(member);
     }
 
     /// Moves a member to the totals.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, member: &M, depth: usize, settling: Settling<'_>) -> Arc<M> {
         self.totals.settled(settling);
         let mut index = member.index(depth);
@@ -61,9 +61,14 @@ impl<M: Member> Members<M> {
             moved.set_index(depth, index);
         }
         if let Some(target) = shrink::target(self.unsettled.len(), self.unsettled.capacity()) {
-            self.unsettled.shrink_to(target);
+            self.shrink_to(target);
         }
         removed
+    }
+
+    #[cold]
+    fn shrink_to(&mut self, target: usize) {
+        self.unsettled.shrink_to(target);
     }
 
     /// Takes the member at `index` out of those that are not counted, and returns where it

@@ -91,6 +91,12 @@ impl<M> Group<M> {
         outermost
     }
 
+    /// Whether a connection without deadlines has nothing from its beginning but itself.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.depth == 0 && self.telemetry.is_none()
+    }
+
     pub(crate) fn deadlines(&self) -> &Deadlines {
         &self.deadlines
     }
@@ -107,17 +113,23 @@ impl<M: Member> Group<M> {
     /// in one step for every thread that takes the same locks. Returns whether a waker waits
     /// for that.
     #[must_use]
+    #[inline]
     pub(crate) fn settle(&self, member: &M, closed: Closed, counts: UndoCounts) -> bool {
         let (has_waiter, may_be_last) = self.remove(member, closed, counts);
         if may_be_last {
-            self.and_above().for_each(Self::wake_if_drained);
+            self.wake_each_drained();
         }
         has_waiter
     }
 
+    #[cold]
+    fn wake_each_drained(&self) {
+        self.and_above().for_each(Self::wake_if_drained);
+    }
+
     /// Whether a waker waits, and whether the member may have been the last of a scope that
     /// drains.
-    #[inline]
+    #[inline(always)]
     fn remove(&self, member: &M, closed: Closed, counts: UndoCounts) -> (bool, bool) {
         let mut members = self.members.lock(member.id().shard());
         let app = &self.app_reasons;

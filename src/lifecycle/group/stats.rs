@@ -112,7 +112,7 @@ impl AppReasons {
 type Named = [[u64; CloseReason::NAMED]; Phase::COUNT];
 
 impl Totals {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settled(&mut self, settling: Settling<'_>) {
         let Settling {
             closed,

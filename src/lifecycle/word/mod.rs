@@ -82,6 +82,13 @@ pub(crate) enum Store {
     Missed,
 }
 
+impl OnClose {
+    #[inline]
+    pub(crate) fn is_of_closer(self) -> bool {
+        self != Self::LeaveToOwner
+    }
+}
+
 impl Word {
     pub(crate) fn new() -> Self {
         Self(AtomicU32::new(PENDING))
@@ -119,11 +126,13 @@ impl Word {
         self.update(next).map_err(Snapshot::expect_closed)
     }
 
+    #[inline]
     pub(crate) fn register(&self) -> Result<(), Closed> {
         self.move_on(|word| Some(word.entered(REGISTERING)?.owned()))
             .map(drop)
     }
 
+    #[inline]
     pub(crate) fn go_live(&self) -> Result<(), NotLive> {
         let live = |word: Snapshot| {
             let live = word.entered(LIVE)?.without_owner();
@@ -156,6 +165,7 @@ impl Word {
         self.0.fetch_or(RETURNING, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn close(&self, reason: CloseReason) -> Result<OnClose, Closed> {
         let reason = encode_reason(reason);
         let before = self.move_on(|word| word.closed_as(reason))?;
@@ -187,6 +197,7 @@ impl Word {
     }
 
     /// The owner is gone, and with it what it had in flight.
+    #[inline]
     pub(crate) fn release(&self, reason: CloseReason) -> OnRelease {
         let reason = encode_reason(reason);
         let release = |word: Snapshot| match word.closed_as(reason) {
@@ -204,6 +215,7 @@ impl Word {
     /// Everything is undone. Only the thread with the duty to unwind calls this. Returns
     /// whether a waker waits for it under the mutex.
     #[must_use]
+    #[inline]
     pub(crate) fn settle(&self) -> bool {
         // ORDERING: Release suffices, because the thread with the duty to unwind has
         // acquired all that it reads when it got that duty.
@@ -213,6 +225,7 @@ impl Word {
     }
 
     /// The caller holds the mutex and is about to store something under it.
+    #[inline]
     pub(crate) fn mark_has_parts(&self) -> Store {
         // ORDERING: Relaxed, because the mutex hands over what is stored under it.
         if self.0.load(Ordering::Relaxed) & HAS_PARTS != 0 {
