@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 
 use allocation_counter::measure;
-use futures::StreamExt;
+use futures::stream::{self, Stream, StreamExt};
 use hangup::topic::{Replay, Retention, Topic};
 use hangup::{Conflict, Registry, Scope};
 use hangup_benches::audience::{Audience, broadcast_channel, mpsc_each, topic};
@@ -65,6 +65,16 @@ fn main() {
             of_each(counts, in_two_maps),
         ),
         (
+            "asleep",
+            of_each(counts, asleep),
+            of_each(counts, asleep_by_token),
+        ),
+        (
+            "asleep_registry",
+            of_each(counts, asleep_in_registry),
+            of_each(counts, asleep_in_map),
+        ),
+        (
             "subscriber",
             of_each(counts, subscribers),
             of_each(counts, receivers),
@@ -87,7 +97,10 @@ fn main() {
     ];
     let print_each = |unit: &str, read: fn(Cost) -> f64| {
         let rows = pairs.iter().map(|&(what, ours, peer)| Row {
-            name: format!("{unit}_per_{what}"),
+            name: match what.starts_with("asleep") {
+                true => format!("{unit}_{what}"),
+                false => format!("{unit}_per_{what}"),
+            },
             ours: read(ours),
             peer: read(peer),
             ratio: read(ours) / read(peer),
@@ -184,6 +197,59 @@ fn queues(count: u64) -> impl Sized {
         let waiting = waits(async move { while items.recv().await.is_some() {} });
         (sender, waiting)
     })
+}
+
+/// A stream whose task sleeps, so that it has registered a waker, where it stays.
+type Asleep = Pin<Box<dyn Stream<Item = ()>>>;
+
+fn sleep(stream: impl Stream<Item = ()> + 'static) -> Asleep {
+    let mut stream: Asleep = Box::pin(stream);
+    let polled = stream
+        .as_mut()
+        .poll_next(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    stream
+}
+
+fn asleep(count: u64) -> impl Sized {
+    let scope = Scope::new();
+    let streams = list(count, |_| {
+        sleep(scope.live().unwrap().stream(stream::pending()))
+    });
+    (scope, streams)
+}
+
+fn asleep_in_registry(count: u64) -> impl Sized {
+    let (scope, registry) = (Scope::new(), Registry::new(Conflict::Replace));
+    let streams = list(count, |key| {
+        let mut setup = scope.open().unwrap().register().unwrap();
+        setup.join(&registry, key, ()).unwrap();
+        sleep(setup.go_live().unwrap().stream(stream::pending()))
+    });
+    ((scope, registry), streams)
+}
+
+fn ending_with(token: &CancellationToken) -> Asleep {
+    sleep(stream::pending().take_until(token.clone().cancelled_owned()))
+}
+
+fn asleep_by_token(count: u64) -> impl Sized {
+    let root = CancellationToken::new();
+    let streams = list(count, |_| {
+        let token = root.child_token();
+        (ending_with(&token), token.drop_guard())
+    });
+    (root, streams)
+}
+
+fn asleep_in_map(count: u64) -> impl Sized {
+    let (root, members) = (CancellationToken::new(), Members::<u64>::default());
+    let streams = list(count, |key| {
+        let token = root.child_token();
+        let entry = Entry::insert(&members, key, &token);
+        (ending_with(&token), entry, token.drop_guard())
+    });
+    ((root, members), streams)
 }
 
 fn with_token(count: u64) -> impl Sized {
