@@ -65,7 +65,7 @@ impl Cluster {
     }
 
     /// The present session of this node: another one after each start, and after each loss of the
-    /// lease. With the name and the [id](hangup::ConnectionId) it names a connection for logs.
+    /// lease. With the name and the [id](hangup::report::ConnectionId) it names a connection for logs.
     #[must_use]
     pub fn session(&self) -> String {
         self.node().session().id.to_string()
