@@ -12,8 +12,8 @@ use super::names;
 pub(crate) const USAGE: &str = "usage: gateway [--addr HOST:PORT] [--max-connections N] \
     [--heartbeat SECONDS] [--stall SECONDS] [--max-age SECONDS] [--request SECONDS] \
     [--drain SECONDS] [--undo SECONDS] [--agents NAME,NAME,...] [--console]\n\
-    with the feature `cluster`: [--cluster redis://HOST:PORT | memory] [--node NAME] [--lease SECONDS] \
-    [--margin SECONDS] [--job-router http://HOST:PORT]";
+    with the feature `cluster`: [--cluster nats://HOST:PORT | redis://HOST:PORT | memory] \
+    [--node NAME] [--lease SECONDS] [--margin SECONDS] [--job-router http://HOST:PORT]";
 
 /// Longer than the longest set-up.
 const SETUP_DEADLINE: Duration = Duration::from_secs(60);

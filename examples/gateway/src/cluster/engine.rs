@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hangup_cluster::engine::{Claims, Hints, Log};
 use hangup_cluster::memory::Memory;
+use hangup_nats::Nats;
 use hangup_redis::Redis;
 
 /// Where the engine is.
@@ -12,6 +13,7 @@ use hangup_redis::Redis;
 pub(crate) enum Address {
     /// In this process: for a cluster of one node, to try it.
     Memory,
+    Nats(String),
     Redis(String),
 }
 
@@ -19,9 +21,10 @@ impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         match url.split_once("://") {
             None if url == "memory" => Ok(Self::Memory),
-            Some(("redis" | "rediss" | "valkey", _)) => Ok(Self::Redis(url.to_owned())),
+            Some(("nats", _)) => Ok(Self::Nats(url.to_owned())),
+            Some(("redis" | "valkey", _)) => Ok(Self::Redis(url.to_owned())),
             _ => Err(format!(
-                "--cluster takes `redis://HOST:PORT` or `memory`, not `{url}`"
+                "--cluster takes `nats://HOST:PORT`, `redis://HOST:PORT` or `memory`, not `{url}`"
             )),
         }
     }
@@ -29,6 +32,10 @@ impl Address {
     pub(crate) async fn connect(&self) -> io::Result<Engine> {
         match self {
             Self::Memory => Ok(Engine::new(Memory::on_current().map_err(io::Error::other)?)),
+            Self::Nats(url) => {
+                let nats = Nats::connect(url).await;
+                Ok(Engine::new(nats.map_err(io::Error::other)?))
+            }
             Self::Redis(url) => {
                 let redis = Redis::connect(&url[..]).await;
                 Ok(Engine::new(redis.map_err(io::Error::other)?))

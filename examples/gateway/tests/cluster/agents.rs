@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use hangup_cluster::memory::Memory;
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::Settings;
 use super::client::{Client, SOON};
-use super::node::Node;
+use super::node::{Node, engine};
 
 async fn two_nodes() -> [Node; 2] {
-    let memory = Memory::on_current().unwrap();
+    let memory = engine().await;
     [
         Node::start(&memory, "a", None).await,
         Node::start(&memory, "b", None).await,
@@ -133,7 +132,7 @@ async fn a_delete_ends_the_streams_of_all_nodes_after_what_was_accepted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_node_revokes_does_not_stream_on_another() {
-    let memory = Memory::on_current().unwrap();
+    let memory = engine().await;
     let settings = || Settings {
         agents: Some(BTreeSet::from(["7".to_owned(), "8".to_owned()])),
         ..Settings::default()

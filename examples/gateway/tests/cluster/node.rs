@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hangup_cluster::Cluster;
 use hangup_cluster::memory::{Link, Memory};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -17,6 +18,21 @@ use super::resource::Resource;
 
 /// Short, since tests wait for its end; long enough for a machine that is busy.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
+
+/// An engine whose cluster has been there for a lease: one that has just begun may have forgotten
+/// owners, and tells each newcomer so.
+pub(crate) async fn engine() -> Memory {
+    let memory = Memory::on_current().unwrap();
+    let shortest = Duration::from_millis(30);
+    let first = Cluster::builder(memory.link()).lease(shortest);
+    let first = first.build().await.unwrap();
+    while first.nodes().await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    first.leave().await;
+    sleep(shortest).await;
+    memory
+}
 
 pub(crate) struct Node {
     pub(crate) addr: SocketAddr,

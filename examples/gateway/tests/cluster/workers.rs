@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use hangup_cluster::memory::Memory;
+use hangup_cluster::memory::Fate;
 use tokio::time::timeout;
 
 use super::Settings;
 use super::client::{Client, SOON};
-use super::node::Node;
+use super::node::{Node, engine};
 use super::resource::{Act, Resource};
 
 /// Two nodes and what they share.
 async fn two_nodes() -> (Resource, Node, Node) {
-    let (memory, resource) = (Memory::on_current().unwrap(), Resource::start().await);
+    let (memory, resource) = (engine().await, Resource::start().await);
     let a = Node::start(&memory, "a", Some(&resource)).await;
     let b = Node::start(&memory, "b", Some(&resource)).await;
     (resource, a, b)
@@ -103,6 +103,8 @@ async fn a_worker_whose_old_client_has_gone_in_mid_set_up_is_not_waited_for() {
 async fn another_node_takes_over_what_a_drain_ends() {
     let (resource, mut a, b) = two_nodes().await;
     let mut old = live(&a, "&undo_ms=300").await;
+    // So that it has not left before it says so.
+    a.link.fates(|_| Fate::Delay(Duration::from_millis(50)));
     a.interrupt();
     old.expect("event: closed\ndata: shutdown\n").await;
     let _new = live(&b, "").await;
@@ -112,6 +114,7 @@ async fn another_node_takes_over_what_a_drain_ends() {
     );
     assert_one_after_another(&resource);
     a.served().await;
+    // It has told the others before it was gone.
     let (_, all) = b.request("GET", "/stats?nodes=all", "").await;
     let nodes = all["nodes"].as_array().unwrap();
     assert!(nodes.len() == 1 && nodes[0]["node"] == "b", "{all:#}");
@@ -188,7 +191,7 @@ async fn a_worker_that_is_held_goes_on_if_none_has_come() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_that_does_not_settle_in_time_is_told_as_unavailable() {
-    let (memory, resource) = (Memory::on_current().unwrap(), Resource::start().await);
+    let (memory, resource) = (engine().await, Resource::start().await);
     let undone_within = |undo| Settings {
         undo,
         ..Settings::default()
