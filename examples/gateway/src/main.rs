@@ -4,8 +4,10 @@
 //! `cargo run -p gateway`, and try what the README lists. `--addr` or
 //! `ADDR` gives another address than 127.0.0.1:3000; port 0 takes a free one.
 //! `--max-connections` caps the streams of all kinds together; `--heartbeat`, `--stall`,
-//! `--max-age` and `--request` are in seconds; `--agents` says which agents may stream. With
-//! `--console` there is a live page at `/console`, for browsers on this machine.
+//! `--max-age` and `--request` are in seconds; `--agents` says which agents may stream. `--undo`
+//! and `--drain` are how long an undo and a shutdown may take. With `--console` there is a live
+//! page at `/console`, for browsers on this machine. With the feature `cluster` and `--cluster`
+//! it is one of several nodes.
 //!
 //! It keeps no books: who is connected, who may connect, who is told what and when
 //! all are gone is asked of the scope and the registries. It has no cleanup but undos, no
