@@ -135,7 +135,7 @@ impl Settings {
 
     /// As fine as the finest deadline needs.
     pub(crate) fn sweep_every(&self) -> Duration {
-        let finest = self.stall.min(self.max_age) / 10;
+        let finest = self.stall.min(self.max_age).min(self.undo) / 10;
         finest.clamp(Duration::from_millis(10), Duration::from_secs(1))
     }
 }
