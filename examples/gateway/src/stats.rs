@@ -12,14 +12,14 @@ pub(crate) async fn stats(State(gateway): State<Gateway>) -> Json<Value> {
     Json(of(&gateway))
 }
 
-/// What there is to say of this gateway.
+/// The stats of this gateway.
 pub(crate) fn of(gateway: &Gateway) -> Value {
     let mut stats = numbers(gateway);
     stats["router"] = json!(gateway.router.states());
     stats
 }
 
-/// Of it, what does not grow with the number of workers.
+/// Those that do not grow with the number of workers.
 pub(crate) fn numbers(gateway: &Gateway) -> Value {
     let stats = gateway.scope.stats();
     let mut closed = BTreeMap::<String, u64>::new();

@@ -12,6 +12,9 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
+/// The only worker.
+const KEY: &str = "ada & co";
+
 /// What has come, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Act {
@@ -43,6 +46,7 @@ pub(crate) struct Resource {
 
 #[derive(Deserialize)]
 struct Call {
+    key: String,
     epoch: u64,
     #[serde(default)]
     owner: String,
@@ -99,6 +103,7 @@ impl Resource {
 
 async fn enter(State(resource): State<Resource>, Query(call): Query<Call>) -> StatusCode {
     let Call { epoch, .. } = call;
+    assert_eq!(call.key, KEY);
     let (node, _connection) = call.owner.split_once('/').unwrap();
     let enter = Act::Enter {
         node: node.to_owned(),

@@ -19,7 +19,9 @@ async fn two_nodes() -> (Resource, Node, Node) {
 }
 
 async fn live(node: &Node, query: &str) -> Client {
-    let mut client = node.open(&format!("/worker/stream?name=ada{query}")).await;
+    let mut client = node
+        .open(&format!("/worker/stream?name=ada%20%26%20co{query}"))
+        .await;
     client.expect("event: connected\n").await;
     client
 }
@@ -92,7 +94,9 @@ async fn a_worker_moves_and_its_undo_is_over_before_the_next_set_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_whose_old_client_has_gone_in_mid_set_up_is_not_waited_for() {
     let (resource, a, b) = two_nodes().await;
-    let slow = a.open("/worker/stream?name=ada&setup_ms=10000").await;
+    let slow = a
+        .open("/worker/stream?name=ada%20%26%20co&setup_ms=10000")
+        .await;
     a.until("/stats", |_, stats| stats["claims"] == 1).await;
     slow.reset();
     let _new = live(&b, "").await;
@@ -170,7 +174,9 @@ async fn a_worker_that_is_held_goes_on_if_none_has_come() {
     let health = a.until("/healthz", |status, _| status == 503).await;
     assert_eq!(health["has_lease"], false);
     // Nor is the old one closed for it.
-    let refused = a.answer("GET", "/worker/stream?name=ada", "").await;
+    let refused = a
+        .answer("GET", "/worker/stream?name=ada%20%26%20co", "")
+        .await;
     assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
     assert!(refused.contains("\r\nretry-after: 2\r\n"), "{refused}");
     let silent = resource.acts().len();
@@ -202,7 +208,9 @@ async fn an_owner_that_does_not_settle_in_time_is_told_as_unavailable() {
     let short = undone_within(Duration::from_millis(1));
     let b = Node::start_with(&memory, "b", Some(&resource), short).await;
     let mut old = live(&a, "&undo_ms=60000").await;
-    let refused = b.answer("GET", "/worker/stream?name=ada", "").await;
+    let refused = b
+        .answer("GET", "/worker/stream?name=ada%20%26%20co", "")
+        .await;
     assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
     assert!(refused.contains("\r\nretry-after: 1\r\n"), "{refused}");
     ends(&mut old, "superseded").await;
