@@ -13,6 +13,7 @@ use hangup_redis::Redis;
 pub(crate) enum Address {
     /// In this process: for a cluster of one node, to try it.
     Memory,
+    /// One server, or several, with commas between.
     Nats(String),
     Redis(String),
 }
@@ -24,7 +25,7 @@ impl Address {
             Some(("nats", _)) => Ok(Self::Nats(url.to_owned())),
             Some(("redis" | "valkey", _)) => Ok(Self::Redis(url.to_owned())),
             _ => Err(format!(
-                "--cluster takes `nats://HOST:PORT`, `redis://HOST:PORT` or `memory`, not `{url}`"
+                "--cluster takes `nats://HOST:PORT,...`, `redis://HOST:PORT` or `memory`, not `{url}`"
             )),
         }
     }
@@ -32,8 +33,10 @@ impl Address {
     pub(crate) async fn connect(&self) -> io::Result<Engine> {
         match self {
             Self::Memory => Ok(Engine::new(Memory::on_current().map_err(io::Error::other)?)),
-            Self::Nats(url) => {
-                let nats = Nats::connect(url).await;
+            Self::Nats(urls) => {
+                // Each server that is named keeps everything.
+                let replicas = urls.split(',').count();
+                let nats = Nats::builder(urls).replicas(replicas).connect().await;
                 Ok(Engine::new(nats.map_err(io::Error::other)?))
             }
             Self::Redis(url) => {
