@@ -27,6 +27,7 @@ mod report;
 mod unwind;
 mod nesting;
 mod ending;
+mod batch;
 mod async_undo;
 mod farewell;
 mod handle;
@@ -38,6 +39,7 @@ mod waker_slot;
 mod fail_on_panic;
 mod close_when;
 
+pub(crate) use batch::Batch;
 pub(crate) use cell::Lifecycle;
 pub use close_when::CloseWhen;
 pub use end::End;

@@ -23,20 +23,32 @@ impl Lifecycle {
     /// [Unwinds](Self::unwind_now), here, or where the chain of undos that this is the end of
     /// has begun.
     pub(super) fn unwind(&self) {
+        let _: Option<()> = self.nested(Self::unwind_now);
+    }
+
+    /// [`leave_at_once`](Self::leave_at_once), likewise.
+    pub(super) fn leave_nested(&self) -> bool {
+        self.nested(Self::leave_at_once).unwrap_or(false)
+    }
+
+    /// `None` if the connection is unwound later.
+    #[inline]
+    fn nested<T>(&self, unwind: impl FnOnce(&Self) -> T) -> Option<T> {
         if cfg!(hangup_loom) {
             // A model runs its threads on one thread, which has one depth.
-            return self.unwind_now();
+            return Some(unwind(self));
         }
         let depth = DEPTH.get();
         if depth == DEEPEST && self.defer() {
-            return;
+            return None;
         }
         let nested = Nested::new(depth);
-        self.unwind_now();
+        let unwound = unwind(self);
         drop(nested);
         if depth == 0 && HAS_DEFERRED.get() {
             unwind_deferred();
         }
+        Some(unwound)
     }
 
     /// `false` if this thread is ending and its list is gone.

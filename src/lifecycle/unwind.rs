@@ -45,9 +45,19 @@ impl Lifecycle {
     /// or for an asynchronous undo, the thread that ends these continues it here.
     #[inline]
     pub(super) fn unwind_now(&self) {
+        if self.leave_at_once() {
+            self.settle(UndoCounts::default());
+        }
+    }
+
+    /// Wakes the owner and leaves the registries, if that is all that there is to do. The caller
+    /// settles the connection then. Else this call does so, or what continues it.
+    #[inline]
+    pub(super) fn leave_at_once(&self) -> bool {
         let mut inner = lock(&self.inner);
         if !inner.undos.is_empty() || inner.cold.is_some() {
-            return self.undo_all(inner);
+            self.undo_all(inner);
+            return false;
         }
         debug_assert_eq!(
             inner.undos_run, 0,
@@ -62,7 +72,7 @@ impl Lifecycle {
             wake(owner);
         }
         self.leave(memberships, Exit::Settling { clean: true });
-        self.settle(UndoCounts::default());
+        true
     }
 
     #[inline(never)]
@@ -128,12 +138,12 @@ impl Lifecycle {
     }
 
     #[inline(never)]
-    fn tell_settled(&self, events: &EventQueue<Self>, closed: Closed) {
+    pub(super) fn tell_settled(&self, events: &EventQueue<Self>, closed: Closed) {
         events.settled(self.report(closed));
     }
 
     #[inline(never)]
-    fn wake_settled(&self) {
+    pub(super) fn wake_settled(&self) {
         let waiters = lock(&self.inner).cold().settled.take();
         waiters.wake();
     }

@@ -17,7 +17,7 @@ use crate::error::{Error, OpenError};
 use crate::id::ConnectionId;
 use crate::lifecycle::group::{Group, Stats};
 use crate::lifecycle::telemetry::DrainEvent;
-use crate::lifecycle::{Handle, Lifecycle};
+use crate::lifecycle::{Batch, Handle, Lifecycle};
 use crate::runtime::Runtime;
 use crate::state::CloseReason;
 use crate::time::{Deadlines, Timers};
@@ -347,17 +347,18 @@ impl Group<Lifecycle> {
 
     fn close_shard(&self, shard: usize, reason: CloseReason) -> usize {
         let mut closed = 0;
-        let mut to_close = Vec::new();
+        let (mut to_close, mut batch) = (Vec::new(), Batch::new(self));
         let mut end = usize::MAX;
         while end > 0 {
             let members = self.members.lock(shard);
-            let (begin, portion) = members.portion_before(end);
-            to_close.extend_from_slice(portion);
+            let (begin, few) = members.few_before(end);
+            to_close.extend_from_slice(few);
             end = begin;
             drop(members);
             for lifecycle in to_close.drain(..).rev() {
-                closed += usize::from(lifecycle.close(reason).is_ok());
+                closed += usize::from(batch.close(lifecycle, reason).is_ok());
             }
+            batch.settle();
         }
         closed
     }

@@ -1,10 +1,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
 use hangup::report::Stats;
-use hangup::{CloseReason, Closed, Handle, OpenError, Phase, Scope};
+use hangup::{CloseReason, Closed, Conflict, Handle, Live, OpenError, Phase, Registry, Scope};
 use tokio_test::{assert_pending, assert_ready, task};
 
 #[test]
@@ -260,4 +261,58 @@ fn a_waiter_that_is_dropped_leaves_no_waker_behind() {
     assert_eq!(Arc::strong_count(&nothing), 3);
     drop(drained);
     assert_eq!(Arc::strong_count(&nothing), 2);
+}
+
+/// Those without an undo settle together, and the others in between.
+#[test]
+fn close_all_settles_each_once_whatever_scope_it_is_of_and_whatever_it_undoes() {
+    const MANY: usize = 300;
+    let undone = Arc::new(AtomicUsize::new(0));
+    let scope = Scope::builder().max_connections(2 * MANY).build();
+    let child = scope.child().max_connections(MANY).build();
+    let (registry, mut lives) = (Registry::new(Conflict::Reject), Vec::new());
+    for number in 0..2 * MANY {
+        let of = if number % 2 == 0 { &scope } else { &child };
+        let mut setup = of.open().unwrap().register().unwrap();
+        match number % 3 {
+            0 => {}
+            1 => setup.join(&registry, number, ()).unwrap(),
+            _ => {
+                setup.join(&registry, number, ()).unwrap();
+                let undone = Arc::clone(&undone);
+                setup
+                    .on_close(move || _ = undone.fetch_add(1, Ordering::Relaxed))
+                    .unwrap();
+            }
+        }
+        lives.push(setup.go_live().unwrap());
+    }
+    assert_eq!(scope.open().unwrap_err(), OpenError::Full);
+    // A few are waited for.
+    let mut waits: Vec<_> = lives
+        .iter()
+        .step_by(5)
+        .map(|live| task::spawn(live.handle().settled()))
+        .collect();
+    for wait in &mut waits {
+        assert_pending!(wait.poll());
+    }
+
+    assert_eq!(scope.close_all(CloseReason::Shutdown), 2 * MANY);
+
+    for mut wait in waits {
+        assert!(wait.is_woken());
+        assert_ready!(wait.poll());
+    }
+    assert_eq!(undone.load(Ordering::Relaxed), 2 * MANY / 3);
+    let has_settled = |live: &Live| live.handle().try_settled().is_some();
+    assert!(lives.iter().all(has_settled));
+    for (scope, many) in [(&scope, 2 * MANY), (&child, MANY)] {
+        let stats = scope.stats();
+        assert_eq!((stats.open(), stats.settling), (0, 0));
+        assert_eq!(stats.closed_as(CloseReason::Shutdown), many as u64);
+    }
+    let again: Vec<_> = (0..MANY).map(|_| child.open().unwrap()).collect();
+    assert_eq!(child.open().unwrap_err(), OpenError::Full);
+    drop((again, lives));
 }

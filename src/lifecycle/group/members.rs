@@ -10,6 +10,10 @@ use crate::shrink;
 /// shard takes several looks.
 const PORTION: usize = if cfg!(hangup_loom) { 1 } else { 256 };
 
+/// How many members are closed at a time: so few that what they touch stays in the nearest cache
+/// until they have settled.
+const FEW: usize = if cfg!(hangup_loom) { 1 } else { 32 };
+
 /// One shard of a scope. Each member knows its index, so it is removed without a search.
 ///
 /// A member only ever moves to a lower index, so a walk from the end to the beginning, in
@@ -98,8 +102,17 @@ impl<M: Member> Members<M> {
     /// The members just before index `end`, and the index of the first of them: what is
     /// looked at under one lock (I10).
     pub(crate) fn portion_before(&self, end: usize) -> (usize, &[Arc<M>]) {
+        self.before(end, PORTION)
+    }
+
+    /// Those that are closed next, as [`portion_before`](Self::portion_before).
+    pub(crate) fn few_before(&self, end: usize) -> (usize, &[Arc<M>]) {
+        self.before(end, FEW)
+    }
+
+    fn before(&self, end: usize, most: usize) -> (usize, &[Arc<M>]) {
         let end = end.min(self.unsettled.len());
-        let begin = end.saturating_sub(PORTION);
+        let begin = end.saturating_sub(most);
         (begin, &self.unsettled[begin..end])
     }
 

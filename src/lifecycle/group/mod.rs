@@ -77,6 +77,14 @@ pub(crate) struct Group<M> {
     pub(crate) served_until: Mutex<Option<Instant>>,
 }
 
+/// A member that has settled.
+struct Removed<M> {
+    /// Dropped when no lock is held (I8).
+    _member: Arc<M>,
+    has_waiter: bool,
+    may_be_last: bool,
+}
+
 impl<M> Group<M> {
     /// This scope and those above it, outwards.
     pub(crate) fn and_above(&self) -> impl Iterator<Item = &Self> {
@@ -127,11 +135,45 @@ impl<M: Member> Group<M> {
         self.and_above().for_each(Self::wake_if_drained);
     }
 
+    /// [Settles](Self::settle) members of one shard under one lock, without an undo of any, and
+    /// calls `has_waiter` with each that a waker waits for.
+    pub(crate) fn settle_each(&self, settling: &[(Arc<M>, Closed)], has_waiter: impl Fn(&M)) {
+        let Some((first, _)) = settling.first() else {
+            return;
+        };
+        let mut members = self.members.lock(first.id().shard());
+        let (mut waited_for, mut may_be_last) = (Vec::new(), false);
+        for (member, closed) in settling {
+            // It stays in `settling`, so that it is not dropped under the lock (I8).
+            let settled = self.remove_from(&mut members, member, *closed, UndoCounts::default());
+            waited_for.extend(settled.has_waiter.then_some(member));
+            may_be_last |= settled.may_be_last;
+        }
+        drop(members);
+        waited_for.into_iter().for_each(|member| has_waiter(member));
+        if may_be_last {
+            self.wake_each_drained();
+        }
+    }
+
     /// Whether a waker waits, and whether the member may have been the last of a scope that
     /// drains.
     #[inline(always)]
     fn remove(&self, member: &M, closed: Closed, counts: UndoCounts) -> (bool, bool) {
         let mut members = self.members.lock(member.id().shard());
+        let removed = self.remove_from(&mut members, member, closed, counts);
+        drop(members);
+        (removed.has_waiter, removed.may_be_last)
+    }
+
+    #[inline(always)]
+    fn remove_from(
+        &self,
+        members: &mut Members<M>,
+        member: &M,
+        closed: Closed,
+        counts: UndoCounts,
+    ) -> Removed<M> {
         let app = &self.app_reasons;
         let settling = Settling {
             closed,
@@ -148,9 +190,11 @@ impl<M: Member> Group<M> {
         };
         // The last member of one of the shards is the last of all.
         let may_be_last = may_be_last || members.is_empty() && self.is_draining();
-        drop(members);
-        drop(removed);
-        (has_waiter, may_be_last)
+        Removed {
+            _member: removed,
+            has_waiter,
+            may_be_last,
+        }
     }
 
     #[cold]
