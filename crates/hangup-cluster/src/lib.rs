@@ -59,8 +59,7 @@
 //!     setup.run(router.resume(name, epoch)).undo_async("pause", pause).await?;
 //!     let live = setup.go_live()?;
 //!     // Yields nothing while another node may own the key.
-//!     let mut gate = claim.gate();
-//!     Ok(live.stream(stream::iter(1..)).gate(move |cx| gate.ask(cx)))
+//!     Ok(live.stream(stream::iter(1..)).gate(claim.gate()))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -154,7 +153,7 @@ pub mod memory;
 pub mod conformance;
 
 pub use builder::ClusterBuilder;
-pub use claim::{Claim, Claiming, Gate, LiveExt, RegisteringExt};
+pub use claim::{Claim, Claiming, LiveExt, RegisteringExt};
 pub use cluster::{CloseError, Cluster, ClusterKey, Location};
 pub use epoch::Epoch;
 pub use error::{ClaimError, JoinError};

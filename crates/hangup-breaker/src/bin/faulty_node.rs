@@ -21,7 +21,7 @@ use hangup::runtime::shutdown_signal;
 use hangup::topic::{EventBody, SseEvent};
 use hangup::{Conflict, Registry, Scope};
 use hangup_breaker::http::send;
-use hangup_cluster::{Claim, Cluster, OnLapse, Predecessor, RegisteringExt};
+use hangup_cluster::{Cluster, OnLapse, Predecessor, RegisteringExt};
 use hangup_redis::Redis;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -179,21 +179,12 @@ async fn open(app: &Arc<App>, ask: Ask) -> Result<Response, Failed> {
     let head = [(CONTENT_TYPE, "text/event-stream")];
     let body = match claim.filter(|_| fault != Some(Fault::Ungated)) {
         Some(claim) => {
-            let events = live.stream(acts).gate(gate(&claim)).farewell(farewell);
+            let events = live.stream(acts).gate(claim.gate()).farewell(farewell);
             Body::new(EventBody::new(events))
         }
         None => Body::new(EventBody::new(live.stream(acts).farewell(farewell))),
     };
     Ok((head, body).into_response())
-}
-
-fn gate(
-    claim: &Claim,
-) -> impl FnMut(&mut std::task::Context<'_>) -> std::task::Poll<Result<(), hangup::CloseReason>>
-+ Send
-+ 'static {
-    let mut gate = claim.gate();
-    move |cx| gate.ask(cx)
 }
 
 /// Each act begins in a poll, so that the gate decides.

@@ -9,7 +9,6 @@ use hangup::CloseReason;
 use crate::epoch::Epoch;
 use crate::key::Key;
 use crate::node::{LocalSeat, Owned, Predecessor};
-use crate::waiters::Place;
 
 /// A key that a connection has claimed. It is released when the connection closes, after all of
 /// its other undos.
@@ -62,15 +61,33 @@ impl Claim {
     /// A gate for [`LiveStream::gate`](hangup::LiveStream::gate) and
     /// [`Run::gate`](hangup::future::Run::gate): what is behind it is not polled while the lease has
     /// lapsed, and the connection closes as [`Lost`](CloseReason::Lost) as
-    /// [`OnLapse`](crate::OnLapse) says. Call [`ask`](Gate::ask) in it.
+    /// [`OnLapse`](crate::OnLapse) says.
     ///
     /// A process that was stopped, and wakes up after its lease, yields nothing in a poll that
     /// begins then, although no close has reached it yet.
-    #[must_use]
-    pub fn gate(&self) -> Gate {
-        Gate {
-            place: self.seat.gates.place(),
-            seat: Arc::clone(&self.seat),
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use futures::stream;
+    /// # fn jobs(claim: &hangup_cluster::Claim, live: hangup::Live) {
+    /// let jobs = live.stream(stream::iter(1..)).gate(claim.gate());
+    /// # drop(jobs);
+    /// # }
+    /// ```
+    pub fn gate(
+        &self,
+    ) -> impl FnMut(&mut Context<'_>) -> Poll<Result<(), CloseReason>> + Send + Sync + use<> {
+        let (seat, place) = (Arc::clone(&self.seat), self.seat.gates.place());
+        move |cx| {
+            let permission = seat.permission();
+            if permission.is_ready() {
+                return permission;
+            }
+            // Woken when the lease has come back, or the connection is closed.
+            place.register(cx.waker());
+            // It may have come back before the waker was there.
+            seat.permission()
         }
     }
 }
@@ -81,34 +98,6 @@ impl fmt::Debug for Claim {
             .field("key", self.key())
             .field("epoch", &self.epoch)
             .field("predecessor", &self.predecessor)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Lets one stream or loop pass while its node has its lease. Made by [`Claim::gate`].
-pub struct Gate {
-    seat: Arc<LocalSeat>,
-    place: Arc<Place>,
-}
-
-impl Gate {
-    /// What the gate says now. If it is `Pending`, the task is woken when the lease has come back,
-    /// or the connection is closed.
-    pub fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
-        let permission = self.seat.permission();
-        if permission.is_ready() {
-            return permission;
-        }
-        self.place.register(cx.waker());
-        // The lease may have come back before the waker was there.
-        self.seat.permission()
-    }
-}
-
-impl fmt::Debug for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate")
-            .field("key", &self.seat.key)
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,6 @@ mod claimed;
 mod claiming;
 mod presence;
 
-pub use claimed::{Claim, Gate};
+pub use claimed::Claim;
 pub use claiming::{Claiming, RegisteringExt};
 pub use presence::LiveExt;

@@ -143,6 +143,10 @@ impl Acquisition {
                     let _: Result<(), Closed> = closed;
                     return Err(Refusal::Gone);
                 }
+                // A call that begins now might be one on another life of the engine.
+                Step::Write(_) if seat.session.lease.is_lost() => {
+                    return Err(Refusal::Unavailable(None));
+                }
                 Step::Write(record) => {
                     let expected = self.known.as_ref().map(|(_, revision)| *revision);
                     let written = node
@@ -160,7 +164,10 @@ impl Acquisition {
                             self.give_way(conflicts).await;
                         }
                         Err(error) => {
-                            self.doubt = Some(Doubt(expected));
+                            // Any other error says that nothing was done.
+                            if let EngineError::Unknown(_) = error {
+                                self.doubt = Some(Doubt(expected));
+                            }
                             failures = self.failed(error, failures)?;
                         }
                     }
@@ -190,7 +197,8 @@ impl Acquisition {
                     revision: *revision,
                 }));
             }
-            Look::Free => return Ok(Step::Write(record.owned_by(me, is_young))),
+            // It was released in this life of the engine.
+            Look::Free => return Ok(Step::Write(record.owned_by(me, false))),
             Look::Next(owner) => (owner, true),
             Look::Held(owner) => (owner, false),
         };

@@ -70,9 +70,12 @@ impl Node {
     ) {
         let name = key.claim();
         let (mut failures, mut conflicts) = (0, 0);
-        while !is_over() {
+        loop {
             if failures > 0 {
                 self.sleep(self.timing().retry(failures)).await;
+            }
+            if is_over() {
+                return;
             }
             if known.is_none() {
                 known = match self.load_claim(&name).await {
@@ -104,6 +107,11 @@ impl Node {
                 // It may as well be absent.
                 None => Some(self.timing().lease),
             };
+            // A call that begins after the session was lost might be one on another life of the
+            // engine.
+            if is_over() {
+                return;
+            }
             let written = self
                 .parts
                 .claims

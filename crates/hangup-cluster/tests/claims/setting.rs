@@ -192,14 +192,13 @@ impl Setting {
             *outcome.0.lock().unwrap() = Some(claim);
             if let (Some(live), Ok(claim)) = (live, claimed_as) {
                 // It acts every ten milliseconds, as long as its gate lets it.
-                let mut gate = claim.gate();
                 let acting = async {
                     loop {
                         resource.write(claim.epoch());
                         hangup::runtime::Runtime::sleep(&world, ACT_EVERY).await;
                     }
                 };
-                drop(live.run(acting).gate(move |cx| gate.ask(cx)).await);
+                drop(live.run(acting).gate(claim.gate()).await);
             }
         });
         connection

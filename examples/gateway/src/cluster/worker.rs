@@ -88,8 +88,7 @@ pub(crate) async fn stream(
     };
     let events = connected(&live, jobs);
     // Silent while another node may own the name.
-    let mut gate = claim.gate();
-    let events = live.stream(events).gate(move |cx| gate.ask(cx));
+    let events = live.stream(events).gate(claim.gate());
     Ok(gateway.respond(events))
 }
 
