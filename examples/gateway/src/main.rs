@@ -103,7 +103,7 @@ async fn main() -> ExitCode {
         let listener = TcpListener::bind(&settings.addr).await?;
         #[cfg(feature = "cluster")]
         if let Some(address) = &settings.cluster.engine {
-            let engine = address.connect().await?;
+            let engine = address.connect(settings.cluster.lease).await?;
             return cluster::serve(listener, &settings, engine, signal).await;
         }
         println!("listening on http://{}", listener.local_addr()?);

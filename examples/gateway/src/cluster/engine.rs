@@ -2,11 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hangup_cluster::engine::{Claims, Hints, Log};
 use hangup_cluster::memory::Memory;
 use hangup_nats::Nats;
 use hangup_redis::Redis;
+
+/// How long a call of the engine may take at most.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the engine is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,18 +34,23 @@ impl Address {
         }
     }
 
-    pub(crate) async fn connect(&self) -> io::Result<Engine> {
+    /// With a lease of this length: a renewal whose answer is lost is tried again before it has run
+    /// out.
+    pub(crate) async fn connect(&self, lease: Duration) -> io::Result<Engine> {
+        let timeout = (lease / 3).min(TIMEOUT);
         match self {
             Self::Memory => Ok(Engine::new(Memory::on_current().map_err(io::Error::other)?)),
             Self::Nats(urls) => {
                 // Each server that is named keeps everything.
                 let replicas = urls.split(',').count();
-                let nats = Nats::builder(urls).replicas(replicas).connect().await;
-                Ok(Engine::new(nats.map_err(io::Error::other)?))
+                let nats = Nats::builder(urls).replicas(replicas).timeout(timeout);
+                Ok(Engine::new(nats.connect().await.map_err(io::Error::other)?))
             }
             Self::Redis(url) => {
-                let redis = Redis::connect(&url[..]).await;
-                Ok(Engine::new(redis.map_err(io::Error::other)?))
+                let redis = Redis::builder(&url[..]).timeout(timeout);
+                Ok(Engine::new(
+                    redis.connect().await.map_err(io::Error::other)?,
+                ))
             }
         }
     }
