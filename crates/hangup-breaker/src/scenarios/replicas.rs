@@ -8,7 +8,7 @@ use crate::engine::Kind;
 use crate::failure::Failure;
 use crate::node::{Ask, Node};
 use crate::report::{Limit, Rows};
-use crate::stage::{Lab, SOON, Stage, all_live, names};
+use crate::stage::{LEASE, Lab, SOON, Stage, all_live, names};
 
 /// An election, and as much again.
 const ELECTION: Duration = Duration::from_secs(10);
@@ -43,8 +43,22 @@ pub(super) async fn run(lab: &Lab, rows: &mut Rows) -> Result<(), Failure> {
             Limit::Exactly(50),
         );
         let streams = crate::stream::Streams(streams);
-        let last = streams.live_after(killed).longest();
-        rows.time(format!("{what}: the last"), last, Limit::Within(ELECTION));
+        let times = streams.live_after(killed);
+        rows.time(format!("{what}: p50"), times.percentile(50), Limit::Told);
+        rows.time(
+            format!("{what}: the last"),
+            times.longest(),
+            Limit::Within(ELECTION),
+        );
+        let waited = streams
+            .0
+            .iter()
+            .filter(|stream| stream.begun() < killed + LEASE);
+        rows.count(
+            format!("{what}: by their first request"),
+            waited.count(),
+            Limit::Told,
+        );
         let ended = owners.meet(SOON, |seen| seen.ended.is_some()).await;
         rows.count(format!("{what}: closed before"), ended, Limit::Exactly(50));
         stage.engine.restart_one(number);
