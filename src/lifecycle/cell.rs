@@ -34,7 +34,7 @@ use super::about::About;
 use super::event_queue::EventQueue;
 use super::group::Group;
 use super::indices::{Index, IndicesAbove};
-use super::memberships::{Exit, Membership, Memberships};
+use super::memberships::{DynRegistry, Exit, Membership, Memberships, Place};
 use super::rare::Rare;
 use super::running_undo::RunningUndo;
 use super::task_list::Tasks;
@@ -104,7 +104,8 @@ impl Lifecycle {
     pub(crate) fn new(group: Arc<Group<Self>>, timers: Option<Timers>) -> Arc<Self> {
         let id = ConnectionId::next();
         if group.is_plain() && timers.is_none() {
-            return Arc::new(Self::with(id, group, None));
+            // Built in its allocation: a copy of what was just written has to wait for that.
+            return Arc::new_cyclic(|_| Self::with(id, group, None));
         }
         Self::new_rare(id, group, timers)
     }
@@ -298,10 +299,10 @@ impl Lifecycle {
     /// Records a slot in a registry, to be removed when the connection unwinds. For an owner
     /// that has the duty to unwind.
     #[inline]
-    pub(crate) fn add_membership(&self, membership: Membership) {
+    pub(crate) fn add_membership(&self, registry: Arc<dyn DynRegistry>, place: Place) {
         let mut inner = self.lock_to_store();
         debug_assert!(!inner.unwound, "the owner has not unwound yet");
-        inner.memberships.push(membership);
+        inner.memberships.push(Membership { registry, place });
     }
 
     /// The orders of the recorded slots under keys with this hash, among them all of this

@@ -15,7 +15,7 @@ use super::slot::Slot;
 use super::table::Table;
 use super::{Conflict, Registry};
 use crate::error::KeyError;
-use crate::lifecycle::{DynRegistry, Exit, Handle, Lifecycle, Membership, Name, Place};
+use crate::lifecycle::{DynRegistry, Exit, Handle, Lifecycle, Name, Place};
 use crate::state::Closed;
 use crate::sync::MutexGuard;
 
@@ -218,7 +218,7 @@ where
         // removes.
         let place = Place { hash, order };
         let registry = Arc::clone(&self.shared) as _;
-        lifecycle.add_membership(Membership { registry, place });
+        lifecycle.add_membership(registry, place);
         if let Some((hooks, slot)) = called_for {
             self.shared.call_hooks(hooks, hash, &slot);
         }
