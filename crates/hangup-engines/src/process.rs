@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::env;
 use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -122,10 +123,15 @@ fn watch(log: impl Read + Send + 'static, ready: &str, tell: &mpsc::Sender<Resul
     });
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago. It is none of those that the system gives to connections:
+/// one of them would take it while the server is killed, or before it has begun.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
+    let free = (0..1000).find_map(|attempt: u32| {
+        let random = RandomState::new().hash_one(attempt) % 20_000;
+        let port = 10_000 + u16::try_from(random).expect("it is below 20,000");
+        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
+    });
+    free.expect("a free port")
 }
 
 /// Whether there is such a program.
