@@ -18,6 +18,11 @@ pub const SERVER_VARIABLE: &str = "HANGUP_NATS_SERVER";
 pub struct NatsOptions {
     /// Each write is on the disk before it is acknowledged.
     pub sync_always: bool,
+    /// The password of the one user, `hangup`, who may do what an engine does under the prefix
+    /// `hangup`, and nothing else. Without it, all are let in, and may do everything.
+    pub password: Option<&'static str>,
+    /// The most bytes of a message, if they are not a mebibyte.
+    pub max_payload: Option<u32>,
 }
 
 /// A server, which is killed and removed with its files when it is dropped.
@@ -143,8 +148,12 @@ impl NatsServer {
         fs::write(&config, self.config()).map_err(|error| error.to_string())?;
         let mut command = Command::new(program());
         command.arg("-c").arg(&config);
-        // With others it is ready when they have a leader, which a client waits for by itself.
-        self.process.spawn(&mut command, "Server is ready")
+        // The last port that it opens. With others it has no leader yet: a client waits for that.
+        let ready = match self.cluster {
+            None => "Server is ready",
+            Some(_) => "Listening for route connections",
+        };
+        self.process.spawn(&mut command, ready)
     }
 
     fn config(&self) -> String {
@@ -155,9 +164,22 @@ impl NatsServer {
             true => "\n  sync_interval: always",
             false => "",
         };
-        let alone = format!(
+        let mut alone = format!(
             "server_name: {name}\nlisten: 127.0.0.1:{port}\njetstream {{\n  store_dir: \"{dir}\"{sync}\n}}\n"
         );
+        if let Some(password) = self.options.password {
+            // No more than what an engine needs.
+            let allowed = "publish: [\"$JS.API.>\", \"hangup.>\"]\n    subscribe: [\"hangup.h.>\", \"_INBOX.>\"]";
+            let user = format!(
+                "user: hangup\n    password: \"{password}\"\n    permissions {{\n    {allowed}\n  }}"
+            );
+            alone.push_str(&format!(
+                "authorization {{\n  users: [{{\n    {user}\n  }}]\n}}\n"
+            ));
+        }
+        if let Some(bytes) = self.options.max_payload {
+            alone.push_str(&format!("max_payload: {bytes}\n"));
+        }
         let Some((own, all)) = &self.cluster else {
             return alone;
         };
