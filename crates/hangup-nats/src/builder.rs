@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use async_nats::jetstream::stream::StorageType;
 use async_nats::{ConnectOptions, ServerAddr};
 use hangup_cluster::engine::EngineError;
 
@@ -17,6 +16,10 @@ pub struct NatsBuilder {
     options: ConnectOptions,
     settings: Settings,
 }
+
+/// Between two questions whether the server is there. The third without an answer ends the
+/// connection.
+const PING: Duration = Duration::from_secs(2);
 
 /// The fewest items that a log keeps: a reader that is connected is never behind by as many.
 pub const MIN_LOG_ITEMS: u32 = 1000;
@@ -41,19 +44,25 @@ impl NatsBuilder {
     fn new(url: String) -> Self {
         Self {
             url,
-            options: ConnectOptions::new(),
+            options: ConnectOptions::new().ping_interval(PING),
             settings: Settings::default(),
         }
     }
 
-    /// The client's own options: credentials, TLS, names.
+    /// The client's own options: credentials, TLS, names. Credentials are taken from here alone. Its timeout of requests is replaced by
+    /// [that of the engine](Self::timeout).
+    ///
+    /// Without them, the connection is given up after three pings without an answer, of which one is
+    /// sent each two seconds. The client's own default is a minute, so set
+    /// [`ConnectOptions::ping_interval`] as well: until a connection that is cut off is given up,
+    /// nothing is asked of another server.
     pub fn options(mut self, options: ConnectOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// What the names of all streams and subjects begin with: letters, digits, `-` and `_`. It is
-    /// `hangup`, unless it is said. Clusters that share a server have different ones.
+    /// What the names of all streams and subjects begin with: up to a hundred letters, digits, `-`
+    /// and `_`. It is `hangup`, unless it is said. Clusters that share a server have different ones.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.settings.prefix = prefix.into();
         self
@@ -63,12 +72,6 @@ impl NatsBuilder {
     /// It counts when the streams are made.
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.settings.replicas = replicas;
-        self
-    }
-
-    /// Keeps everything in memory: a server that restarts has forgotten everything.
-    pub fn in_memory(mut self) -> Self {
-        self.settings.storage = StorageType::Memory;
         self
     }
 
@@ -110,8 +113,12 @@ impl NatsBuilder {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Unknown`] if the server is not there, or its version is below 2.11; or for a
-    /// prefix that cannot be part of a name.
+    /// [`EngineError::Unknown`] if the server is not there, lets this client not in, or its version
+    /// is below 2.11; for a prefix that cannot be part of a name; and for credentials in the URL.
+    ///
+    /// # Cancel safety
+    ///
+    /// When it is dropped, nothing was written.
     pub async fn connect(self) -> Result<Nats, EngineError> {
         let Self {
             url,
@@ -119,14 +126,22 @@ impl NatsBuilder {
             settings,
         } = self;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if settings.prefix.is_empty() || !settings.prefix.bytes().all(plain) {
+        let prefix = &settings.prefix;
+        if !(1..=100).contains(&prefix.len()) || !prefix.bytes().all(plain) {
             return Err(EngineError::unknown(
-                "a prefix has letters, digits, `-` and `_`",
+                "a prefix has up to a hundred letters, digits, `-` and `_`",
             ));
         }
         let options = options.request_timeout(Some(settings.timeout));
         let servers: Result<Vec<ServerAddr>, _> = url.split(',').map(str::parse).collect();
-        let connecting = options.connect(servers.map_err(EngineError::unknown)?);
+        let servers = servers.map_err(EngineError::unknown)?;
+        // The client would ignore them.
+        if servers.iter().any(ServerAddr::has_user_pass) {
+            return Err(EngineError::unknown(
+                "credentials are given by `options`, and not in the URL",
+            ));
+        }
+        let connecting = options.connect(servers);
         let client = match tokio::time::timeout(settings.timeout, connecting).await {
             Ok(client) => client.map_err(EngineError::unknown)?,
             Err(elapsed) => return Err(EngineError::unknown(elapsed)),

@@ -7,8 +7,10 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use hangup_cluster::engine::{Answer, Claims, EngineError, Record, Revision, Swapped};
 
-use crate::engine::{Kind, Nats};
+use crate::attempts::answered;
+use crate::engine::Nats;
 use crate::names;
+use crate::streams::Kind;
 
 /// The headers by name, since the helper of the client for keys and values drops the time to live
 /// of a key that was deleted before, and cannot renew one.
@@ -17,25 +19,25 @@ const TTL: &str = "Nats-TTL";
 
 impl Claims for Nats {
     fn adopt(&self) -> Answer<'_, ()> {
-        Box::pin(async {
+        Box::pin(self.in_time(async {
             self.adopt_stream(Kind::Records).await?;
             self.adopt_stream(Kind::Log).await?;
             Ok(())
-        })
+        }))
     }
 
     fn load<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Record>> {
-        Box::pin(async {
+        Box::pin(self.in_time(async {
             names::check(name)?;
             let life = self.records()?;
             let subject = self.subject(life, Kind::Records, name);
             let stream = self.stream(Kind::Records);
-            let loading = async {
-                let stream = self.context.get_stream_no_info(stream).await;
-                let stream = stream.map_err(EngineError::unknown)?;
-                Ok(stream.get_last_raw_message_by_subject(&subject).await)
-            };
-            let error = match self.in_time(loading).await? {
+            self.connected().await;
+            let stream = self.context.get_stream_no_info(stream).await;
+            let stream = stream.map_err(EngineError::unknown)?;
+            let load = || stream.get_last_raw_message_by_subject(&subject);
+            let loaded = answered(self.settings.attempt(), load).await;
+            let error = match loaded {
                 Ok(message) => {
                     return Ok(Some(Record {
                         revision: Revision(message.sequence),
@@ -57,7 +59,7 @@ impl Claims for Nats {
                 }
                 _ => Err(EngineError::unknown(error)),
             }
-        })
+        }))
     }
 
     fn swap<'a>(
@@ -67,7 +69,7 @@ impl Claims for Nats {
         value: Vec<u8>,
         ttl: Option<Duration>,
     ) -> Answer<'a, Swapped> {
-        Box::pin(async move {
+        Box::pin(self.in_time(async move {
             names::check(name)?;
             let life = self.records()?;
             // To the server, a subject without a message has this sequence.
@@ -80,22 +82,23 @@ impl Claims for Nats {
             if let Some(ttl) = ttl {
                 headers.insert(TTL, format!("{}s", whole_seconds(ttl)));
             }
-            let ack = self
-                .write(Kind::Records, life, name, headers, value)
-                .await?;
-            match ack.error {
-                None => Ok(Swapped::Done(Revision(ack.seq))),
-                Some(error) if is_conflict(error.err_code) => Ok(Swapped::Conflict),
-                Some(error) => Err(EngineError::unknown(error.description)),
+            let written = self.write(Kind::Records, life, name, headers, value.into());
+            match written.await? {
+                Ok(sequence) => Ok(Swapped::Done(Revision(sequence))),
+                Err(error) if is_conflict(error.err_code) => Ok(Swapped::Conflict),
+                Err(error) => Err(EngineError::unknown(error.description)),
             }
-        })
+        }))
     }
 }
+
+/// As many seconds as the server's clock can still count from any moment of this century.
+const MAX_TTL: u64 = 100 * 365 * 24 * 3600;
 
 /// The server counts whole seconds, at least one.
 fn whole_seconds(ttl: Duration) -> u64 {
     let begun = u64::from(ttl.subsec_nanos() > 0);
-    ttl.as_secs().saturating_add(begun).max(1)
+    ttl.as_secs().saturating_add(begun).clamp(1, MAX_TTL)
 }
 
 fn is_conflict(code: u64) -> bool {
@@ -111,7 +114,7 @@ fn is_conflict(code: u64) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use super::whole_seconds;
+    use super::{MAX_TTL, whole_seconds};
 
     #[test]
     fn a_time_to_live_is_rounded_up() {
@@ -119,6 +122,6 @@ mod tests {
         for (millis, seconds) in table {
             assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
         }
-        assert_eq!(whole_seconds(Duration::MAX), u64::MAX);
+        assert_eq!(whole_seconds(Duration::MAX), MAX_TTL);
     }
 }

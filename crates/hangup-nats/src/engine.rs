@@ -2,17 +2,22 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, Info};
+use async_nats::connection::State;
+use async_nats::jetstream::stream::Info;
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, HeaderMap, Request};
+use bytes::Bytes;
 use hangup_cluster::engine::EngineError;
 use serde::Deserialize;
 
 use crate::life::{self, Life};
 use crate::settings::Settings;
+use crate::streams::Kind;
 
 /// NATS JetStream as an engine. Cheap to clone: all clones share one connection.
 ///
@@ -20,7 +25,9 @@ use crate::settings::Settings;
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// /// use hangup_cluster::Cluster;
+/// use std::time::Duration;
+///
+/// use hangup_cluster::Cluster;
 /// use hangup_nats::Nats;
 ///
 /// let engine = Nats::builder("nats://127.0.0.1:4222").replicas(3).connect().await?;
@@ -38,47 +45,56 @@ pub struct Nats {
     pub(crate) context: Context,
     pub(crate) settings: Arc<Settings>,
     lives: Arc<Mutex<Lives>>,
+    seen: Arc<Seen>,
 }
 
 /// The lives that were adopted.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Lives {
     records: Option<Life>,
     log: Option<Life>,
 }
 
-/// One of the two streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Records,
-    Log,
+/// The highest sequence of each stream that was acknowledged to this node.
+#[derive(Debug, Default)]
+struct Seen {
+    records: AtomicU64,
+    log: AtomicU64,
 }
 
-impl Kind {
-    pub(crate) fn letter(self) -> char {
-        match self {
-            Self::Records => 'r',
-            Self::Log => 'l',
+impl Seen {
+    fn of(&self, kind: Kind) -> &AtomicU64 {
+        match kind {
+            Kind::Records => &self.records,
+            Kind::Log => &self.log,
         }
     }
 }
 
 /// What a JetStream acknowledges a write with.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Ack {
+struct Ack {
     #[serde(default)]
-    pub(crate) seq: u64,
-    pub(crate) error: Option<AckError>,
+    stream: String,
+    #[serde(default)]
+    seq: u64,
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<AckError>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct AckError {
+    #[serde(default)]
     pub(crate) err_code: u64,
+    #[serde(default)]
     pub(crate) description: String,
 }
 
 /// How many bytes of the largest message are left for headers.
 const HEADERS: usize = 1024;
+/// Between two looks whether the client is connected, and whether a stream has its leader.
+pub(crate) const LOOK: Duration = Duration::from_millis(10);
 
 impl Nats {
     pub(crate) fn new(client: Client, settings: Settings) -> Self {
@@ -89,36 +105,28 @@ impl Nats {
             context,
             settings: Arc::new(settings),
             lives: Arc::default(),
+            seen: Arc::default(),
         }
     }
 
     pub(crate) fn stream(&self, kind: Kind) -> String {
-        let name = match kind {
-            Kind::Records => "records",
-            Kind::Log => "log",
-        };
-        format!("{}-{name}", self.settings.prefix)
+        kind.stream(&self.settings.prefix)
     }
 
     pub(crate) fn subject(&self, life: Life, kind: Kind, name: &str) -> String {
-        life.subject(&self.settings.prefix, kind.letter(), name)
+        life.subject(&self.settings.prefix, kind, name)
     }
 
-    fn adopted(&self, kind: Kind) -> Option<Life> {
-        let lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
-        match kind {
-            Kind::Records => lives.records,
-            Kind::Log => lives.log,
-        }
+    fn lives(&self) -> MutexGuard<'_, Lives> {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the present life of a stream for the one that all further calls are about.
     pub(crate) async fn adopt_stream(&self, kind: Kind) -> Result<Life, EngineError> {
-        let prefix = &self.settings.prefix;
-        let config = self.config(kind);
-        let adopting = life::adopt(&self.context, prefix, kind.letter(), config);
-        let life = self.in_time(adopting).await?;
-        let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen.of(kind).load(Ordering::Relaxed);
+        self.connected().await;
+        let life = life::adopt(&self.context, &self.settings, kind, seen).await?;
+        let mut lives = self.lives();
         match kind {
             Kind::Records => lives.records = Some(life),
             Kind::Log => lives.log = Some(life),
@@ -128,93 +136,118 @@ impl Nats {
 
     /// The life of the records. Before they are adopted there is none.
     pub(crate) fn records(&self) -> Result<Life, EngineError> {
-        self.adopted(Kind::Records).ok_or(EngineError::Forgotten)
+        self.lives().records.ok_or(EngineError::Forgotten)
     }
 
     /// The life of the log, which may be used alone: then the first call adopts it.
     pub(crate) async fn log(&self) -> Result<Life, EngineError> {
-        match self.adopted(Kind::Log) {
+        let adopted = self.lives().log;
+        match adopted {
             Some(life) => Ok(life),
             None => self.adopt_stream(Kind::Log).await,
         }
     }
 
-    fn config(&self, kind: Kind) -> Config {
-        let settings = &self.settings;
-        let common = Config {
-            name: self.stream(kind),
-            num_replicas: settings.replicas,
-            storage: settings.storage,
-            discard: DiscardPolicy::Old,
-            max_consumers: -1,
-            max_messages: -1,
-            max_bytes: -1,
-            max_messages_per_subject: -1,
-            // Reads go to the leader, which decides the writes.
-            allow_direct: false,
-            ..Config::default()
-        };
-        match kind {
-            Kind::Records => Config {
-                max_messages_per_subject: 1,
-                allow_message_ttl: true,
-                ..common
-            },
-            // The limits are those of the whole stream: so its first sequence tells every hole.
-            Kind::Log => Config {
-                max_messages: settings.log_items,
-                max_bytes: settings.log_bytes,
-                max_age: settings.log_age,
-                duplicate_window: settings.duplicates.min(settings.log_age),
-                ..common
-            },
+    /// Whether the log is used alone, and this life of it has ended: then the present one is
+    /// adopted by the next call.
+    pub(crate) fn follows(&self, ended: Life) -> bool {
+        let mut lives = self.lives();
+        let is_alone = lives.records.is_none();
+        if is_alone && lives.log == Some(ended) {
+            lives.log = None;
         }
+        is_alone
     }
 
     /// What the server says of a stream that is in this life.
     pub(crate) async fn info(&self, kind: Kind, life: Life) -> Result<Info, EngineError> {
-        let name = self.stream(kind);
-        match self.in_time(life::look(&self.context, &name)).await? {
+        self.connected().await;
+        match life::look(&self.context, &self.settings, kind).await? {
             Some((present, info)) if present == life => Ok(info),
             Some(_) | None => Err(EngineError::Forgotten),
         }
     }
 
-    /// Writes, and reads the acknowledgement.
+    /// Writes, and returns the sequence, or why the server did not write.
     pub(crate) async fn write(
         &self,
         kind: Kind,
         life: Life,
         name: &str,
         headers: HeaderMap,
-        payload: Vec<u8>,
-    ) -> Result<Ack, EngineError> {
-        let limit = self
-            .client
-            .server_info()
-            .max_payload
-            .saturating_sub(HEADERS);
-        if payload.len() > limit {
-            let size = payload.len();
-            return Err(EngineError::TooLarge { size, limit });
-        }
-        let request = Request::new().headers(headers).payload(payload.into());
+        payload: Bytes,
+    ) -> Result<Result<u64, AckError>, EngineError> {
+        let size = payload.len();
+        self.fits(size)?;
         let subject = self.subject(life, kind, name);
-        let written = self.client.send_request(subject, request);
-        // A client that reconnects holds requests back.
-        let answer = match tokio::time::timeout(self.settings.timeout, written).await {
-            Ok(answer) => answer,
-            Err(elapsed) => return Err(EngineError::unknown(elapsed)),
-        };
-        match answer {
-            Ok(message) => serde_json::from_slice(&message.payload).map_err(EngineError::unknown),
-            Err(error) if error.kind() == RequestErrorKind::NoResponders => {
-                // There is no stream with this subject: a server that begins, or another life.
-                self.info(kind, life).await?;
-                Err(EngineError::unknown(error))
+        let mut seen;
+        let message = loop {
+            self.connected().await;
+            seen = self.seen.of(kind).load(Ordering::Relaxed);
+            let request = Request::new()
+                .headers(headers.clone())
+                .payload(payload.clone());
+            let answer = self.client.send_request(subject.clone(), request).await;
+            let error = match answer {
+                Ok(message) => break message,
+                Err(error) => error,
+            };
+            match error.kind() {
+                // No stream has this subject: it is another life, or servers that begin or elect a
+                // leader. The message went nowhere, so it may be sent again.
+                RequestErrorKind::NoResponders => {
+                    self.info(kind, life).await?;
+                    tokio::time::sleep(LOOK).await;
+                }
+                // With its headers.
+                RequestErrorKind::MaxPayloadExceeded => {
+                    let limit = self.limit();
+                    return Err(EngineError::TooLarge { size, limit });
+                }
+                _ => return Err(EngineError::unknown(error)),
             }
-            Err(error) => Err(EngineError::unknown(error)),
+        };
+        let ack: Ack = serde_json::from_slice(&message.payload).map_err(EngineError::unknown)?;
+        if let Some(error) = ack.error {
+            return Ok(Err(error));
         }
+        if ack.stream != self.stream(kind) {
+            self.info(kind, life).await?;
+            let words = format!("the stream {} has taken a subject of hangup", ack.stream);
+            return Err(EngineError::unknown(words));
+        }
+        // A stream that was emptied and has kept its name and its life.
+        if ack.seq <= seen && !ack.duplicate {
+            return Err(EngineError::Forgotten);
+        }
+        self.seen.of(kind).fetch_max(ack.seq, Ordering::Relaxed);
+        Ok(Ok(ack.seq))
+    }
+
+    /// Whether a payload of this size may be sent.
+    pub(crate) fn fits(&self, size: usize) -> Result<(), EngineError> {
+        let limit = self.limit();
+        match size <= limit {
+            true => Ok(()),
+            false => Err(EngineError::TooLarge { size, limit }),
+        }
+    }
+
+    fn limit(&self) -> usize {
+        self.client.max_payload().saturating_sub(HEADERS)
+    }
+
+    /// Waits for the connection. What is given to a client that is not connected is sent when it
+    /// is, at any later time: so a call that has not found its connection in time leaves nothing.
+    pub(crate) async fn connected(&self) {
+        while self.client.connection_state() != State::Connected {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// How often the client has connected.
+    pub(crate) fn connects(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     /// No call takes longer.

@@ -20,6 +20,8 @@ impl Hints for Nats {
     fn send<'a>(&'a self, inbox: &'a str, hint: Vec<u8>) -> Answer<'a, ()> {
         Box::pin(self.in_time(async move {
             names::check(inbox)?;
+            self.fits(hint.len())?;
+            self.connected().await;
             let published = self.client.publish(self.inbox(inbox), hint.into()).await;
             published.map_err(EngineError::unknown)
         }))
@@ -29,6 +31,7 @@ impl Hints for Nats {
         Box::pin(self.in_time(async {
             names::check(inbox)?;
             let subject = self.inbox(inbox);
+            self.connected().await;
             let subscribed = self.client.subscribe(subject.clone()).await;
             let mut messages = subscribed.map_err(EngineError::unknown)?;
             // The client writes in the order of the calls: so when this one comes back, the

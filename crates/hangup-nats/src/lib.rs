@@ -6,7 +6,9 @@
 
 // The modules, bottom-up: a module imports only from those listed above it (`ci/imports`).
 mod names;
+mod attempts;
 mod settings;
+mod streams;
 mod life;
 mod engine;
 mod builder;
@@ -14,5 +16,6 @@ mod claims;
 mod hints;
 mod log;
 
+pub use async_nats;
 pub use builder::{MIN_LOG_ITEMS, NatsBuilder};
 pub use engine::Nats;

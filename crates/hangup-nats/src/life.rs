@@ -14,6 +14,10 @@ use async_nats::jetstream::stream::{Config, Info};
 use async_nats::jetstream::{Context, ErrorCode};
 use hangup_cluster::engine::EngineError;
 
+use crate::attempts::answered;
+use crate::settings::Settings;
+use crate::streams::Kind;
+
 /// The number of a life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Life(pub(crate) u64);
@@ -31,17 +35,19 @@ impl Life {
     }
 
     /// The subject of `name` in this life.
-    pub(crate) fn subject(self, prefix: &str, kind: char, name: &str) -> String {
-        format!("{prefix}.{kind}.{:016x}.{name}", self.0)
+    pub(crate) fn subject(self, prefix: &str, kind: Kind, name: &str) -> String {
+        format!("{prefix}.{}.{:016x}.{name}", kind.letter(), self.0)
     }
 }
 
 /// What the server says of a stream: `None` if there is none.
 pub(crate) async fn look(
     context: &Context,
-    name: &str,
+    settings: &Settings,
+    kind: Kind,
 ) -> Result<Option<(Life, Info)>, EngineError> {
-    match context.get_stream(name).await {
+    let name = kind.stream(&settings.prefix);
+    match answered(settings.attempt(), || context.get_stream(&name)).await {
         Ok(stream) => {
             let info = stream.cached_info().clone();
             Ok(Some((Life::of(&info)?, info)))
@@ -57,26 +63,37 @@ pub(crate) async fn look(
     }
 }
 
-/// The present life of a stream, which is created if there is none.
+/// The present life of a stream, which is created if there is none. `seen` is the highest sequence
+/// that this node knows of, in any life.
 pub(crate) async fn adopt(
     context: &Context,
-    prefix: &str,
-    kind: char,
-    config: Config,
+    settings: &Settings,
+    kind: Kind,
+    seen: u64,
 ) -> Result<Life, EngineError> {
+    let made = kind.config(settings);
     loop {
-        if let Some((life, _)) = look(context, &config.name).await? {
+        if let Some((life, info)) = look(context, settings, kind).await? {
+            kind.check(&info.config)?;
+            // The servers know what the stream is, and not what was in it: one that comes back
+            // without its disk makes it anew as it was called. Sequences would run backwards.
+            if info.state.last_sequence < seen {
+                let words = format!("the stream {} was emptied: remove it", made.name);
+                return Err(EngineError::unknown(words));
+            }
             return Ok(life);
         }
         let life = Life(random()?);
         let config = Config {
-            subjects: vec![life.subject(prefix, kind, ">")],
+            subjects: vec![life.subject(&settings.prefix, kind, ">")],
             metadata: HashMap::from([(METADATA.to_owned(), format!("{:016x}", life.0))]),
-            first_sequence: Some(now()?),
-            ..config.clone()
+            first_sequence: Some(now()?.max(seen + 1)),
+            ..made.clone()
         };
-        match context.create_stream(config).await {
-            Ok(_) => return Ok(life),
+        let create = || context.create_stream(config.clone());
+        match answered(settings.attempt(), create).await {
+            // What the server says of it is looked at.
+            Ok(_) => {}
             Err(error) => match error.kind() {
                 // Another node was first.
                 CreateStreamErrorKind::JetStream(error)

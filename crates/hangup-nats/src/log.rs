@@ -5,80 +5,94 @@
 //! alone: if it is not above the first number behind the last item, nothing was dropped there.
 
 use std::mem;
+use std::time::Duration;
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::Context;
-use async_nats::jetstream::consumer::DeliverPolicy;
-use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
+use async_nats::jetstream::consumer::pull::{
+    Config, MessagesError, MessagesErrorKind, Stream as Messages,
+};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::stream::Info;
+use async_nats::jetstream::{Context, Message};
+use bytes::Bytes;
 use futures_util::future::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use hangup::topic::Cursor;
 use hangup_cluster::engine::{Answer, EngineError, Log, LogEvent, LogStream};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
-use crate::engine::{Kind, Nats};
+use crate::attempts::answered;
+use crate::engine::{LOOK, Nats};
 use crate::life::{self, Life};
 use crate::names;
+use crate::streams::Kind;
 
 /// Under which the server remembers what was published.
 const ID: &str = "Nats-Msg-Id";
-/// How many items are looked at together for what is missing between them.
+/// How many items are asked for at once, and looked at together for what is missing between them.
 const CHUNK: usize = 256;
+/// How long the server waits for items, until it is asked anew.
+const PULL: Duration = Duration::from_secs(30);
+/// How often the server says that it waits. A reader that has heard nothing twice as long fails.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+/// How long the server keeps what it has for a reader that does not ask.
+const KEPT: Duration = Duration::from_secs(60);
 
 impl Log for Nats {
     fn publish<'a>(&'a self, topic: &'a str, id: &'a str, item: Vec<u8>) -> Answer<'a, Cursor> {
-        Box::pin(async move {
+        Box::pin(self.in_time(async move {
             names::check(topic)?;
-            let life = self.log().await?;
-            let mut headers = HeaderMap::new();
             // The server knows one set of ids for all topics.
-            headers.insert(ID, format!("{topic}.{id}"));
-            let ack = self.write(Kind::Log, life, topic, headers, item).await?;
-            match ack.error {
-                None => Ok(Cursor::new(life.0, ack.seq)),
-                Some(error) => Err(EngineError::unknown(error.description)),
+            let id = format!("{topic}.{}", names::header(id));
+            let item = Bytes::from(item);
+            loop {
+                let life = self.log().await?;
+                let mut headers = HeaderMap::new();
+                headers.insert(ID, id.as_str());
+                let written = self.write(Kind::Log, life, topic, headers, item.clone());
+                match written.await {
+                    Ok(Ok(sequence)) => return Ok(Cursor::new(life.0, sequence)),
+                    Ok(Err(error)) => return Err(EngineError::unknown(error.description)),
+                    Err(EngineError::Forgotten) if self.follows(life) => {}
+                    Err(error) => return Err(error),
+                }
             }
-        })
+        }))
     }
 
     fn end<'a>(&'a self, topic: &'a str) -> Answer<'a, Cursor> {
-        Box::pin(async {
+        Box::pin(self.in_time(async {
             names::check(topic)?;
-            let life = self.log().await?;
-            let info = self.info(Kind::Log, life).await?;
+            let (life, info) = self.present().await?;
             Ok(Cursor::new(life.0, info.state.last_sequence))
-        })
+        }))
     }
 
     fn start<'a>(&'a self, topic: &'a str) -> Answer<'a, Cursor> {
-        Box::pin(async {
+        Box::pin(self.in_time(async {
             names::check(topic)?;
-            let life = self.log().await?;
-            let info = self.info(Kind::Log, life).await?;
+            let (life, info) = self.present().await?;
             Ok(Cursor::new(life.0, before_first(&info)))
-        })
+        }))
     }
 
     fn read<'a>(&'a self, topic: &'a str, after: Cursor) -> Answer<'a, LogStream> {
-        Box::pin(async move {
+        Box::pin(self.in_time(async move {
             names::check(topic)?;
-            let life = self.log().await?;
-            let info = self.info(Kind::Log, life).await?;
+            let (life, info) = self.present().await?;
             let (begins, ends) = (before_first(&info), info.state.last_sequence);
-            let is_known = after.incarnation() == life.0 && after.number() <= ends;
-            let (from, gap) = match is_known && after.number() >= begins {
-                true => (after.number(), None),
+            let is_of_life = after.incarnation() == life.0;
+            let (from, gap) = match after.number() {
+                number if is_of_life && (begins..=ends).contains(&number) => (number, None),
                 // Ahead of all that this life has: what it had was lost.
-                false if after.incarnation() == life.0 && after.number() > ends => {
-                    (ends, Some(ends))
-                }
-                false => (begins, Some(begins)),
+                number if is_of_life && number > ends => (ends, Some(ends)),
+                _ => (begins, Some(begins)),
             };
             let gap = gap.map(|number| Ok(LogEvent::Gap(Cursor::new(life.0, number))));
-            let items = self.in_time(self.items(life, topic, from)).await?;
+            let items = self.items(life, topic, from).await?;
             Ok(Box::pin(stream::iter(gap).chain(items)) as LogStream)
-        })
+        }))
     }
 }
 
@@ -95,23 +109,36 @@ fn before_first(info: &Info) -> u64 {
 struct Reader {
     nats: Nats,
     life: Life,
-    messages: Ordered,
+    consumer: PullConsumer,
+    messages: Messages,
+    /// Which of the client's connections it uses.
+    connects: u64,
+    /// How many messages have come: the server counts them as well, and one that is lost on the
+    /// way is never sent again.
+    come: u64,
     /// The last sequence up to which nothing is missing.
     last: u64,
     ready: std::vec::IntoIter<LogEvent>,
-    has_failed: bool,
-    _consumer: Consumer,
+    end: End,
+    _made: Made,
+}
+
+/// What follows what is ready.
+enum End {
+    Open,
+    Failed(EngineError),
+    Reached,
 }
 
 /// What the server keeps for a reader: removed when the reader is dropped, since the server would
 /// keep it for half a minute more, and keeps not too many.
-struct Consumer {
+struct Made {
     context: Context,
     stream: String,
     name: String,
 }
 
-impl Drop for Consumer {
+impl Drop for Made {
     fn drop(&mut self) {
         // Outside of a runtime the server removes it later.
         if let Ok(runtime) = Handle::try_current() {
@@ -126,6 +153,18 @@ impl Drop for Consumer {
 }
 
 impl Nats {
+    /// The life that the log is in, and what the server says of it.
+    async fn present(&self) -> Result<(Life, Info), EngineError> {
+        loop {
+            let life = self.log().await?;
+            match self.info(Kind::Log, life).await {
+                Ok(info) => return Ok((life, info)),
+                Err(EngineError::Forgotten) if self.follows(life) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     async fn items(
         &self,
         life: Life,
@@ -133,34 +172,46 @@ impl Nats {
         from: u64,
     ) -> Result<impl futures_util::Stream<Item = Result<LogEvent, EngineError>> + use<>, EngineError>
     {
-        let stream = self
-            .context
-            .get_stream_no_info(self.stream(Kind::Log))
-            .await;
-        let stream = stream.map_err(EngineError::unknown)?;
+        let connects = self.connects();
         let name = format!("hangup-{:016x}", life::random()?);
-        let config = OrderedConfig {
+        // Not an ordered one: the client makes those anew by itself, and reads everything again if
+        // nothing had come before.
+        let config = Config {
             name: Some(name.clone()),
             filter_subject: self.subject(life, Kind::Log, topic),
             deliver_policy: DeliverPolicy::ByStartSequence {
                 start_sequence: from + 1,
             },
-            ..OrderedConfig::default()
+            ack_policy: AckPolicy::None,
+            num_replicas: 1,
+            memory_storage: true,
+            inactive_threshold: KEPT,
+            ..Config::default()
         };
-        let consumer = stream.create_consumer(config).await;
-        let messages = consumer.map_err(EngineError::unknown)?.messages().await;
+        let stream = self.stream(Kind::Log);
+        // Removed also if the answer does not come.
+        let made = Made {
+            context: self.context.clone(),
+            stream: stream.clone(),
+            name,
+        };
+        let create = || {
+            let (config, stream) = (config.clone(), stream.clone());
+            self.context.create_consumer_on_stream(config, stream)
+        };
+        let consumer = answered(self.settings.attempt(), create).await;
+        let consumer = consumer.map_err(EngineError::unknown)?;
         let reader = Reader {
             nats: self.clone(),
             life,
-            messages: messages.map_err(EngineError::unknown)?,
+            messages: messages(&consumer).await?,
+            consumer,
+            connects,
+            come: 0,
             last: from,
             ready: Vec::new().into_iter(),
-            has_failed: false,
-            _consumer: Consumer {
-                context: self.context.clone(),
-                stream: self.stream(Kind::Log),
-                name,
-            },
+            end: End::Open,
+            _made: made,
         };
         Ok(stream::unfold(reader, |mut reader| async {
             let event = reader.next().await?;
@@ -169,42 +220,70 @@ impl Nats {
     }
 }
 
+/// What the consumer sends from now on.
+async fn messages(consumer: &PullConsumer) -> Result<Messages, EngineError> {
+    let pull = consumer.stream().max_messages_per_batch(CHUNK);
+    let messages = pull.expires(PULL).heartbeat(HEARTBEAT).messages().await;
+    messages.map_err(EngineError::unknown)
+}
+
 impl Reader {
     /// `None` after an error: the one who reads does so anew.
     async fn next(&mut self) -> Option<Result<LogEvent, EngineError>> {
-        if self.has_failed {
-            return None;
-        }
         loop {
             if let Some(event) = self.ready.next() {
                 return Some(Ok(event));
             }
-            if let Err(error) = self.fetch().await {
-                self.has_failed = true;
-                return Some(Err(error));
+            match mem::replace(&mut self.end, End::Reached) {
+                End::Open => {}
+                End::Failed(error) => return Some(Err(error)),
+                End::Reached => return None,
             }
+            self.end = match self.fetch().await {
+                Ok(end) => end,
+                Err(error) => End::Failed(error),
+            };
         }
     }
 
+    /// In a cluster, a consumer that was just made gets to the server of this client a moment
+    /// later, and what is asked of it before goes nowhere. What came in between is counted.
+    async fn ask_again(&mut self) -> Result<(), EngineError> {
+        let asking = async {
+            let asked = self.consumer.get_info().await;
+            asked.map_err(EngineError::unknown)?;
+            tokio::time::sleep(LOOK).await;
+            messages(&self.consumer).await
+        };
+        self.messages = self.nats.in_time(asking).await?;
+        Ok(())
+    }
+
     /// Takes what has come, and looks whether something is missing before or in it.
-    async fn fetch(&mut self) -> Result<(), EngineError> {
-        let mut chunk = Vec::new();
-        let mut next = Some(self.messages.next().await);
+    async fn fetch(&mut self) -> Result<End, EngineError> {
+        let (mut chunk, mut end) = (Vec::new(), End::Open);
+        let mut next = Some(self.first().await);
         while let Some(message) = next {
-            let message = message.ok_or_else(|| EngineError::unknown("the reader has ended"))?;
-            let message = message.map_err(EngineError::unknown)?;
-            let sequence = message
-                .info()
-                .map_err(EngineError::unknown)?
-                .stream_sequence;
-            // A replica that is behind begins at its end, which is before the place asked for.
-            if sequence > self.last {
-                chunk.push((sequence, message.message.payload.to_vec()));
+            let is_early = matches!(&message, Some(Err(error)) if error.kind() == MessagesErrorKind::NoResponders);
+            let taken = match is_early {
+                true => self.ask_again().await.map(|()| None),
+                false => self.take(message).map(Some),
+            };
+            match taken {
+                // A replica that is behind begins at its end, which is before the place asked for.
+                Ok(Some((sequence, item))) if sequence > self.last => chunk.push((sequence, item)),
+                Ok(_) => {}
+                // What came before it is passed on first.
+                Err(error) => {
+                    end = End::Failed(error);
+                    break;
+                }
             }
-            if chunk.len() == CHUNK {
-                break;
-            }
-            next = self.messages.next().now_or_never();
+            next = match chunk.len() {
+                0 => Some(self.first().await),
+                CHUNK => None,
+                _ => self.messages.next().now_or_never(),
+            };
         }
         let is_whole = (self.last + 1..)
             .zip(&chunk)
@@ -212,7 +291,10 @@ impl Reader {
         // Asked after all of them came: what is not dropped now was not dropped before.
         let dropped = match is_whole {
             true => self.last,
-            false => before_first(&self.nats.info(Kind::Log, self.life).await?),
+            false => {
+                let info = self.nats.info(Kind::Log, self.life);
+                before_first(&self.nats.in_time(info).await?)
+            }
         };
         let mut events = Vec::with_capacity(chunk.len());
         for (sequence, item) in chunk {
@@ -225,6 +307,33 @@ impl Reader {
             events.push(LogEvent::Item(Cursor::new(self.life.0, sequence), item));
         }
         self.ready = events.into_iter();
-        Ok(())
+        Ok(end)
+    }
+
+    /// Waits for a message. What was on its way when the connection was lost does not come, and
+    /// is not missed before another one comes: so this fails when there is another connection.
+    async fn first(&mut self) -> Option<Result<Message, MessagesError>> {
+        while self.connects == self.nats.connects() {
+            if let Ok(message) = timeout(HEARTBEAT / 2, self.messages.next()).await {
+                return message;
+            }
+        }
+        None
+    }
+
+    /// The sequence and the item of the next message.
+    fn take(
+        &mut self,
+        message: Option<Result<Message, MessagesError>>,
+    ) -> Result<(u64, Vec<u8>), EngineError> {
+        let message = message.ok_or_else(|| EngineError::unknown("the connection was lost"))?;
+        let message = message.map_err(EngineError::unknown)?;
+        let info = message.info().map_err(EngineError::unknown)?;
+        self.come += 1;
+        if info.consumer_sequence != self.come {
+            return Err(EngineError::unknown("an item was lost on the way"));
+        }
+        let sequence = info.stream_sequence;
+        Ok((sequence, message.message.payload.into()))
     }
 }

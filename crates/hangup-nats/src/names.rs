@@ -19,11 +19,39 @@ pub(crate) fn check(name: &str) -> Result<(), EngineError> {
     }
 }
 
+/// `id` as the value of a header, which has no line ends, and no spaces at its ends: all but
+/// visible ASCII is written as `%` and two digits.
+pub(crate) fn header(id: &str) -> String {
+    let mut header = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        match byte.is_ascii_graphic() && byte != b'%' {
+            true => header.push(byte.into()),
+            false => header.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    header
+}
+
 #[cfg(test)]
 mod tests {
     use hangup_cluster::engine::EngineError;
 
-    use super::check;
+    use super::{check, header};
+
+    #[test]
+    fn every_id_is_a_header_of_its_own() {
+        let table = [
+            ("a-1.b:c", "a-1.b:c"),
+            ("a\r\nb", "a%0D%0Ab"),
+            (" a ", "%20a%20"),
+            ("%20a%20", "%2520a%2520"),
+            ("é", "%C3%A9"),
+            ("", ""),
+        ];
+        for (id, value) in table {
+            assert_eq!(header(id), value);
+        }
+    }
 
     #[test]
     fn nothing_that_has_a_meaning_in_a_subject_is_a_name() {

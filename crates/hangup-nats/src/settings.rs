@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::StorageType;
-
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) prefix: String,
     pub(crate) replicas: usize,
-    pub(crate) storage: StorageType,
     pub(crate) timeout: Duration,
     pub(crate) log_items: i64,
     pub(crate) log_bytes: i64,
@@ -16,12 +13,18 @@ pub(crate) struct Settings {
     pub(crate) duplicates: Duration,
 }
 
+impl Settings {
+    /// How long one attempt takes of those that fit into a call.
+    pub(crate) fn attempt(&self) -> Duration {
+        self.timeout / 4
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             prefix: "hangup".to_owned(),
             replicas: 1,
-            storage: StorageType::File,
             timeout: Duration::from_secs(5),
             log_items: 1_000_000,
             log_bytes: 1 << 30,
