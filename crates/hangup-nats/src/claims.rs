@@ -39,6 +39,7 @@ impl Claims for Nats {
             let loaded = answered(self.settings.attempt(), load).await;
             let error = match loaded {
                 Ok(message) => {
+                    self.saw(Kind::Records, message.sequence);
                     return Ok(Some(Record {
                         revision: Revision(message.sequence),
                         value: message.payload.into(),

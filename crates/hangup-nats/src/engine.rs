@@ -53,9 +53,11 @@ pub struct Nats {
 struct Lives {
     records: Option<Life>,
     log: Option<Life>,
+    /// Those of streams that were emptied: one that has got as many writes again would pass.
+    emptied: Vec<Life>,
 }
 
-/// The highest sequence of each stream that was acknowledged to this node.
+/// The highest sequence of each stream that this node knows of.
 #[derive(Debug, Default)]
 struct Seen {
     records: AtomicU64,
@@ -125,8 +127,13 @@ impl Nats {
     pub(crate) async fn adopt_stream(&self, kind: Kind) -> Result<Life, EngineError> {
         let seen = self.seen.of(kind).load(Ordering::Relaxed);
         self.connected().await;
-        let life = life::adopt(&self.context, &self.settings, kind, seen).await?;
+        let adopting = life::adopt(&self.context, &self.settings, kind, seen);
+        let (life, last) = adopting.await?;
         let mut lives = self.lives();
+        if lives.emptied.contains(&life) {
+            return Err(life::emptied(&self.stream(kind)));
+        }
+        self.saw(kind, last);
         match kind {
             Kind::Records => lives.records = Some(life),
             Kind::Log => lives.log = Some(life),
@@ -218,10 +225,19 @@ impl Nats {
         }
         // A stream that was emptied and has kept its name and its life.
         if ack.seq <= seen && !ack.duplicate {
+            let mut lives = self.lives();
+            if !lives.emptied.contains(&life) {
+                lives.emptied.push(life);
+            }
             return Err(EngineError::Forgotten);
         }
-        self.seen.of(kind).fetch_max(ack.seq, Ordering::Relaxed);
+        self.saw(kind, ack.seq);
         Ok(Ok(ack.seq))
+    }
+
+    /// There is such a sequence: what is written from now on has a higher one.
+    pub(crate) fn saw(&self, kind: Kind, sequence: u64) {
+        self.seen.of(kind).fetch_max(sequence, Ordering::Relaxed);
     }
 
     /// Whether a payload of this size may be sent.

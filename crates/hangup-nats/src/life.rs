@@ -63,14 +63,14 @@ pub(crate) async fn look(
     }
 }
 
-/// The present life of a stream, which is created if there is none. `seen` is the highest sequence
+/// The present life of a stream and its last sequence. It is created if there is none. `seen` is the highest sequence
 /// that this node knows of, in any life.
 pub(crate) async fn adopt(
     context: &Context,
     settings: &Settings,
     kind: Kind,
     seen: u64,
-) -> Result<Life, EngineError> {
+) -> Result<(Life, u64), EngineError> {
     let made = kind.config(settings);
     loop {
         if let Some((life, info)) = look(context, settings, kind).await? {
@@ -78,10 +78,9 @@ pub(crate) async fn adopt(
             // The servers know what the stream is, and not what was in it: one that comes back
             // without its disk makes it anew as it was called. Sequences would run backwards.
             if info.state.last_sequence < seen {
-                let words = format!("the stream {} was emptied: remove it", made.name);
-                return Err(EngineError::unknown(words));
+                return Err(emptied(&made.name));
             }
-            return Ok(life);
+            return Ok((life, info.state.last_sequence));
         }
         let life = Life(random()?);
         let config = Config {
@@ -102,6 +101,10 @@ pub(crate) async fn adopt(
             },
         }
     }
+}
+
+pub(crate) fn emptied(stream: &str) -> EngineError {
+    EngineError::unknown(format!("the stream {stream} was emptied: remove it"))
 }
 
 /// A number that nothing else has.

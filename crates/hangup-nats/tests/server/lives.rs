@@ -140,16 +140,31 @@ async fn a_stream_that_takes_all_subjects_is_not_the_records() {
 async fn a_stream_that_was_emptied_under_its_name_is_told() {
     let server = server();
     let nats = engine(&server).await;
+    let reads = engine(&server).await;
     write(&nats, "name", None, None).await;
+    // More than are written below before each has met the empty stream.
+    write(&nats, "more", None, None).await;
+    write(&nats, "most", None, None).await;
     let before = write(&nats, "other", None, None).await;
+    let adopts = engine(&server).await;
+    reads.load("other").await.unwrap();
     let item = nats.publish("topic", "id", b"item".to_vec()).await.unwrap();
     // As servers do that know of the stream by others and have lost their disk.
     replace(&server, "hangup-records", |_| ()).await;
     replace(&server, "hangup-log", |_| ()).await;
     assert_forgotten(nats.swap("name", None, Vec::new(), None).await);
     assert_forgotten(nats.publish("topic", "id", b"item".to_vec()).await);
-    // It has one write again, and lacks one.
-    assert!(unknown(nats.adopt().await).contains("was emptied"));
+    // These have written nothing, and know what was there.
+    assert_forgotten(reads.swap("second", None, Vec::new(), None).await);
+    assert_forgotten(adopts.swap("third", None, Vec::new(), None).await);
+    let late = engine(&server).await;
+    for name in ["fourth", "fifth"] {
+        write(&late, name, None, None).await;
+    }
+    // Though it has more writes again than it had.
+    for _ in 0..2 {
+        assert!(unknown(nats.adopt().await).contains("was emptied"));
+    }
     raw(&server)
         .await
         .delete_stream("hangup-records")
