@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Scope;
-use crate::lifecycle::group::{Group, SweeperId};
+use crate::lifecycle::group::{Group, SweeperId, Turn};
 use crate::lifecycle::{Handle, Lifecycle};
 use crate::runtime::{self, BoxFuture, NoRuntime, Runtime};
 use crate::time::Overdue;
@@ -134,10 +134,13 @@ impl Sweeper {
             let Some(shared) = self.scope.upgrade() else {
                 return;
             };
-            if !shared.sweeps.is_current(&self.id) {
-                return;
+            match shared.sweeps.turn(&self.id) {
+                Turn::Sweep => {
+                    Scope { shared }.sweep(runtime.now());
+                }
+                Turn::Wait => drop(shared),
+                Turn::End => return,
             }
-            Scope { shared }.sweep(runtime.now());
             next = runtime.sleep(every);
         }
     }

@@ -189,3 +189,39 @@ fn a_drain_ends_on_a_runtime_that_runs_no_task() {
     assert_eq!(tasks.tasks(), 1);
     drop(live);
 }
+
+/// Polls a task at once, and its first sleep is over at once: the thread that opens a connection is
+/// as good as stopped between the two.
+#[derive(Clone, Default)]
+struct Quick(Arc<Mutex<Tasks>>);
+
+impl Runtime for Quick {
+    fn spawn(&self, mut task: BoxFuture<()>) {
+        let polled = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if polled.is_pending() {
+            self.0.lock().unwrap().kept.push(task);
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<()> {
+        let mut tasks = self.0.lock().unwrap();
+        match std::mem::replace(&mut tasks.ended, true) {
+            false => Box::pin(std::future::ready(())),
+            true => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+#[test]
+fn a_sweep_that_comes_before_its_task_is_known_does_not_end_it() {
+    let quick = Quick::default();
+    let scope = scope().runtime(quick.clone()).build();
+    let pending = scope.open().unwrap();
+    assert_eq!(quick.0.lock().unwrap().kept.len(), 1);
+    drop((pending, scope));
+    quick.0.lock().unwrap().kept.clear();
+}

@@ -29,7 +29,7 @@ pub(crate) use members::Members;
 pub(crate) use stats::AppReasons;
 pub use stats::Stats;
 use stats::{Settling, Totals};
-pub(crate) use sweeps::{SweeperId, Sweeps};
+pub(crate) use sweeps::{SweeperId, Sweeps, Turn};
 pub(crate) use undo_slots::UndoSlots;
 
 /// What a group has to know of a member.

@@ -22,9 +22,24 @@ struct State {
     sweeper: Option<SweeperId>,
 }
 
-/// Identifies a task that sweeps, by the allocation. The value is 1 until the task ends.
+/// Identifies a task that sweeps, by the allocation. The value says how far it has come.
 #[derive(Clone)]
 pub(crate) struct SweeperId(Arc<AtomicU32>);
+
+/// The task has ended.
+const ENDED: u32 = 0;
+/// The thread that has started the task has not confirmed it yet.
+const STARTED: u32 = 1;
+const CONFIRMED: u32 = 2;
+
+/// What a task that sweeps does when its time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Sweep,
+    /// The thread that has started it is about to confirm it, or another one.
+    Wait,
+    End,
+}
 
 /// A sweep that is running, until this is dropped.
 pub(crate) struct Sweeping<'a>(&'a Sweeps);
@@ -75,24 +90,30 @@ impl Sweeps {
     pub(crate) fn confirm(&self, sweeper: &SweeperId) -> bool {
         let mut state = lock(&self.state);
         // ORDERING: Relaxed, here and in `end`, because both hold the lock.
-        let runs = sweeper.0.load(Ordering::Relaxed) != 0;
+        let runs = sweeper.0.load(Ordering::Relaxed) != ENDED;
         if runs {
+            sweeper.0.store(CONFIRMED, Ordering::Relaxed);
             state.sweeper = Some(sweeper.clone());
             self.has_sweeper.store(1, Ordering::Relaxed);
         }
         runs
     }
 
-    /// Whether `sweeper` has been confirmed, and no other since.
-    pub(crate) fn is_current(&self, sweeper: &SweeperId) -> bool {
+    /// What the task of `sweeper` does now: it sweeps if it has been confirmed, and no other since.
+    pub(crate) fn turn(&self, sweeper: &SweeperId) -> Turn {
         let state = lock(&self.state);
-        state.sweeper.as_ref().is_some_and(|it| it.is(sweeper))
+        // ORDERING: Relaxed, because the lock is held.
+        match sweeper.0.load(Ordering::Relaxed) {
+            STARTED => Turn::Wait,
+            _ if state.sweeper.as_ref().is_some_and(|it| it.is(sweeper)) => Turn::Sweep,
+            _ => Turn::End,
+        }
     }
 
     /// The task of `sweeper` has ended: it was dropped with its runtime, for example.
     pub(crate) fn end(&self, sweeper: &SweeperId) {
         let mut state = lock(&self.state);
-        sweeper.0.store(0, Ordering::Relaxed);
+        sweeper.0.store(ENDED, Ordering::Relaxed);
         if state.sweeper.take_if(|it| it.is(sweeper)).is_some() {
             self.has_sweeper.store(0, Ordering::Relaxed);
         }
@@ -101,7 +122,7 @@ impl Sweeps {
 
 impl SweeperId {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicU32::new(1)))
+        Self(Arc::new(AtomicU32::new(STARTED)))
     }
 
     fn is(&self, other: &Self) -> bool {
