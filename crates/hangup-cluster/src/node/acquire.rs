@@ -230,6 +230,9 @@ impl Acquisition {
                 SessionState::EndedUnclean => OwnerIs::Over { unclean: true },
             });
         }
+        if self.node.is_after_outage() {
+            return Ok(OwnerIs::Alive);
+        }
         let tombstone = self
             .node
             .session_record(SessionState::EndedUnclean)

@@ -130,6 +130,7 @@ impl Keeping {
                 Ok(Some(end)) => return end,
                 Err(_) => failures += 1,
             }
+            node.engine_answers(failures == 0);
         }
     }
 

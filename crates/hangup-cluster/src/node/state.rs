@@ -1,7 +1,7 @@
 //! What the tasks of a node share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 use hangup::Handle;
@@ -65,6 +65,14 @@ pub(crate) struct Node {
     /// It has left, or the seats have become fewer.
     pub(super) changed: Waiters,
     pub(super) present: Present,
+    outage: Mutex<Outage>,
+}
+
+/// When the engine was away, as far as this node knows.
+#[derive(Debug, Default)]
+struct Outage {
+    is_failing: bool,
+    ended_at: Option<Instant>,
 }
 
 struct State {
@@ -104,6 +112,7 @@ impl Node {
             watchdog: Signal::default(),
             changed: Waiters::default(),
             present: Present::default(),
+            outage: Mutex::default(),
         }
     }
 
@@ -137,6 +146,25 @@ impl Node {
         self.keeper.set();
         self.watchdog.set();
         self.changed.wake_all();
+    }
+
+    /// A renewal has failed, or has succeeded.
+    pub(super) fn engine_answers(&self, answers: bool) {
+        let now = self.parts.runtime.now();
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers && outage.is_failing {
+            outage.ended_at = Some(now);
+        }
+        outage.is_failing = !answers;
+    }
+
+    /// Whether the engine was away until a moment ago. Other nodes, whose sessions have run out in
+    /// that time as well, get as long as a renewal takes to come back before one is buried.
+    pub(super) fn is_after_outage(&self) -> bool {
+        let now = self.parts.runtime.now();
+        let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = |ended: Instant| now < ended + self.timing().renewal();
+        outage.is_failing || outage.ended_at.is_some_and(is_recent)
     }
 
     /// How many seats there are.

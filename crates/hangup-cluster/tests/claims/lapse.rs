@@ -273,3 +273,43 @@ fn what_is_free_in_an_engine_that_has_forgotten_may_have_an_owner() {
     // What it wrote until it noticed is fenced, and nothing else could be.
     assert!(old.handle.try_settled().is_some());
 }
+
+#[test]
+fn after_an_outage_a_node_that_comes_back_a_little_later_is_not_buried() {
+    let setting = Setting::new(2);
+    let old = setting.connect_with(0, HOLD);
+    setting.pass(Duration::from_millis(100));
+    setting.nodes.iter().for_each(|node| node.link.cut());
+    setting.pass(LEASE * 2);
+    setting.nodes[1].link.heal();
+    while !setting.nodes[1].cluster.has_lease() {
+        setting.pass(Duration::from_millis(10));
+    }
+    let new = setting.connect(1);
+    setting.pass(Duration::from_millis(200));
+    setting.nodes[0].link.heal();
+    setting.pass(LEASE);
+    assert!(old.handle.try_settled().is_some());
+    assert_eq!(new.outcome.claim().predecessor(), Predecessor::Settled);
+    assert_eq!(setting.resource.late_undos(), 0);
+    setting.assert_nothing_is_left(&[old, new]);
+}
+
+#[test]
+fn a_node_that_does_not_come_back_after_an_outage_is_buried() {
+    let setting = Setting::new(2);
+    let old = setting.connect_with(0, HOLD);
+    setting.pass(Duration::from_millis(100));
+    setting.nodes.iter().for_each(|node| node.link.cut());
+    setting.pass(LEASE * 2);
+    setting.nodes[1].link.heal();
+    while !setting.nodes[1].cluster.has_lease() {
+        setting.pass(Duration::from_millis(10));
+    }
+    let new = setting.connect(1);
+    setting.pass(LEASE / 3 + Duration::from_millis(200));
+    assert_eq!(new.outcome.claim().predecessor(), Predecessor::Unsettled);
+    setting.nodes[0].link.heal();
+    setting.pass(LEASE);
+    assert!(old.handle.try_settled().is_some());
+}
