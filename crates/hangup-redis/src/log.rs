@@ -176,7 +176,7 @@ impl Reader {
 
     async fn more(&mut self) -> Result<(), EngineError> {
         if !self.full {
-            // Wakes may be lost, and a log that has forgotten everything wakes nobody.
+            // Wakes may be lost, and a log that has forgotten everything wakes none of them.
             if let Ok(None) = timeout(self.redis.timeout(), self.wakes.next()).await {
                 return Err(EngineError::unknown("the runtime has ended"));
             }
