@@ -1,8 +1,10 @@
 //! The task that keeps the session of a node: it alone is renewed, however many keys are claimed.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use futures_util::future::{Either, select};
 use hangup::{CloseReason, Closed};
 
 use super::session::Session;
@@ -122,7 +124,7 @@ impl Keeping {
                 self.leave(node).await;
                 return End::Left;
             }
-            match self.renew(node).await {
+            match self.renew_in_time(node).await {
                 Ok(None) => {
                     failures = 0;
                     self.enlist(node).await;
@@ -131,6 +133,16 @@ impl Keeping {
                 Err(_) => failures += 1,
             }
             node.engine_answers(failures == 0);
+        }
+    }
+
+    /// A renewal without an answer does not hold up the next one for as long as the engine waits. What
+    /// was sent may take effect all the same, and the next one finds that.
+    async fn renew_in_time(&mut self, node: &Arc<Node>) -> Result<Option<End>, EngineError> {
+        let at_most = node.parts.runtime.sleep(node.timing().renewal() / 2);
+        match select(pin!(self.renew(node)), at_most).await {
+            Either::Left((renewed, _)) => renewed,
+            Either::Right(_) => Err(EngineError::unknown("a renewal takes too long")),
         }
     }
 

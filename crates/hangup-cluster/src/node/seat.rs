@@ -28,6 +28,10 @@ pub enum OnLapse {
     /// It stays open for so long, and silent, and goes on if the lease comes back and no successor
     /// has come; else it closes as [`Lost`](CloseReason::Lost), perhaps after the set-up of a
     /// successor. For streams without effects of their own.
+    ///
+    /// A node has one lease for all of its keys: the first key of it that another node takes in this
+    /// time ends all that it holds. While it is silent, a loop behind a gate is not polled, so its pings
+    /// and timers stand still as well.
     Hold(Duration),
 }
 

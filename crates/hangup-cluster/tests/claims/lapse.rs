@@ -313,3 +313,17 @@ fn a_node_that_does_not_come_back_after_an_outage_is_buried() {
     setting.pass(LEASE);
     assert!(old.handle.try_settled().is_some());
 }
+
+#[test]
+fn an_engine_that_waits_for_long_does_not_hold_up_the_next_renewal() {
+    let setting = Setting::with_timeout(1, Duration::from_secs(60));
+    let connection = setting.connect_with(0, HOLD);
+    setting.pass(Duration::from_millis(1));
+    setting.nodes[0].link.cut();
+    setting.pass(LEASE * 2);
+    assert!(!setting.nodes[0].cluster.has_lease());
+    setting.nodes[0].link.heal();
+    setting.pass(LEASE / 3);
+    assert!(setting.nodes[0].cluster.has_lease());
+    assert!(connection.handle.state().is_live());
+}

@@ -70,10 +70,15 @@ impl Setting {
 
     /// Nodes that have just joined an engine that has just begun.
     pub(crate) fn young(nodes: usize) -> Self {
+        Self::with_timeout(nodes, Duration::from_millis(500))
+    }
+
+    /// The same, on an engine whose calls take so long to be given up.
+    pub(crate) fn with_timeout(nodes: usize, timeout: Duration) -> Self {
         let world = World::new();
         let memory = Memory::builder()
             .numbers_above(0)
-            .timeout(Duration::from_millis(500))
+            .timeout(timeout)
             .build(world.clone());
         let mut setting = Self {
             memory,
