@@ -69,7 +69,8 @@ impl ClusterBuilder {
     /// How long this node keeps its keys without a word to the engine: after that they are free for
     /// others. Fifteen seconds, unless it is said.
     ///
-    /// Longer than an engine takes to elect a leader. It is renewed after a third of it.
+    /// Longer than an engine takes to elect a leader. It is renewed after a third of it, and a renewal
+    /// that has no answer after a sixth is tried again. All nodes of a cluster have the same.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self

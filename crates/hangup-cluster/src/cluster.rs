@@ -108,13 +108,16 @@ impl Cluster {
     /// # Errors
     ///
     /// What the engine says.
-    pub async fn whereis(&self, key: &Key) -> Result<Option<Location>, EngineError> {
-        Ok(self.owner(key).await?.map(|(seat, epoch)| Location {
-            node: seat.node,
-            session: seat.session.to_string(),
-            connection: seat.connection.parse().ok(),
-            epoch,
-        }))
+    pub async fn whereis(&self, key: impl AsRef<Key>) -> Result<Option<Location>, EngineError> {
+        Ok(self
+            .owner(key.as_ref())
+            .await?
+            .map(|(seat, epoch)| Location {
+                node: seat.node,
+                session: seat.session.to_string(),
+                connection: seat.connection.parse().ok(),
+                epoch,
+            }))
     }
 
     /// How many live connections of all nodes are [present](crate::LiveExt::present) under `key`.
@@ -124,8 +127,8 @@ impl Cluster {
     /// # Errors
     ///
     /// What the engine says.
-    pub async fn count(&self, key: &Key) -> Result<u64, EngineError> {
-        let present = self.node().presence(key).await?;
+    pub async fn count(&self, key: impl AsRef<Key>) -> Result<u64, EngineError> {
+        let present = self.node().presence(key.as_ref()).await?;
         Ok(present.into_iter().map(|(_, live)| live).sum())
     }
 
@@ -140,10 +143,11 @@ impl Cluster {
     /// [`CloseError::Unsettled`] when the time has passed, and what the engine says.
     pub async fn close(
         &self,
-        key: &Key,
+        key: impl AsRef<Key>,
         reason: CloseReason,
         at_most: Duration,
     ) -> Result<bool, CloseError> {
+        let key = key.as_ref();
         let Some((first, _)) = self.owner(key).await? else {
             return Ok(false);
         };
@@ -196,15 +200,16 @@ impl Cluster {
     }
 
     /// Tells the cluster that this node is about to leave, for those who look at
-    /// [`nodes`](Self::nodes): a balancer sends no new clients. What is connected stays.
+    /// [`nodes`](Self::nodes): a balancer sends no new clients. What is connected stays. It is there
+    /// with the next renewal, which is made at once.
     pub fn begin_drain(&self) {
         self.node().begin_drain();
     }
 
     /// Leaves the cluster: after a [drain](hangup::Scope::drain).
     ///
-    /// What still has a key is closed as [`Shutdown`](CloseReason::Shutdown), and is waited for as
-    /// long as the [margin](crate::ClusterBuilder::margin). Then one write says that this node is gone, so
+    /// This is no drain: what still has a key is closed as [`Shutdown`](CloseReason::Shutdown), and is
+    /// waited for as long as the [margin](crate::ClusterBuilder::margin). Then one write says that this node is gone, so
     /// that all its keys are free at once: to newcomers their owner has settled if that is so, and
     /// is unsettled if something was not undone in this time.
     ///
@@ -246,6 +251,12 @@ impl std::ops::Deref for ClusterKey {
     type Target = Key;
 
     fn deref(&self) -> &Key {
+        &self.key
+    }
+}
+
+impl AsRef<Key> for ClusterKey {
+    fn as_ref(&self) -> &Key {
         &self.key
     }
 }

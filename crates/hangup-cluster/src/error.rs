@@ -42,7 +42,7 @@ pub enum ClaimError {
 
 impl ClaimError {
     /// After which time a client may come again: what an HTTP server answers as 503 with a
-    /// `Retry-After`. `None` if it is not about time.
+    /// `Retry-After`, in whole seconds, rounded up. `None` if it is not about time.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -50,6 +50,17 @@ impl ClaimError {
                 Some(*retry_after)
             }
             Self::Closed(_) | Self::AlreadyClaimed => None,
+        }
+    }
+
+    /// The status of an HTTP response: 503 for what a later attempt may get, here or on another node;
+    /// for a close that of [`hangup::Error`], which is 409 after a later newcomer.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        match self {
+            Self::Closed(closed) => hangup::Error::from(*closed).http_status(),
+            Self::Unsettled { .. } | Self::Unavailable { .. } => 503,
+            Self::AlreadyClaimed => 500,
         }
     }
 
@@ -76,4 +87,35 @@ pub enum JoinError {
     /// A setting makes no sense.
     #[error("{0}")]
     Setting(&'static str),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hangup::{CloseReason, Closed, Phase};
+
+    use super::ClaimError;
+
+    #[test]
+    fn a_refusal_that_may_pass_is_503_and_a_later_newcomer_is_409() {
+        let retry_after = Duration::from_millis(600);
+        let unavailable = ClaimError::Unavailable {
+            retry_after,
+            source: None,
+        };
+        let superseded = Closed {
+            reason: CloseReason::Superseded,
+            from: Phase::Registering,
+        };
+        let table = [
+            (ClaimError::Unsettled { retry_after }, 503),
+            (unavailable, 503),
+            (ClaimError::AlreadyClaimed, 500),
+            (superseded.into(), 409),
+        ];
+        for (error, status) in table {
+            assert_eq!(error.http_status(), status, "{error}");
+        }
+    }
 }

@@ -86,6 +86,12 @@ fn encode(bytes: &[u8], into: &mut String) {
     }
 }
 
+impl AsRef<Self> for Key {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// The kind, a slash and the name, each with what is no letter, digit, `-` or `_` as `=` and two
 /// hexadecimal digits.
 impl fmt::Display for Key {

@@ -70,7 +70,7 @@
 //! let scope = Scope::new();
 //! let mut jobs = Box::pin(worker_stream(&scope, &cluster, Arc::new(Router), "ada").await?);
 //! assert_eq!(jobs.next().await, Some(1));
-//! assert_eq!(cluster.whereis(&*cluster.key("worker", "ada")?).await?.unwrap().node, "a");
+//! assert_eq!(cluster.whereis(cluster.key("worker", "ada")?).await?.unwrap().node, "a");
 //!
 //! scope.drain(std::time::Duration::from_secs(5)).await?;
 //! cluster.leave().await;
@@ -110,7 +110,9 @@
 //!    is claimed while the engine is away. What is held under [`Hold(d)`](OnLapse::Hold) stays open
 //!    for `d`, silent, and goes on if nobody has succeeded it.
 //!
-//!    **Not**: a newcomer that was refused is not told when the engine is back; it comes again after
+//!    **Not**: it is the node's lease, and not the key's, that comes back. So the first key of a node
+//!    that another node takes while it is silent ends all that the node holds. A newcomer that was
+//!    refused is not told when the engine is back; it comes again after
 //!    [`retry_after`](ClaimError::retry_after).
 //! 7. All of it as far as the engine keeps what it acknowledged: NATS on three servers with
 //!    `sync_interval: always`, or Redis with `appendfsync always` on one primary. An engine that has

@@ -68,11 +68,20 @@ impl Claim {
     ///
     /// # Examples
     ///
+    /// In front of a stream, and of a loop:
+    ///
     /// ```
     /// # use futures::stream;
     /// # fn jobs(claim: &hangup_cluster::Claim, live: hangup::Live) {
     /// let jobs = live.stream(stream::iter(1..)).gate(claim.gate());
     /// # drop(jobs);
+    /// # }
+    /// # async fn talk() {}
+    /// # async fn session(claim: &hangup_cluster::Claim, live: hangup::Live) {
+    /// if let Err(closing) = live.run(talk()).gate(claim.gate()).await {
+    ///     // A goodbye, before the undos.
+    ///     drop(closing);
+    /// }
     /// # }
     /// ```
     pub fn gate(

@@ -10,7 +10,8 @@ pub trait LiveExt {
     /// [see](crate::Cluster::count). Any number of connections may be present under one key.
     ///
     /// It does not wait for the engine: a node tells the engine how many of its connections are
-    /// live under the key, in one write for all that come and go in the meantime. When the node dies,
+    /// live under the key, in one write for all that come and go in the meantime. So others see it a
+    /// moment later. When the node dies,
     /// its connections are counted no longer than its lease.
     ///
     /// # Errors

@@ -1,9 +1,13 @@
 //! An engine in memory, for tests and for a single node.
 //!
 //! A [`Memory`] is shared by its clones, and is the engine of one node. [`Memory::link`] gives a
-//! further node its view, a [`Link`], with faults that a test sets: lost answers, ghosts, cuts,
+//! further node its view, a [`Link`]: `Cluster::builder(memory.link()).node("b")`. It has faults that
+//! a test sets: lost answers, ghosts, cuts,
 //! stale reads, hints out of order. [`Memory::restart`] and [`Memory::forget`] are faults of the
 //! engine itself.
+//!
+//! For one lease after it was made, the first owner of a key is
+//! [`Unsettled`](crate::Predecessor::Unsettled), as with any engine that has just begun.
 //!
 //! Time is that of a [`Runtime`]: under a paused clock times to live are exact. Nothing is random.
 //! The only thing that differs from run to run is where the numbers of revisions and cursors
