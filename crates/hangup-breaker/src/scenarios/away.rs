@@ -75,6 +75,8 @@ pub(super) async fn hold(lab: &Lab, rows: &mut Rows) -> Result<(), Failure> {
         Limit::Told,
     );
     rows.count("closed on A", before.closed("").0, Limit::Exactly(0));
+    // Each node finds by itself that the engine is back, and claims nothing before.
+    b.worker_by("ready", HOLD, SOON).await?;
     let after = b.workers(&keys, HOLD);
     rows.count(
         "keys that B takes over",
