@@ -94,7 +94,8 @@ impl ClusterBuilder {
     }
 
     /// What the node says of itself with each renewal, for [`Cluster::nodes`]: numbers for a page
-    /// about the whole cluster. It is called by the task that renews, and must not block.
+    /// about the whole cluster. It is called by the task that renews, and must not block. If it
+    /// panics, the note is empty.
     pub fn note<F>(mut self, note: F) -> Self
     where
         F: Fn() -> String + Send + Sync + 'static,

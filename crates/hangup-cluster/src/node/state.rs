@@ -1,5 +1,6 @@
 //! What the tasks of a node share.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -254,7 +255,8 @@ impl Node {
         SessionRecord {
             node: self.parts.name.to_string(),
             state,
-            note: (self.parts.note)(),
+            // Code of the application: without a note the session is renewed all the same.
+            note: catch_unwind(AssertUnwindSafe(&self.parts.note)).unwrap_or_default(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hangup::{CloseReason, Handle};
-use hangup_cluster::LiveExt;
+use hangup_cluster::{Cluster, LiveExt};
 
 use crate::setting::{LEASE, Setting, end};
 
@@ -92,4 +92,21 @@ fn a_node_whose_session_was_lost_is_counted_under_its_next_one() {
     end(&handle, CloseReason::Dropped);
     setting.pass(Duration::from_millis(1));
     assert_eq!(setting.count(1), 0);
+}
+
+#[test]
+fn a_note_that_panics_is_empty_and_costs_no_lease() {
+    let setting = Setting::new(1);
+    let builder = Cluster::builder(setting.memory.link())
+        .node("loud")
+        .lease(LEASE)
+        .runtime(setting.world.process(9))
+        .note(|| panic!("no note"));
+    let cluster = setting.block_on(builder.build()).unwrap();
+    setting.pass(LEASE * 3);
+    assert!(cluster.has_lease());
+    let nodes = cluster.clone();
+    let nodes = setting.block_on(async move { nodes.nodes().await.unwrap() });
+    let loud = nodes.iter().find(|node| node.name == "loud").unwrap();
+    assert_eq!(loud.note, "");
 }
