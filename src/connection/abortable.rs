@@ -14,7 +14,6 @@ use crate::state::{CloseReason, Closed};
 pin_project! {
     /// A live connection, and its source.
     pub(crate) struct Abortable<S> {
-        // No owner any more after `map_source`, which hands the connection on.
         live: Live,
         // Dropped as soon as the connection has closed.
         #[pin]
@@ -61,19 +60,20 @@ impl<S> Abortable<S> {
         this
     }
 
-    /// The same connection with another source, which `map` makes of this one.
-    pub(crate) fn map_source<T>(&mut self, map: impl FnOnce(S) -> T) -> Abortable<T> {
-        // `self.live` stays until `map` has returned: if `map` panics, the connection fails.
+    /// The same connection with another source, which `map` makes of this one. The caller drops
+    /// this one before it [completes](Handover::complete) the hand-over.
+    pub(crate) fn map_source<T>(&mut self, map: impl FnOnce(S) -> T) -> Handover<T> {
+        // If `map` panics, the connection fails.
         let failing = FailUnlessMapped(self.live.lifecycle());
         let source = self.source.take().map(map);
         std::mem::forget(failing);
-        Abortable {
+        Handover(Abortable {
             live: self.live.hand_on(),
             source,
             slot: std::mem::take(&mut self.slot),
             flush: std::mem::take(&mut self.flush),
             watched: self.watched.take(),
-        }
+        })
     }
 
     pub(crate) fn live(&self) -> &Live {
@@ -226,12 +226,23 @@ impl<S> Abortable<S> {
     /// the source.
     pub(crate) fn release(self: Pin<&mut Self>, reason: CloseReason) {
         let mut this = self.project();
-        if this.live.owner().owns() {
-            // After the close and before the undo: the source is newer than the undos (I2).
-            let unwind = this.live.lifecycle().begin_release(reason);
-            this.source.set(None);
-            drop(unwind);
-        }
+        // After the close and before the undo: the source is newer than the undos (I2).
+        let unwind = this.live.lifecycle().begin_release(reason);
+        this.source.set(None);
+        drop(unwind);
+    }
+}
+
+/// A connection that goes from one owner to another, since a value that implements `Drop` cannot
+/// be moved out of: as long as both exist, the drop of either leaves the connection as it is.
+#[must_use = "until it is complete, the connection has no owner"]
+pub(crate) struct Handover<S>(Abortable<S>);
+
+impl<S> Handover<S> {
+    /// The owner before this one is gone.
+    pub(crate) fn complete(self) -> Abortable<S> {
+        self.0.live.end_hand_over();
+        self.0
     }
 }
 

@@ -59,7 +59,8 @@ impl Live {
             return Err(Error::NoDeadline);
         }
         let handle = self.handle();
-        self.into_owner().leave_open();
+        // To its scope, which has it on its list.
+        lifecycle.leave_open();
         Ok(handle)
     }
 }

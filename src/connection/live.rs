@@ -27,12 +27,16 @@ impl Live {
     }
 
     /// Makes the other one the owner.
-    pub(super) fn hand_on(&mut self) -> Self {
-        Self::new(self.owner.hand_on())
+    /// Another owner. The drop of either changes nothing, until
+    /// [`end_hand_over`](Self::end_hand_over).
+    pub(super) fn hand_on(&self) -> Self {
+        self.owner.leave_open();
+        Self::new(Owner::new(self.owner.share()))
     }
 
-    pub(super) fn into_owner(self) -> Owner {
-        self.owner
+    /// This owner is the only one again.
+    pub(super) fn end_hand_over(&self) {
+        self.owner.take_back();
     }
 
     pub(super) fn owner(&self) -> &Owner {

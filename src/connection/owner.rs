@@ -4,63 +4,21 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::lifecycle::{Handle, Lifecycle};
-use crate::state::{CloseReason, Closed};
+use crate::state::CloseReason;
 
 /// What the typed states share: to drop it closes the connection.
 ///
 /// Not `Clone`: with one owner, its drop is the end of the connection (I2).
+///
+/// One pointer, so that a typed state goes from call to call in a register. What else the owner
+/// has to know is in the word: whether a registry has refused it, and whether it has left the
+/// connection open.
 #[derive(Debug)]
-pub(crate) struct Owner {
-    lifecycle: Arc<Lifecycle>,
-    /// What its drop closes the connection as. `None` if it is the owner no more.
-    dropped_as: Option<CloseReason>,
-}
+pub(crate) struct Owner(Arc<Lifecycle>);
 
 impl Owner {
     pub(crate) fn new(lifecycle: Arc<Lifecycle>) -> Self {
-        Self {
-            lifecycle,
-            dropped_as: Some(CloseReason::Dropped),
-        }
-    }
-
-    /// Whether a registry has refused the connection a place, so that the owner will go: that
-    /// is not a client that vanished.
-    #[inline]
-    pub(super) fn set_rejected(&mut self, rejected: bool) {
-        self.dropped_as = Some(if rejected {
-            CloseReason::Rejected
-        } else {
-            CloseReason::Dropped
-        });
-    }
-
-    /// Makes another one the owner, since a value that implements `Drop` cannot be moved out of.
-    pub(super) fn hand_on(&mut self) -> Self {
-        Self {
-            lifecycle: self.share(),
-            dropped_as: self.dropped_as.take(),
-        }
-    }
-
-    /// Closes the connection. Then the drop of the owner has nothing more to do, unless the
-    /// undo is left to it.
-    pub(super) fn close(&mut self, reason: CloseReason) -> Result<(), Closed> {
-        let duty = self.lifecycle.begin_to_close(reason)?;
-        if duty.is_of_closer() {
-            self.dropped_as = None;
-        }
-        self.lifecycle.discharge(duty);
-        Ok(())
-    }
-
-    pub(super) fn owns(&self) -> bool {
-        self.dropped_as.is_some()
-    }
-
-    /// Leaves the connection open, to its scope, which has it on its list.
-    pub(super) fn leave_open(mut self) {
-        self.dropped_as = None;
+        Self(lifecycle)
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -68,11 +26,11 @@ impl Owner {
     }
 
     pub(crate) fn share(&self) -> Arc<Lifecycle> {
-        Arc::clone(&self.lifecycle)
+        Arc::clone(&self.0)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Lifecycle> {
-        &self.lifecycle
+        &self.0
     }
 }
 
@@ -81,16 +39,14 @@ impl Deref for Owner {
 
     #[inline]
     fn deref(&self) -> &Lifecycle {
-        &self.lifecycle
+        &self.0
     }
 }
 
 impl Drop for Owner {
     #[inline]
     fn drop(&mut self) {
-        if let Some(reason) = self.dropped_as {
-            self.release(reason);
-        }
+        self.release(CloseReason::Dropped);
     }
 }
 
@@ -104,7 +60,7 @@ macro_rules! owner_methods {
             ///
             /// [`Closed`](crate::Closed) if it had been closed already, with the
             /// reason that won.
-            pub fn close(mut self, reason: $crate::CloseReason) -> Result<(), $crate::Closed> {
+            pub fn close(self, reason: $crate::CloseReason) -> Result<(), $crate::Closed> {
                 self.owner.close(reason)
             }
 

@@ -168,7 +168,7 @@ impl Registering {
     /// If the owner goes after a refusal, the connection ends for that.
     pub(super) fn note_refusal<T>(&mut self, claimed: Result<T, KeyError>) -> Result<T, KeyError> {
         match &claimed {
-            Ok(_) => self.owner.set_rejected(false),
+            Ok(_) => self.owner.set_refused(false),
             Err(
                 refusal @ (KeyError::Taken
                 | KeyError::Full
@@ -176,7 +176,7 @@ impl Registering {
                 | KeyError::Held { .. }
                 | KeyError::TimedOut),
             ) => {
-                self.owner.set_rejected(true);
+                self.owner.set_refused(true);
                 self.owner.rejected(*refusal);
             }
             Err(KeyError::Closed(_) | KeyError::AlreadyJoined | KeyError::NoRuntime) => {}
@@ -270,7 +270,6 @@ impl Registering {
     pub fn go_live(mut self) -> Result<Live, Closed> {
         self.release_claim();
         self.owner.go_live()?;
-        self.owner.set_rejected(false);
         let live = Live::new(self.owner);
         if let Some(claims) = self.claims {
             claims.close_predecessors(live.id());

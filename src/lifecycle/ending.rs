@@ -65,6 +65,7 @@ impl Lifecycle {
 
     /// The owner is gone: closes if the connection is open, and unwinds if the owner has that
     /// duty.
+    #[inline]
     pub(crate) fn release(&self, reason: CloseReason) {
         match self.transition(|word| word.release(reason)) {
             OnRelease::Unwind { has_parts } => drop(Unwind::new(self, has_parts)),
@@ -82,6 +83,23 @@ impl Lifecycle {
             }
             OnRelease::Nothing => None,
         }
+    }
+
+    /// Whether a registry has refused the connection a place. Then its end is no client that
+    /// vanished: if the owner goes, it closes as [`Rejected`](CloseReason::Rejected).
+    #[inline]
+    pub(crate) fn set_refused(&self, refused: bool) {
+        self.word().set_refused(refused);
+    }
+
+    /// The owner will go, and the connection stays open.
+    pub(crate) fn leave_open(&self) {
+        self.word().leave_open();
+    }
+
+    /// The connection has an owner again: its drop closes it.
+    pub(crate) fn take_back(&self) {
+        self.word().take_back();
     }
 
     /// A live owner takes the duty to unwind, unless the connection has closed.

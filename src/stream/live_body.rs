@@ -173,10 +173,13 @@ impl<B: Body> LiveBody<B> {
         T: Body<Data = B::Data>,
         F: FnOnce(B) -> T,
     {
+        let mapped = self.inner.map_source(map);
+        let (farewell, sent) = (std::mem::take(&mut self.farewell), self.sent.take());
+        drop(self);
         LiveBody {
-            inner: self.inner.map_source(map),
-            farewell: std::mem::take(&mut self.farewell),
-            sent: self.sent.take(),
+            inner: mapped.complete(),
+            farewell,
+            sent,
         }
     }
 

@@ -206,8 +206,10 @@ impl<S: Stream, K> LiveStream<S, K> {
         T: Stream<Item = S::Item>,
         F: FnOnce(S) -> T,
     {
+        let mapped = self.inner.map_source(map);
+        drop(self.inner);
         LiveStream {
-            inner: self.inner.map_source(map),
+            inner: mapped.complete(),
             farewell: self.farewell,
             kind: PhantomData,
         }

@@ -25,8 +25,8 @@ use crate::state::{CloseReason, Closed};
 use crate::sync::{AtomicU32, Ordering};
 
 use snapshot::{
-    HAS_PARTS, LIVE, OWNED, PENDING, REGISTERING, RETURNING, SET_ASIDE, SETTLE_WAITER, SETTLED,
-    STALL_WATCH, encode_reason,
+    HAS_PARTS, LEFT_OPEN, LIVE, OWNED, PENDING, REFUSED, REGISTERING, RETURNING, SET_ASIDE,
+    SETTLE_WAITER, SETTLED, STALL_WATCH, encode_reason,
 };
 
 pub(crate) use snapshot::{Snapshot, Standing};
@@ -84,13 +84,6 @@ pub(crate) enum Store {
     Missed,
 }
 
-impl OnClose {
-    #[inline]
-    pub(crate) fn is_of_closer(self) -> bool {
-        self != Self::LeaveToOwner
-    }
-}
-
 impl Word {
     pub(crate) fn new() -> Self {
         Self(AtomicU32::new(PENDING))
@@ -137,7 +130,7 @@ impl Word {
     #[inline]
     pub(crate) fn go_live(&self) -> Result<(), NotLive> {
         let live = |word: Snapshot| {
-            let live = word.entered(LIVE)?.without_owner();
+            let live = word.entered(LIVE)?.without_owner().without_refusal();
             (!word.is_aside()).then_some(live)
         };
         match self.update(live) {
@@ -198,13 +191,18 @@ impl Word {
         }
     }
 
-    /// The owner is gone, and with it what it had in flight.
+    /// The owner is gone, and with it what it had in flight. A connection that was
+    /// [refused](Self::set_refused) closes for that.
     #[inline]
     pub(crate) fn release(&self, reason: CloseReason) -> OnRelease {
-        let reason = encode_reason(reason);
-        let release = |word: Snapshot| match word.closed_as(reason) {
-            Some(closed) => Some(closed.without_owner()),
-            None => word.is_owned().then_some(word.without_owner()),
+        let (reason, refused) = (encode_reason(reason), encode_reason(CloseReason::Rejected));
+        let release = |word: Snapshot| {
+            let reason = if word.is_refused() { refused } else { reason };
+            match word.closed_as(reason) {
+                _ if word.is_left_open() => None,
+                Some(closed) => Some(closed.without_owner()),
+                None => word.is_owned().then_some(word.without_owner()),
+            }
         };
         match self.update(release) {
             Ok(before) => OnRelease::Unwind {
@@ -212,6 +210,27 @@ impl Word {
             },
             Err(_) => OnRelease::Nothing,
         }
+    }
+
+    /// The owner, in set-up, was refused a place in a registry, or has got one after that.
+    #[inline]
+    pub(crate) fn set_refused(&self, refused: bool) {
+        // ORDERING: Relaxed, because only the owner reads the bit.
+        if Snapshot(self.0.load(Ordering::Relaxed)).is_refused() != refused {
+            self.0.fetch_xor(REFUSED, Ordering::Relaxed);
+        }
+    }
+
+    /// The owner is about to go and leaves the connection open.
+    pub(crate) fn leave_open(&self) {
+        // ORDERING: Relaxed, because only the owner reads the bit.
+        self.0.fetch_or(LEFT_OPEN, Ordering::Relaxed);
+    }
+
+    /// Another owner has come.
+    pub(crate) fn take_back(&self) {
+        // ORDERING: Relaxed, because only the owner reads the bit.
+        self.0.fetch_and(!LEFT_OPEN, Ordering::Relaxed);
     }
 
     /// Everything is undone. Only the thread with the duty to unwind calls this. Returns

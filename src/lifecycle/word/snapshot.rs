@@ -11,6 +11,8 @@
 //!   25     HAS_PARTS: something was stored under the mutex, or is about to be
 //!   26     SETTLE_WAITER: a waker waits under the mutex for SETTLED
 //!   27     STALL_WATCH: a stall deadline watches the reader, so a poll must say so
+//!   28     REFUSED: a registry has refused the connection a place; the owner's own
+//!   29     LEFT_OPEN: the owner has left the connection open; the owner's own
 //!   30     SET_ASIDE: a look-up has moved a slot out of the way of the next ones
 //!   31     RETURNING: the slots move back, and stay
 //! ```
@@ -26,6 +28,7 @@
 //! ```
 //!
 //! HAS_PARTS, SETTLE_WAITER and STALL_WATCH go with every state and are never cleared.
+//! REFUSED is set while registering, and a close keeps it. LEFT_OPEN is set while live.
 //! SET_ASIDE is set while registering, RETURNING after it, and both are never cleared. Live
 //! comes with both of them or with neither.
 
@@ -46,6 +49,8 @@ pub(super) const SETTLED: u32 = 1 << 24;
 pub(super) const HAS_PARTS: u32 = 1 << 25;
 pub(super) const SETTLE_WAITER: u32 = 1 << 26;
 pub(super) const STALL_WATCH: u32 = 1 << 27;
+pub(super) const REFUSED: u32 = 1 << 28;
+pub(super) const LEFT_OPEN: u32 = 1 << 29;
 pub(super) const SET_ASIDE: u32 = 1 << 30;
 pub(super) const RETURNING: u32 = 1 << 31;
 
@@ -147,6 +152,18 @@ impl Snapshot {
 
     pub(super) fn owned(self) -> Self {
         Self(self.0 | OWNED)
+    }
+
+    pub(super) fn is_refused(self) -> bool {
+        self.0 & REFUSED != 0
+    }
+
+    pub(super) fn without_refusal(self) -> Self {
+        Self(self.0 & !REFUSED)
+    }
+
+    pub(super) fn is_left_open(self) -> bool {
+        self.0 & LEFT_OPEN != 0
     }
 
     pub(super) fn without_owner(self) -> Self {

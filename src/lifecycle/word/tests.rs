@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    HAS_PARTS, NotLive, OWNED, OnClose, OnDisown, OnRelease, RETURNING, SET_ASIDE, SETTLE_WAITER,
-    SETTLED, STALL_WATCH, Snapshot, Standing, Store, Word,
+    HAS_PARTS, LEFT_OPEN, NotLive, OWNED, OnClose, OnDisown, OnRelease, REFUSED, RETURNING,
+    SET_ASIDE, SETTLE_WAITER, SETTLED, STALL_WATCH, Snapshot, Standing, Store, Word,
 };
 use crate::state::{CloseReason, Closed, EVERY_REASON, Event, Phase, State, TransitionError};
 use crate::sync::AtomicU32;
@@ -62,6 +62,11 @@ fn reachable() -> HashSet<u32> {
         if before.phase() != Phase::Pending {
             moves.push(&|word| _ = word.set_aside());
         }
+        // The owner is refused, or succeeds after that.
+        if before.phase() == Phase::Registering {
+            moves.push(&|word| word.set_refused(true));
+            moves.push(&|word| word.set_refused(false));
+        }
         // Any thread makes these moves at any time.
         moves.push(&|word| _ = word.mark_has_parts());
         moves.push(&|word| word.set_settle_waiter());
@@ -98,6 +103,12 @@ fn a_word_is_a_state_and_its_flags() {
             expected.insert((state, true, false));
         }
     }
+    // Its owner was refused and has gone.
+    let rejected = State::Closed(Closed {
+        reason: CloseReason::Rejected,
+        from: Phase::Registering,
+    });
+    expected.extend([(rejected, false, false), (rejected, false, true)]);
     let reached = reachable();
     let seen = reached.iter().copied().map(Snapshot);
     let seen: HashSet<_> = seen
@@ -105,7 +116,8 @@ fn a_word_is_a_state_and_its_flags() {
         .collect();
     assert_eq!(seen, expected);
     // Each state comes with and without each of the three free flags, and no two words
-    // say the same. A slot is set aside while registering, and returns before live.
+    // say the same. A slot is set aside while registering, and returns before live; a refusal
+    // is of no account once the connection is live.
     let ways = seen
         .iter()
         .map(|(state, ..)| match (state.phase(), state.closed()) {
@@ -124,7 +136,7 @@ fn a_word_is_a_state_and_its_flags() {
                     from: Phase::Live, ..
                 }),
             ) => 2,
-            (_, _) => 3,
+            (_, _) => 2 * 3,
         });
     assert_eq!(8 * ways.sum::<usize>(), reached.len());
     for flag in [HAS_PARTS, SETTLE_WAITER, STALL_WATCH] {
@@ -193,6 +205,30 @@ fn every_move_is_one_of_the_machine() {
         let unwinds = before.closed().is_none() || before.is_owned();
         assert_eq!(duty == OnRelease::Unwind { has_parts }, unwinds);
         assert!(releasing.load().closed().is_some() && !releasing.load().is_owned());
+        let reason = if before.is_refused() {
+            CloseReason::Rejected
+        } else {
+            ABORTED
+        };
+        let expected = before.closed().map_or(reason, |closed| closed.reason);
+        assert_eq!(
+            releasing.load().closed().map(|it| it.reason),
+            Some(expected)
+        );
+
+        let refused = word(bits);
+        refused.set_refused(true);
+        assert_eq!(refused.load().0, bits | REFUSED);
+        refused.set_refused(false);
+        assert_eq!(refused.load().0, bits & !REFUSED);
+
+        let left = word(bits);
+        left.leave_open();
+        assert_eq!(left.load().0, bits | LEFT_OPEN);
+        assert_eq!(left.release(ABORTED), OnRelease::Nothing);
+        assert_eq!(left.load().0, bits | LEFT_OPEN);
+        left.take_back();
+        assert_eq!(left.load().0, bits);
 
         let owning = word(bits);
         assert_eq!(owning.own().err(), before.closed());
