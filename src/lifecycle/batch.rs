@@ -1,66 +1,159 @@
-//! Closing many connections of one shard of a scope.
+//! Closing many connections of a scope.
+//!
+//! What a connection touches when it ends lies in places that have nothing to do with each
+//! other: the connection, its slot in the table of a registry, the list of the scope. One by one,
+//! a crowd beyond the caches waits for the memory three times for each. In a batch those of a
+//! table are removed together, under one lock, and those of a shard of the scope settle together.
 
 use std::ptr;
 use std::sync::Arc;
 
 use super::Lifecycle;
-use super::group::Group;
+use super::group::{Group, Member};
+use super::memberships::{DynRegistry, Exit, Membership, Memberships, Place};
+use super::nesting::give_back_places;
 use super::word::OnClose;
 use crate::state::{CloseReason, Closed};
 
-/// Connections that are closed and unwound, to be [settled](Self::settle) under one lock; also
+/// How many connections: so many that several are in one shard of a table, and so few that what
+/// they touch stays in the cache of a core until they have settled.
+const MOST: usize = if cfg!(hangup_loom) { 2 } else { 1024 };
+
+/// How many registries are told apart. What is in a further one is removed by itself.
+const REGISTRIES: usize = 4;
+
+/// Connections that are closed and have run their undos, to [settle](Self::settle) together; also
 /// when it is dropped, so that a panic loses none of them.
 ///
 /// Those with something to undo settle where they are unwound, as each does by itself, and so do
 /// those of scopes below.
 pub(crate) struct Batch<'a> {
     group: &'a Group<Lifecycle>,
-    unwound: Vec<(Arc<Lifecycle>, Closed)>,
+    to_close: Vec<Arc<Lifecycle>>,
+    unwound: Vec<Arc<Lifecycle>>,
+    leaving: Vec<Leaving>,
+}
+
+/// The connections of a batch that have one place, which is in this registry.
+struct Leaving {
+    registry: Arc<dyn DynRegistry>,
+    places: Vec<Place>,
+    /// The index of each in the batch.
+    of: Vec<usize>,
+    indices: Vec<usize>,
 }
 
 impl<'a> Batch<'a> {
     pub(crate) fn new(group: &'a Group<Lifecycle>) -> Self {
         Self {
             group,
+            to_close: Vec::new(),
             unwound: Vec::new(),
+            leaving: Vec::new(),
         }
     }
 
-    /// Closes one more of the shard. `Ok` if this call closed it.
-    pub(crate) fn close(
-        &mut self,
-        lifecycle: Arc<Lifecycle>,
-        reason: CloseReason,
-    ) -> Result<(), Closed> {
+    /// Connections of the scope that are to be closed, while their shard is locked.
+    pub(crate) fn collect(&mut self, connections: &[Arc<Lifecycle>]) {
+        self.to_close.extend_from_slice(connections);
+    }
+
+    /// Closes those that were collected, newest first, and returns how many this call closed.
+    pub(crate) fn close_collected(&mut self, reason: CloseReason) -> usize {
+        let mut closed = 0;
+        while let Some(lifecycle) = self.to_close.pop() {
+            closed += usize::from(self.close(lifecycle, reason).is_ok());
+        }
+        closed
+    }
+
+    fn close(&mut self, lifecycle: Arc<Lifecycle>, reason: CloseReason) -> Result<(), Closed> {
         if !ptr::eq(&raw const **lifecycle.group(), self.group) {
             return lifecycle.close(reason);
         }
         let duty = lifecycle.begin_to_close(reason)?;
-        let is_unwound = match duty {
-            OnClose::Unwind { has_parts: true } => lifecycle.leave_nested(),
-            OnClose::Unwind { has_parts: false } => true,
+        let places = match duty {
+            OnClose::Unwind { has_parts: true } => lifecycle.take_places_nested(),
+            OnClose::Unwind { has_parts: false } => Some(Memberships::default()),
             OnClose::LeaveToOwner => {
                 lifecycle.discharge(duty);
-                false
+                None
             }
         };
-        if is_unwound {
-            let closed = lifecycle.word().load().how_it_closed();
-            if let Some(events) = lifecycle.events() {
-                lifecycle.tell_settled(events, closed);
-            }
-            self.unwound.push((lifecycle, closed));
+        if let Some(places) = places {
+            self.push(lifecycle, places);
         }
         Ok(())
+    }
+
+    fn push(&mut self, lifecycle: Arc<Lifecycle>, places: Memberships) {
+        let at_once = match places.into_only() {
+            Ok(only) => self.put_off(only),
+            Err(places) => places,
+        };
+        if !at_once.is_empty() {
+            give_back_places(|| lifecycle.leave(at_once, Exit::Settling { clean: true }));
+        }
+        self.unwound.push(lifecycle);
+        if self.unwound.len() == MOST {
+            self.settle();
+        }
     }
 }
 
 impl Batch<'_> {
+    /// Keeps the place of the next connection of the batch, or returns it.
+    fn put_off(&mut self, only: Membership) -> Memberships {
+        let Membership { registry, place } = only;
+        let known = self.leaving.iter().position(|leaving| {
+            ptr::addr_eq(Arc::as_ptr(&leaving.registry), Arc::as_ptr(&registry))
+        });
+        let leaving = match known {
+            Some(known) => &mut self.leaving[known],
+            None if self.leaving.len() < REGISTRIES => {
+                self.leaving.push(Leaving::new(registry));
+                self.leaving.last_mut().expect("pushed just now")
+            }
+            None => return Memberships::from(Membership { registry, place }),
+        };
+        leaving.places.push(place);
+        leaving.of.push(self.unwound.len());
+        Memberships::default()
+    }
+
     /// Keeps its memory for the next ones.
     pub(crate) fn settle(&mut self) {
+        let unwound = &self.unwound;
+        for leaving in &mut self.leaving {
+            let of = &leaving.of;
+            let contain = |index: usize, f: &mut dyn FnMut()| {
+                let lifecycle = &unwound[of[index]];
+                give_back_places(|| lifecycle.catch_panic(f));
+            };
+            let (places, indices) = (&leaving.places, &mut leaving.indices);
+            leaving.registry.remove_each(places, indices, &contain);
+            leaving.places.clear();
+            leaving.of.clear();
+        }
+        for lifecycle in &self.unwound {
+            if let Some(events) = lifecycle.events() {
+                lifecycle.tell_settled(events, lifecycle.how_it_closed());
+            }
+        }
         self.group
             .settle_each(&self.unwound, Lifecycle::wake_settled);
         self.unwound.clear();
+    }
+}
+
+impl Leaving {
+    fn new(registry: Arc<dyn DynRegistry>) -> Self {
+        Self {
+            registry,
+            places: Vec::new(),
+            of: Vec::new(),
+            indices: Vec::new(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::Lifecycle;
 use super::group::Member;
 use super::indices::Index;
 use crate::id::ConnectionId;
-use crate::state::State;
+use crate::state::{Closed, State};
 
 impl Member for Lifecycle {
     fn id(&self) -> ConnectionId {
@@ -13,6 +13,10 @@ impl Member for Lifecycle {
 
     fn state(&self) -> State {
         self.state()
+    }
+
+    fn how_it_closed(&self) -> Closed {
+        self.word().load().how_it_closed()
     }
 
     fn mark_settled(&self) -> bool {

@@ -11,6 +11,16 @@ pub(crate) trait DynRegistry: Send + Sync {
     /// Removes the slot at `place`.
     fn remove(&self, place: Place, exit: Exit);
 
+    /// [Removes](Self::remove) the slots at `places`, of connections that have been unwound and
+    /// are clean. User code runs within `contain`, which is told the index of its place.
+    /// `indices` is memory for the call.
+    fn remove_each(
+        &self,
+        places: &[Place],
+        indices: &mut Vec<usize>,
+        contain: &dyn Fn(usize, &mut dyn FnMut()),
+    );
+
     /// The name of the registry, and the key of the slot at `place`, in words. `None` if the
     /// registry has no name, or the slot is gone. User code.
     fn key_at(&self, place: Place) -> Option<(Name, String)>;
@@ -86,8 +96,7 @@ impl Memberships {
         if self.0.is_some() {
             return self.push_on_top(membership);
         }
-        let below = None;
-        self.0 = Some(Held { membership, below });
+        *self = Self::from(membership);
     }
 
     #[inline(never)]
@@ -100,6 +109,22 @@ impl Memberships {
         let Held { membership, below } = self.0.take()?;
         self.0 = below.map(|below| below.into_top());
         Some(membership)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The only one, or else all of them.
+    #[inline]
+    pub(super) fn into_only(self) -> Result<Membership, Self> {
+        match self.0 {
+            Some(Held {
+                membership,
+                below: None,
+            }) => Ok(membership),
+            held => Err(Self(held)),
+        }
     }
 
     /// Calls `leave` with each of them, newest first. The index is not kept up.
@@ -135,6 +160,13 @@ impl Memberships {
             orders.extend(indexed.map(|(_, order)| *order));
         }
         orders
+    }
+}
+
+impl From<Membership> for Memberships {
+    fn from(membership: Membership) -> Self {
+        let below = None;
+        Self(Some(Held { membership, below }))
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Lifecycle;
+use super::memberships::Memberships;
 
 /// How many connections are unwound within each other. What each takes of the stack depends
 /// on the user's undos.
@@ -26,9 +27,9 @@ impl Lifecycle {
         let _: Option<()> = self.nested(Self::unwind_now);
     }
 
-    /// [`leave_at_once`](Self::leave_at_once), likewise.
-    pub(super) fn leave_nested(&self) -> bool {
-        self.nested(Self::leave_at_once).unwrap_or(false)
+    /// [`take_places`](Self::take_places), likewise.
+    pub(super) fn take_places_nested(&self) -> Option<Memberships> {
+        self.nested(Self::take_places).flatten()
     }
 
     /// `None` if the connection is unwound later.
@@ -42,13 +43,7 @@ impl Lifecycle {
         if depth == DEEPEST && self.defer() {
             return None;
         }
-        let nested = Nested::new(depth);
-        let unwound = unwind(self);
-        drop(nested);
-        if depth == 0 && HAS_DEFERRED.get() {
-            unwind_deferred();
-        }
-        Some(unwound)
+        Some(one_deeper(depth, || unwind(self)))
     }
 
     /// `false` if this thread is ending and its list is gone.
@@ -61,6 +56,25 @@ impl Lifecycle {
         }
         deferred.is_ok()
     }
+}
+
+/// Gives back places of connections whose undo was at this depth.
+pub(super) fn give_back_places(give_back: impl FnOnce()) {
+    if cfg!(hangup_loom) {
+        return give_back();
+    }
+    one_deeper(DEPTH.get(), give_back);
+}
+
+#[inline]
+fn one_deeper<T>(depth: usize, f: impl FnOnce() -> T) -> T {
+    let nested = Nested::new(depth);
+    let done = f();
+    drop(nested);
+    if depth == 0 && HAS_DEFERRED.get() {
+        unwind_deferred();
+    }
+    done
 }
 
 #[cold]

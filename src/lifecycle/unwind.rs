@@ -53,11 +53,24 @@ impl Lifecycle {
     /// Wakes the owner and leaves the registries, if that is all that there is to do. The caller
     /// settles the connection then. Else this call does so, or what continues it.
     #[inline]
-    pub(super) fn leave_at_once(&self) -> bool {
+    fn leave_at_once(&self) -> bool {
+        let places = self.take_places();
+        let is_all = places.is_some();
+        if let Some(places) = places {
+            self.leave(places, Exit::Settling { clean: true });
+        }
+        is_all
+    }
+
+    /// Wakes the owner and returns the places in registries, if to give these back and to
+    /// settle the connection is all that is left to do: the caller does that. Else this call
+    /// does all, or what continues it.
+    #[inline]
+    pub(super) fn take_places(&self) -> Option<Memberships> {
         let mut inner = lock(&self.inner);
         if !inner.undos.is_empty() || inner.cold.is_some() {
             self.undo_all(inner);
-            return false;
+            return None;
         }
         debug_assert_eq!(
             inner.undos_run, 0,
@@ -71,8 +84,7 @@ impl Lifecycle {
         if let Some(owner) = owner {
             wake(owner);
         }
-        self.leave(memberships, Exit::Settling { clean: true });
-        true
+        Some(memberships)
     }
 
     #[inline(never)]
@@ -120,7 +132,7 @@ impl Lifecycle {
     }
 
     #[inline]
-    fn leave(&self, memberships: Memberships, exit: Exit) {
+    pub(super) fn leave(&self, memberships: Memberships, exit: Exit) {
         // The key and the value are the user's.
         memberships.leave_each(|membership| self.catch_panic(|| membership.leave(exit)));
     }

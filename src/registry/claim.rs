@@ -1,4 +1,4 @@
-//! Inserting a slot, and removing it.
+//! Inserting a slot.
 
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
@@ -8,15 +8,13 @@ use hashbrown::hash_table::Entry;
 
 use super::bucket::Bucket;
 use super::crowd::Departed;
-use super::last_close::LastCloses;
 use super::portion::{Portion, Unfinished};
 use super::shared::Shared;
 use super::slot::Slot;
 use super::table::Table;
 use super::{Conflict, Registry};
 use crate::error::KeyError;
-use crate::lifecycle::{DynRegistry, Exit, Handle, Lifecycle, Name, Place};
-use crate::state::Closed;
+use crate::lifecycle::{Handle, Lifecycle, Place};
 use crate::sync::MutexGuard;
 
 /// The connections that a newcomer closes once it is live: those that held the key when it
@@ -244,59 +242,6 @@ fn admit<K, V>(bucket: &mut Bucket<K, V>, max: usize, full: KeyError) -> Result<
     })
 }
 
-impl<K, V, S> DynRegistry for Shared<K, V, S>
-where
-    K: Hash + Eq + Send + Sync,
-    V: Send + Sync,
-    S: Send + Sync,
-{
-    fn remove(&self, place: Place, exit: Exit) {
-        let Place { hash, order } = place;
-        if let Some(last_closes) = &self.last_closes {
-            self.record_close(last_closes, place);
-        }
-        let mut table = self.table(hash);
-        if let Some(removed) = table.remove_sole(hash, order) {
-            drop(table);
-            // After the lock is released (I8).
-            drop(removed);
-        } else {
-            self.remove_from_rest(table, place, exit);
-        }
-    }
-
-    fn key_at(&self, place: Place) -> Option<(Name, String)> {
-        let named = self.named.as_ref()?;
-        let slot = {
-            let mut table = self.table(place.hash);
-            let bucket = table.find(place.hash, |bucket| bucket.slot(place.order).is_some())?;
-            Arc::clone(bucket.get().slot(place.order)?)
-        };
-        Some((named.name.clone(), (named.write)(&slot.key)))
-    }
-
-    fn bring_back(&self, place: Place) {
-        let Place { hash, order } = place;
-        let mut table = self.table(hash);
-        // `None` if the connection has closed and been unwound.
-        if let Some(mut bucket) = table.find(hash, |bucket| bucket.slot(order).is_some()) {
-            bucket.get_mut().bring_back(order);
-        }
-    }
-}
-
-impl<K: Hash + Eq, V, S> Shared<K, V, S> {
-    /// Records how the connection at `place` closed before its slot is removed, so that a
-    /// reader which does not find the slot finds the record.
-    #[inline(never)]
-    fn record_close(&self, last_closes: &LastCloses<K>, place: Place) {
-        if let Some((slot, closed)) = self.closed_slot(place) {
-            let lifecycle = slot.handle.lifecycle();
-            lifecycle.catch_panic(|| last_closes.record(place.hash, &slot.key, closed));
-        }
-    }
-}
-
 impl<K, V, S> Shared<K, V, S> {
     /// The open connections that hold the key of `newcomer` and came before it. The bucket
     /// has this generation as long as it has one of them.
@@ -318,35 +263,6 @@ impl<K, V, S> Shared<K, V, S> {
                 Err(Unfinished(last)) => after = last,
             }
         }
-    }
-
-    /// [Removes](DynRegistry::remove) a slot of a bucket that has others, or hooks.
-    #[inline(never)]
-    fn remove_from_rest(&self, mut table: MutexGuard<'_, Table<K, V>>, place: Place, exit: Exit) {
-        let Place { hash, order } = place;
-        let Some(mut entry) = table.find(hash, |bucket| bucket.slot(order).is_some()) else {
-            return;
-        };
-        let bucket = entry.get_mut();
-        let removed = bucket.remove(order, exit);
-        let hooks = self.hooks.as_ref().zip(removed.as_ref());
-        let called_for = hooks.filter(|(_, slot)| bucket.begin_calls(slot));
-        if bucket.is_vacant() {
-            entry.remove();
-            table.shrink_if_empty();
-        }
-        drop(table);
-        if let Some((hooks, slot)) = called_for {
-            self.call_hooks(hooks, hash, slot);
-        }
-    }
-
-    /// The slot at `place`, if its connection has closed.
-    fn closed_slot(&self, place: Place) -> Option<(Arc<Slot<K, V>>, Closed)> {
-        let mut table = self.table(place.hash);
-        let bucket = table.find(place.hash, |bucket| bucket.slot(place.order).is_some())?;
-        let slot = bucket.get().slot(place.order)?;
-        slot.closed().map(|closed| (Arc::clone(slot), closed))
     }
 }
 

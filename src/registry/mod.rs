@@ -17,6 +17,7 @@ mod min_hold;
 mod named;
 mod shared;
 mod hook_calls;
+mod removal;
 mod claim;
 mod builder;
 

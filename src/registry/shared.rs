@@ -45,8 +45,13 @@ impl<K, V, S> Shared<K, V, S> {
     /// The table that a key with this hash belongs to.
     #[inline]
     pub(super) fn table(&self, hash: u64) -> MutexGuard<'_, Table<K, V>> {
+        self.tables.lock(self.table_number(hash))
+    }
+
+    #[inline]
+    pub(super) fn table_number(&self, hash: u64) -> usize {
         // Neither the low bits nor the highest: the table itself uses these.
-        self.tables.lock((hash >> 32) as usize)
+        self.tables.index_of((hash >> 32) as usize)
     }
 
     /// Visits the live slots of a bucket that the policy shows and that are newer than

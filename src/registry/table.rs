@@ -9,7 +9,11 @@ use hashbrown::hash_table::{Entry, OccupiedEntry};
 use super::bucket::Bucket;
 use super::portion::Portion;
 use super::slot::Slot;
+use crate::lifecycle::Place;
 use crate::shrink;
+
+/// The capacity from which on [`count_sole`](Table::count_sole) looks.
+const LARGE: usize = 1024;
 
 /// The caller hashes a key before it takes the lock, and the bucket keeps the hash: to grow,
 /// to shrink and to remove a slot neither hashes nor compares a key again.
@@ -139,6 +143,20 @@ impl<K, V> Table<K, V> {
         let (bucket, _) = sole.remove();
         self.shrink_if_empty();
         bucket.into_sole()
+    }
+
+    /// How many of these slots are the only ones of their buckets: a look at all that is about
+    /// to be removed, if the table is beyond the nearest caches. There, looks wait for the memory
+    /// side by side, and removals one after the other.
+    pub(super) fn count_sole(&self, places: impl Iterator<Item = Place>) -> usize {
+        if self.buckets.capacity() < LARGE {
+            return 0;
+        }
+        let is_sole = |place: &Place| {
+            let found = self.buckets.find(place.hash, |it| it.is_only(place.order));
+            found.is_some()
+        };
+        places.filter(is_sole).count()
     }
 
     /// Gives memory back after a burst. What is left is not moved: a table that empties is

@@ -239,8 +239,9 @@ impl Scope {
     /// A connection that is opened during the call may stay open, unless a drain
     /// [has begun](Self::begin_drain).
     pub fn close_all(&self, reason: CloseReason) -> usize {
+        let mut batch = Batch::new(&self.shared);
         (0..self.shared.members.count())
-            .map(|shard| self.shared.close_shard(shard, reason))
+            .map(|shard| self.shared.close_shard(shard, reason, &mut batch))
             .sum()
     }
 
@@ -345,20 +346,16 @@ impl Group<Lifecycle> {
         handles
     }
 
-    fn close_shard(&self, shard: usize, reason: CloseReason) -> usize {
+    fn close_shard(&self, shard: usize, reason: CloseReason, batch: &mut Batch<'_>) -> usize {
         let mut closed = 0;
-        let (mut to_close, mut batch) = (Vec::new(), Batch::new(self));
         let mut end = usize::MAX;
         while end > 0 {
             let members = self.members.lock(shard);
-            let (begin, few) = members.few_before(end);
-            to_close.extend_from_slice(few);
+            let (begin, portion) = members.portion_before(end);
+            batch.collect(portion);
             end = begin;
             drop(members);
-            for lifecycle in to_close.drain(..).rev() {
-                closed += usize::from(batch.close(lifecycle, reason).is_ok());
-            }
-            batch.settle();
+            closed += batch.close_collected(reason);
         }
         closed
     }

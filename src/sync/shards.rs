@@ -22,7 +22,13 @@ impl<T: Default> Default for Shards<T> {
 
 impl<T> Shards<T> {
     pub(crate) fn lock(&self, number: usize) -> MutexGuard<'_, T> {
-        lock(&self.0[number & (self.0.len() - 1)].0)
+        lock(&self.0[self.index_of(number)].0)
+    }
+
+    /// The number of the shard that this number chooses, less than [`count`](Self::count).
+    #[inline]
+    pub(crate) fn index_of(&self, number: usize) -> usize {
+        number & (self.0.len() - 1)
     }
 
     /// Locks the shards one after the other, in the order of their numbers.

@@ -7,6 +7,7 @@ mod support;
 mod body;
 mod bomb;
 mod child;
+mod close_all;
 mod close_when;
 #[cfg(feature = "tokio")]
 mod closing;

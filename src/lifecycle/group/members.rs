@@ -6,14 +6,6 @@ use super::Member;
 use super::stats::{Settling, Stats, Totals};
 use crate::shrink;
 
-/// The most members that are looked at under one lock (I10). In a model one, so that one
-/// shard takes several looks.
-const PORTION: usize = if cfg!(hangup_loom) { 1 } else { 256 };
-
-/// How many members are closed at a time: so few that what they touch stays in the nearest cache
-/// until they have settled.
-const FEW: usize = if cfg!(hangup_loom) { 1 } else { 32 };
-
 /// One shard of a scope. Each member knows its index, so it is removed without a search.
 ///
 /// A member only ever moves to a lower index, so a walk from the end to the beginning, in
@@ -44,6 +36,10 @@ impl<M> Default for Members<M> {
 }
 
 impl<M: Member> Members<M> {
+    /// The most members that are looked at under one lock (I10). In a model one, so that one
+    /// shard takes several looks.
+    pub(super) const PORTION: usize = if cfg!(hangup_loom) { 1 } else { 256 };
+
     /// `depth` is that of the scope, here and below.
     #[inline(always)]
     pub(crate) fn insert(&mut self, member: Arc<M>, depth: usize) {
@@ -102,17 +98,8 @@ impl<M: Member> Members<M> {
     /// The members just before index `end`, and the index of the first of them: what is
     /// looked at under one lock (I10).
     pub(crate) fn portion_before(&self, end: usize) -> (usize, &[Arc<M>]) {
-        self.before(end, PORTION)
-    }
-
-    /// Those that are closed next, as [`portion_before`](Self::portion_before).
-    pub(crate) fn few_before(&self, end: usize) -> (usize, &[Arc<M>]) {
-        self.before(end, FEW)
-    }
-
-    fn before(&self, end: usize, most: usize) -> (usize, &[Arc<M>]) {
         let end = end.min(self.unsettled.len());
-        let begin = end.saturating_sub(most);
+        let begin = end.saturating_sub(Self::PORTION);
         (begin, &self.unsettled[begin..end])
     }
 
@@ -155,7 +142,7 @@ mod tests {
 
     use super::{Member, Members, Stats};
     use crate::id::ConnectionId;
-    use crate::state::State;
+    use crate::state::{Closed, State};
 
     struct Looked {
         index: AtomicUsize,
@@ -170,6 +157,10 @@ mod tests {
         fn state(&self) -> State {
             self.looks.fetch_add(1, Ordering::Relaxed);
             State::Pending
+        }
+
+        fn how_it_closed(&self) -> Closed {
+            unreachable!("none closes")
         }
 
         fn index(&self, _: usize) -> usize {

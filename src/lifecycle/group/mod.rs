@@ -36,6 +36,8 @@ pub(crate) use undo_slots::UndoSlots;
 pub(crate) trait Member {
     fn id(&self) -> ConnectionId;
     fn state(&self) -> State;
+    /// Meaningless as long as it is open.
+    fn how_it_closed(&self) -> Closed;
     /// The index in its shard of the scope at `depth`: its own scope, or one above. The lock
     /// of the shard guards it.
     fn index(&self, depth: usize) -> usize;
@@ -135,21 +137,23 @@ impl<M: Member> Group<M> {
         self.and_above().for_each(Self::wake_if_drained);
     }
 
-    /// [Settles](Self::settle) members of one shard under one lock, without an undo of any, and
-    /// calls `has_waiter` with each that a waker waits for.
-    pub(crate) fn settle_each(&self, settling: &[(Arc<M>, Closed)], has_waiter: impl Fn(&M)) {
-        let Some((first, _)) = settling.first() else {
-            return;
-        };
-        let mut members = self.members.lock(first.id().shard());
+    /// [Settles](Self::settle) members without an undo of any, those of a shard under one lock,
+    /// and calls `has_waiter` with each that a waker waits for.
+    pub(crate) fn settle_each(&self, settling: &[Arc<M>], has_waiter: impl Fn(&M)) {
+        let shard = |member: &Arc<M>| self.members.index_of(member.id().shard());
         let (mut waited_for, mut may_be_last) = (Vec::new(), false);
-        for (member, closed) in settling {
-            // It stays in `settling`, so that it is not dropped under the lock (I8).
-            let settled = self.remove_from(&mut members, member, *closed, UndoCounts::default());
-            waited_for.extend(settled.has_waiter.then_some(member));
-            may_be_last |= settled.may_be_last;
+        for of_shard in settling.chunk_by(|one, next| shard(one) == shard(next)) {
+            for portion in of_shard.chunks(Members::<M>::PORTION) {
+                let mut members = self.members.lock(shard(&portion[0]));
+                for member in portion {
+                    // It stays in `settling`, so that it is not dropped under the lock (I8).
+                    let (closed, counts) = (member.how_it_closed(), UndoCounts::default());
+                    let settled = self.remove_from(&mut members, member, closed, counts);
+                    waited_for.extend(settled.has_waiter.then_some(member));
+                    may_be_last |= settled.may_be_last;
+                }
+            }
         }
-        drop(members);
         waited_for.into_iter().for_each(|member| has_waiter(member));
         if may_be_last {
             self.wake_each_drained();

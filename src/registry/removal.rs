@@ -1,0 +1,164 @@
+//! Removing slots.
+
+use std::hash::Hash;
+use std::mem::needs_drop;
+use std::sync::Arc;
+
+use super::last_close::LastCloses;
+use super::portion::Portion;
+use super::shared::Shared;
+use super::slot::Slot;
+use super::table::Table;
+use crate::lifecycle::{DynRegistry, Exit, Name, Place};
+use crate::state::Closed;
+use crate::sync::MutexGuard;
+
+impl<K, V, S> DynRegistry for Shared<K, V, S>
+where
+    K: Hash + Eq + Send + Sync,
+    V: Send + Sync,
+    S: Send + Sync,
+{
+    fn remove(&self, place: Place, exit: Exit) {
+        let Place { hash, order } = place;
+        if let Some(last_closes) = &self.last_closes {
+            self.record_close(last_closes, place);
+        }
+        let mut table = self.table(hash);
+        if let Some(removed) = table.remove_sole(hash, order) {
+            drop(table);
+            // After the lock is released (I8).
+            drop(removed);
+        } else {
+            self.remove_from_rest(table, place, exit);
+        }
+    }
+
+    fn remove_each(
+        &self,
+        places: &[Place],
+        indices: &mut Vec<usize>,
+        contain: &dyn Fn(usize, &mut dyn FnMut()),
+    ) {
+        let remove_alone = |index: usize| {
+            contain(index, &mut || {
+                self.remove(places[index], Exit::Settling { clean: true });
+            });
+        };
+        if self.last_closes.is_some() {
+            return (0..places.len()).for_each(remove_alone);
+        }
+        let (mut removed, mut others) = (Vec::new(), Vec::new());
+        self.sort_by_table(places, indices);
+        let number = |index: &usize| self.table_number(places[*index].hash);
+        for of_table in indices.chunk_by(|one, next| number(one) == number(next)) {
+            for portion in of_table.chunks(Portion::PLACES) {
+                let mut table = self.tables.lock(number(&portion[0]));
+                let of_portion = portion.iter().map(|index| places[*index]);
+                removed.reserve(table.count_sole(of_portion));
+                for &index in portion {
+                    let Place { hash, order } = places[index];
+                    match table.remove_sole(hash, order) {
+                        Some(slot) => removed.push((index, slot)),
+                        None => others.push(index),
+                    }
+                }
+                drop(table);
+                // After the lock is released (I8).
+                for (index, slot) in removed.drain(..) {
+                    drop_contained(slot, |drop| contain(index, drop));
+                }
+                others.drain(..).for_each(remove_alone);
+            }
+        }
+    }
+
+    fn key_at(&self, place: Place) -> Option<(Name, String)> {
+        let named = self.named.as_ref()?;
+        let slot = {
+            let mut table = self.table(place.hash);
+            let bucket = table.find(place.hash, |bucket| bucket.slot(place.order).is_some())?;
+            Arc::clone(bucket.get().slot(place.order)?)
+        };
+        Some((named.name.clone(), (named.write)(&slot.key)))
+    }
+
+    fn bring_back(&self, place: Place) {
+        let Place { hash, order } = place;
+        let mut table = self.table(hash);
+        // `None` if the connection has closed and been unwound.
+        if let Some(mut bucket) = table.find(hash, |bucket| bucket.slot(order).is_some()) {
+            bucket.get_mut().bring_back(order);
+        }
+    }
+}
+
+impl<K: Hash + Eq, V, S> Shared<K, V, S> {
+    /// Records how the connection at `place` closed before its slot is removed, so that a
+    /// reader which does not find the slot finds the record.
+    #[inline(never)]
+    fn record_close(&self, last_closes: &LastCloses<K>, place: Place) {
+        if let Some((slot, closed)) = self.closed_slot(place) {
+            let lifecycle = slot.handle.lifecycle();
+            lifecycle.catch_panic(|| last_closes.record(place.hash, &slot.key, closed));
+        }
+    }
+}
+
+impl<K, V, S> Shared<K, V, S> {
+    /// [Removes](DynRegistry::remove) a slot of a bucket that has others, or hooks.
+    #[inline(never)]
+    fn remove_from_rest(&self, mut table: MutexGuard<'_, Table<K, V>>, place: Place, exit: Exit) {
+        let Place { hash, order } = place;
+        let Some(mut entry) = table.find(hash, |bucket| bucket.slot(order).is_some()) else {
+            return;
+        };
+        let bucket = entry.get_mut();
+        let removed = bucket.remove(order, exit);
+        let hooks = self.hooks.as_ref().zip(removed.as_ref());
+        let called_for = hooks.filter(|(_, slot)| bucket.begin_calls(slot));
+        if bucket.is_vacant() {
+            entry.remove();
+            table.shrink_if_empty();
+        }
+        drop(table);
+        if let Some((hooks, slot)) = called_for {
+            self.call_hooks(hooks, hash, slot);
+        }
+    }
+
+    /// Fills in the indices of these places, those of one table side by side.
+    fn sort_by_table(&self, places: &[Place], indices: &mut Vec<usize>) {
+        let number = |place: &Place| self.table_number(place.hash);
+        // How many there are in each table, then where the next one of each goes.
+        let mut next = vec![0; self.tables.count()];
+        places.iter().for_each(|place| next[number(place)] += 1);
+        let mut begin = 0;
+        for next in &mut next {
+            begin += std::mem::replace(next, begin);
+        }
+        indices.clear();
+        indices.resize(places.len(), 0);
+        for (index, place) in places.iter().enumerate() {
+            let next = &mut next[number(place)];
+            indices[*next] = index;
+            *next += 1;
+        }
+    }
+
+    /// The slot at `place`, if its connection has closed.
+    fn closed_slot(&self, place: Place) -> Option<(Arc<Slot<K, V>>, Closed)> {
+        let mut table = self.table(place.hash);
+        let bucket = table.find(place.hash, |bucket| bucket.slot(place.order).is_some())?;
+        let slot = bucket.get().slot(place.order)?;
+        slot.closed().map(|closed| (Arc::clone(slot), closed))
+    }
+}
+
+/// Drops a slot within `contain`, unless its drop runs no code of the user.
+fn drop_contained<K, V>(slot: Arc<Slot<K, V>>, contain: impl FnOnce(&mut dyn FnMut())) {
+    if needs_drop::<K>() || needs_drop::<V>() {
+        let mut slot = Some(slot);
+        contain(&mut || drop(slot.take()));
+    }
+}
