@@ -181,6 +181,7 @@ impl Lifecycle {
         self.word.load().state()
     }
 
+    #[inline]
     pub(crate) fn is_live(&self) -> bool {
         self.word.load().is_live()
     }

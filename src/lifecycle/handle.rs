@@ -48,6 +48,7 @@ impl Handle {
         Self { lifecycle }
     }
 
+    #[inline]
     pub(crate) fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
     }

@@ -76,6 +76,7 @@ impl<K, V> Bucket<K, V> {
         self.sole
     }
 
+    #[inline]
     pub(super) fn is_under<Q>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -89,10 +90,15 @@ impl<K, V> Bucket<K, V> {
     }
 
     /// Some slot of the bucket: all of them have the same key and generation.
+    #[inline]
     fn any(&self) -> Option<&Arc<Slot<K, V>>> {
-        let crowd = || self.crowd()?.any();
-        let caller = || self.hook_caller();
-        self.sole.as_ref().or_else(crowd).or_else(caller)
+        self.sole.as_ref().or_else(|| self.any_of_rest())
+    }
+
+    #[inline(never)]
+    fn any_of_rest(&self) -> Option<&Arc<Slot<K, V>>> {
+        let any = self.crowd().and_then(Crowd::any);
+        any.or_else(|| self.hook_caller())
     }
 
     /// Whether one of these orders is that of a slot of this connection.
@@ -116,6 +122,7 @@ impl<K, V> Bucket<K, V> {
     }
 
     /// The newest slot that is live.
+    #[inline]
     pub(super) fn newest_live(&mut self, portion: &mut Portion) -> Newest<'_, K, V> {
         if self.sole.is_some() {
             return Ok(self.sole.as_ref().filter(|slot| slot.is_live()));

@@ -21,6 +21,7 @@ pub(super) struct Slot<K, V> {
 }
 
 impl<K, V> Slot<K, V> {
+    #[inline]
     pub(super) fn is_live(&self) -> bool {
         self.handle.lifecycle().is_live()
     }

@@ -86,6 +86,7 @@ impl Snapshot {
         }
     }
 
+    #[inline]
     pub(crate) fn is_live(self) -> bool {
         self.0 & (PHASE_MASK | CLOSED) == LIVE
     }
