@@ -19,10 +19,8 @@ pin_project! {
         #[pin]
         source: Option<S>,
         slot: WakerSlot,
-        flush: Flush,
-        // The waker for the source if a stall deadline watches its reader: it wakes the reader
-        // through the lifecycle.
-        watched: Option<Waker>,
+        // In a box, since an idle stream is kept for long.
+        rare: Option<Box<Rare>>,
     }
 
     impl<S> PinnedDrop for Abortable<S> {
@@ -30,6 +28,15 @@ pin_project! {
             this.release(CloseReason::Dropped);
         }
     }
+}
+
+/// What few streams have.
+#[derive(Default)]
+struct Rare {
+    flush: Flush,
+    /// The waker for the source if a stall deadline watches its reader: it wakes the reader
+    /// through the lifecycle.
+    watched: Option<Waker>,
 }
 
 impl<S> Abortable<S> {
@@ -41,8 +48,7 @@ impl<S> Abortable<S> {
             live,
             source: Some(source),
             slot: WakerSlot::default(),
-            flush: Flush::Off,
-            watched: None,
+            rare: None,
         }
     }
 
@@ -56,7 +62,9 @@ impl<S> Abortable<S> {
             Waker::from(live.share())
         });
         let mut this = Self::new(live, source);
-        this.watched = watched;
+        if watched.is_some() {
+            this.rare().watched = watched;
+        }
         this
     }
 
@@ -71,8 +79,7 @@ impl<S> Abortable<S> {
             live: self.live.hand_on(),
             source,
             slot: std::mem::take(&mut self.slot),
-            flush: std::mem::take(&mut self.flush),
-            watched: self.watched.take(),
+            rare: self.rare.take(),
         })
     }
 
@@ -84,14 +91,18 @@ impl<S> Abortable<S> {
         self.source.as_ref()
     }
 
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     pub(crate) fn set_flush(&mut self, flush: Flush) {
-        self.flush = flush;
+        self.rare().flush = flush;
     }
 
     /// Whether the source may be polled after a close.
     #[cfg(feature = "http-body")]
     pub(crate) fn flushes(&self) -> bool {
-        self.source.is_some() && self.flush.is_on()
+        self.source.is_some() && self.rare.as_ref().is_some_and(|rare| rare.flush.is_on())
     }
 
     /// Polls the source, unless the connection has closed: then drops the source, after what
@@ -164,15 +175,17 @@ impl<S> Abortable<S> {
         let mut this = self.project();
         let lifecycle = this.live.lifecycle();
         let closed = lifecycle.closed().expect("it has closed");
-        if this.source.is_some() && this.flush.goes_on(closed) {
+        let rare = this.rare.as_mut().filter(|_| this.source.is_some());
+        let mut flush = rare.map(|rare| &mut rare.flush);
+        if let Some(flush) = flush.take_if(|flush| flush.goes_on(closed)) {
             let source = this.source.as_mut();
             if let Poll::Ready(polled) =
                 FailOnPanic::poll(lifecycle, source, |source| poll(source, cx))
             {
-                this.flush.yielded();
+                flush.yielded();
                 return Poll::Ready(Ok(polled));
             }
-            if this.flush.is_first_pending() {
+            if flush.is_first_pending() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -189,7 +202,8 @@ impl<S> Abortable<S> {
     ) -> Option<Poll<T>> {
         let this = self.project();
         let lifecycle = this.live.lifecycle();
-        let (Some(watched), Some(timers)) = (this.watched, lifecycle.timers()) else {
+        let watched = this.rare.as_ref().and_then(|rare| rare.watched.as_ref());
+        let (Some(watched), Some(timers)) = (watched, lifecycle.timers()) else {
             unreachable!("an open connection refuses the fast path only for a stall deadline");
         };
         // Before the source is polled, which wakes the reader through the lifecycle.

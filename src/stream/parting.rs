@@ -7,44 +7,49 @@ use crate::lifecycle::{End, Lifecycle};
 use crate::state::{CloseReason, Closed};
 
 /// The last item of a stream, or the last frame of a body, if there is to be one.
-///
-/// The closure is in a `Mutex`, which is never locked, to be `Sync`.
-pub(super) struct Farewell<T>(Mutex<Option<Say<T>>>);
+pub(super) struct Farewell<T>(Option<Box<dyn Say<T> + Send + Sync>>);
 
-type Say<T> = Box<dyn FnOnce(End) -> Option<T> + Send>;
+/// A closure in a `Mutex`, which is never locked, to be `Sync`.
+trait Say<T> {
+    fn say(self: Box<Self>, end: End) -> Option<T>;
+}
+
+impl<T, F> Say<T> for Mutex<F>
+where
+    F: FnOnce(End) -> Option<T>,
+{
+    fn say(self: Box<Self>, end: End) -> Option<T> {
+        let say = self.into_inner().unwrap_or_else(PoisonError::into_inner);
+        say(end)
+    }
+}
 
 impl<T> Default for Farewell<T> {
     fn default() -> Self {
-        Self(Mutex::new(None))
+        Self(None)
     }
 }
 
 impl<T> Farewell<T> {
     pub(super) fn new(say: impl FnOnce(End) -> Option<T> + Send + 'static) -> Self {
-        Self(Mutex::new(Some(Box::new(say))))
+        Self(Some(Box::new(Mutex::new(say))))
     }
 
     pub(super) fn is_some(&self) -> bool {
-        // A poisoned lock cannot be: no code panics under it.
-        self.0.lock().is_ok_and(|say| say.is_some())
-    }
-
-    fn take(&mut self) -> Option<Say<T>> {
-        let say = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        say.take()
+        self.0.is_some()
     }
 
     /// No farewell follows what was sent.
     pub(super) fn cancel(&mut self) {
-        drop(self.take());
+        self.0 = None;
     }
 
     /// After a close from elsewhere: a connection that has completed has said all.
     pub(super) fn say(&mut self, lifecycle: &Lifecycle, closed: Closed) -> Option<T> {
-        let say = self.take()?;
+        let farewell = self.0.take()?;
         match closed.reason {
             CloseReason::Completed => None,
-            _ => say(lifecycle.end(closed)),
+            _ => farewell.say(lifecycle.end(closed)),
         }
     }
 }

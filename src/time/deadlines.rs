@@ -38,10 +38,9 @@ use crate::id::ConnectionId;
 ///
 /// There is no task and no timer per connection. Deadlines cost a connection one allocation
 /// of 104 bytes, and another of 128 if they are its own; a [`stall`](Self::stall) or
-/// [`quiet`](Self::quiet) deadline costs a stream two more, of 208 bytes together, and three
-/// stores per poll. An event, such
-/// as a touch or an item, costs a store into the connection's own memory. The clock is read
-/// once per sweep.
+/// [`quiet`](Self::quiet) deadline costs a stream three more, of 256 bytes together, and three
+/// stores per poll. An event, such as a touch or an item, costs a store into the connection's
+/// own memory. The clock is read once per sweep.
 ///
 /// # Examples
 ///
