@@ -31,12 +31,14 @@ pub(crate) struct Batch<'a> {
     group: &'a Group<Lifecycle>,
     to_close: Vec<Arc<Lifecycle>>,
     unwound: Vec<Arc<Lifecycle>>,
-    leaving: Vec<Leaving>,
+    leaving: [Leaving; REGISTRIES],
 }
 
 /// The connections of a batch that have one place, which is in this registry.
+#[derive(Default)]
 struct Leaving {
-    registry: Arc<dyn DynRegistry>,
+    /// `None` if there are none.
+    registry: Option<Arc<dyn DynRegistry>>,
     places: Vec<Place>,
     /// The index of each in the batch.
     of: Vec<usize>,
@@ -49,7 +51,7 @@ impl<'a> Batch<'a> {
             group,
             to_close: Vec::new(),
             unwound: Vec::new(),
-            leaving: Vec::new(),
+            leaving: Default::default(),
         }
     }
 
@@ -105,17 +107,15 @@ impl Batch<'_> {
     /// Keeps the place of the next connection of the batch, or returns it.
     fn put_off(&mut self, only: Membership) -> Memberships {
         let Membership { registry, place } = only;
-        let known = self.leaving.iter().position(|leaving| {
-            ptr::addr_eq(Arc::as_ptr(&leaving.registry), Arc::as_ptr(&registry))
-        });
-        let leaving = match known {
-            Some(known) => &mut self.leaving[known],
-            None if self.leaving.len() < REGISTRIES => {
-                self.leaving.push(Leaving::new(registry));
-                self.leaving.last_mut().expect("pushed just now")
-            }
-            None => return Memberships::from(Membership { registry, place }),
+        // Those without a registry come last.
+        let is_it = |leaving: &&mut Leaving| match &leaving.registry {
+            Some(known) => ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(&registry)),
+            None => true,
         };
+        let Some(leaving) = self.leaving.iter_mut().find(is_it) else {
+            return Memberships::from(Membership { registry, place });
+        };
+        leaving.registry.get_or_insert(registry);
         leaving.places.push(place);
         leaving.of.push(self.unwound.len());
         Memberships::default()
@@ -125,13 +125,18 @@ impl Batch<'_> {
     pub(crate) fn settle(&mut self) {
         let unwound = &self.unwound;
         for leaving in &mut self.leaving {
+            let Some(registry) = leaving.registry.take() else {
+                break;
+            };
             let of = &leaving.of;
             let contain = |index: usize, f: &mut dyn FnMut()| {
                 let lifecycle = &unwound[of[index]];
                 give_back_places(|| lifecycle.catch_panic(f));
             };
-            let (places, indices) = (&leaving.places, &mut leaving.indices);
-            leaving.registry.remove_each(places, indices, &contain);
+            registry.remove_each(&leaving.places, &mut leaving.indices, &contain);
+            // The last one drops what the user has given to the registry.
+            let mut registry = Some(registry);
+            contain(of.len() - 1, &mut || drop(registry.take()));
             leaving.places.clear();
             leaving.of.clear();
         }
@@ -143,17 +148,6 @@ impl Batch<'_> {
         self.group
             .settle_each(&self.unwound, Lifecycle::wake_settled);
         self.unwound.clear();
-    }
-}
-
-impl Leaving {
-    fn new(registry: Arc<dyn DynRegistry>) -> Self {
-        Self {
-            registry,
-            places: Vec::new(),
-            of: Vec::new(),
-            indices: Vec::new(),
-        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Lifecycle;
-use super::settled::UndoCounts;
 use super::word::{OnClose, OnDisown, OnRelease};
 use crate::id::ConnectionId;
 use crate::state::{CloseReason, Closed};
@@ -47,7 +46,7 @@ impl Lifecycle {
     pub(crate) fn discharge(&self, duty: OnClose) {
         match duty {
             OnClose::Unwind { has_parts: true } => self.unwind(),
-            OnClose::Unwind { has_parts: false } => self.settle(UndoCounts::default()),
+            OnClose::Unwind { has_parts: false } => self.settle_without_undos(),
             OnClose::LeaveToOwner => self.wake_closed(),
         }
     }
@@ -147,7 +146,7 @@ impl Drop for Unwind<'_> {
         if self.has_parts {
             self.lifecycle.unwind();
         } else {
-            self.lifecycle.settle(UndoCounts::default());
+            self.lifecycle.settle_without_undos();
         }
     }
 }

@@ -46,7 +46,7 @@ impl Lifecycle {
     #[inline]
     pub(super) fn unwind_now(&self) {
         if self.leave_at_once() {
-            self.settle(UndoCounts::default());
+            self.settle_without_undos();
         }
     }
 
@@ -137,8 +137,14 @@ impl Lifecycle {
         memberships.leave_each(|membership| self.catch_panic(|| membership.leave(exit)));
     }
 
-    #[inline]
-    pub(super) fn settle(&self, counts: UndoCounts) {
+    /// By itself, since most connections have none and a count of nothing need not be kept.
+    #[inline(never)]
+    pub(super) fn settle_without_undos(&self) {
+        self.settle(UndoCounts::default());
+    }
+
+    #[inline(always)]
+    fn settle(&self, counts: UndoCounts) {
         let closed = self.word().load().how_it_closed();
         if let Some(events) = self.events() {
             self.tell_settled(events, closed);

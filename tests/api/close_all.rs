@@ -140,6 +140,29 @@ fn a_value_that_panics_or_closes_others_as_it_is_dropped_is_in_the_way_of_none()
     }
 }
 
+/// What the user gave to a registry is dropped with the last place there.
+#[test]
+fn a_registry_that_panics_as_it_is_dropped_is_in_the_way_of_none() {
+    let scope = Scope::new();
+    let bomb = Value::Panics;
+    let registry = Registry::builder(Conflict::Reject)
+        .on_first(move |_| assert!(matches!(bomb, Value::Panics)))
+        .build();
+    let connect = |number: usize| {
+        let mut setup = scope.open().unwrap().register().unwrap();
+        setup.join(&registry, number, ()).unwrap();
+        setup.go_live().unwrap()
+    };
+    let lives: Vec<_> = (0..MANY).map(connect).collect();
+    drop(registry);
+
+    assert_eq!(scope.close_all(CloseReason::Shutdown), MANY);
+
+    assert_eq!((closed(&scope), scope.stats().settling), (MANY as u64, 0));
+    let panics = lives.iter().filter_map(|live| live.handle().try_settled());
+    assert_eq!(panics.flat_map(|settled| settled.panics).count(), 1);
+}
+
 /// Takes the key of each connection that has settled.
 struct Successors {
     keys: Arc<Mutex<HashMap<ConnectionId, usize>>>,
