@@ -236,6 +236,10 @@ impl Scope {
 
     /// Closes all open connections, and returns how many this call closed.
     ///
+    /// Those that have no undo settle in batches, before this returns: up to a thousand are
+    /// closed, then all of these give their keys back. A waker or an undo that runs in between
+    /// may find a key of one of them [`Settling`](crate::KeyError::Settling).
+    ///
     /// A connection that is opened during the call may stay open, unless a drain
     /// [has begun](Self::begin_drain).
     pub fn close_all(&self, reason: CloseReason) -> usize {
