@@ -43,6 +43,7 @@ impl<M: Member> Members<M> {
     /// `depth` is that of the scope, here and below.
     #[inline(always)]
     pub(crate) fn insert(&mut self, member: Arc<M>, depth: usize) {
+        self.shrink();
         member.set_index(depth, self.unsettled.len());
         self.unsettled.push(member);
     }
@@ -60,10 +61,20 @@ impl<M: Member> Members<M> {
         if let Some(moved) = self.unsettled.get(index) {
             moved.set_index(depth, index);
         }
+        // A list that empties is about to be empty, and one that does not shrinks at the next
+        // member that comes.
+        if self.unsettled.is_empty() {
+            self.shrink();
+        }
+        removed
+    }
+
+    /// Gives memory back after a burst.
+    #[inline(always)]
+    fn shrink(&mut self) {
         if let Some(target) = shrink::target(self.unsettled.len(), self.unsettled.capacity()) {
             self.shrink_to(target);
         }
-        removed
     }
 
     #[cold]
