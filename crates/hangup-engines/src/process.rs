@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::env;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a server may take until it is ready.
 const START: Duration = Duration::from_secs(60);
@@ -84,11 +84,30 @@ impl Process {
         fs::create_dir_all(&self.dir).expect("a directory for the server");
     }
 
-    /// Sends it a signal by its name.
-    pub(crate) fn signal(&self, name: &str) {
-        let child = self.child.as_ref().expect("a server that runs");
+    /// Stops it with SIGSTOP, and returns when all its threads stand still.
+    pub(crate) fn stop(&self) {
+        self.signal("STOP");
+        let tasks = format!("/proc/{}/task", self.id());
+        let begun = Instant::now();
+        // Nothing tells when a thread has got the signal.
+        while !stand_still(&tasks).expect("the threads of the server") {
+            assert!(begun.elapsed() < START, "the server does not stop");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets it go on after [`stop`](Self::stop).
+    pub(crate) fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn id(&self) -> u32 {
+        self.child.as_ref().expect("a server that runs").id()
+    }
+
+    fn signal(&self, name: &str) {
         let sent = Command::new("sh")
-            .args(["-c", &format!("kill -{name} {}", child.id())])
+            .args(["-c", &format!("kill -{name} {}", self.id())])
             .status();
         assert!(sent.expect("a shell").success(), "SIG{name} is sent");
     }
@@ -102,6 +121,24 @@ impl Drop for Process {
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+fn stand_still(tasks: &str) -> io::Result<bool> {
+    for task in fs::read_dir(tasks)? {
+        let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else {
+            // It has ended.
+            continue;
+        };
+        // The state comes after the name, which is in brackets and may have any character.
+        if !stat
+            .rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.starts_with(" T"))
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Reads what a server logs, as long as it lives, and tells once it is ready, and the last of what

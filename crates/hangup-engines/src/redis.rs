@@ -113,7 +113,7 @@ impl RedisServer {
     ///
     /// If it does not run.
     pub fn stop(&self) {
-        self.process.signal("STOP");
+        self.process.stop();
     }
 
     /// Lets it go on after [`stop`](Self::stop).
@@ -122,7 +122,7 @@ impl RedisServer {
     ///
     /// If it does not run.
     pub fn go_on(&self) {
-        self.process.signal("CONT");
+        self.process.go_on();
     }
 
     fn spawn(&mut self) -> Result<(), String> {
