@@ -86,7 +86,7 @@ impl Claims for Nats {
             let written = self.write(Kind::Records, life, name, headers, value.into());
             match written.await? {
                 Ok(sequence) => Ok(Swapped::Done(Revision(sequence))),
-                Err(error) if is_conflict(error.err_code) => Ok(Swapped::Conflict),
+                Err(error) if error.is_conflict() => Ok(Swapped::Conflict),
                 Err(error) => Err(EngineError::unknown(error.description)),
             }
         }))
@@ -100,15 +100,6 @@ const MAX_TTL: u64 = 100 * 365 * 24 * 3600;
 fn whole_seconds(ttl: Duration) -> u64 {
     let begun = u64::from(ttl.subsec_nanos() > 0);
     ttl.as_secs().saturating_add(begun).clamp(1, MAX_TTL)
-}
-
-fn is_conflict(code: u64) -> bool {
-    [
-        ErrorCode::STREAM_WRONG_LAST_SEQUENCE,
-        ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT,
-    ]
-    .iter()
-    .any(|known| known.0 == code)
 }
 
 #[cfg(test)]

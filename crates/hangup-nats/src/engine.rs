@@ -6,17 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_nats::client::RequestErrorKind;
+use async_nats::Client;
 use async_nats::connection::State;
 use async_nats::jetstream::stream::Info;
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, HeaderMap, Request};
-use bytes::Bytes;
 use hangup_cluster::engine::EngineError;
-use serde::Deserialize;
 
 use crate::life::{self, Life};
 use crate::settings::Settings;
+use crate::shared::Shared;
 use crate::streams::Kind;
 
 /// NATS JetStream as an engine. Cheap to clone: all clones share one connection.
@@ -46,6 +44,8 @@ pub struct Nats {
     pub(crate) settings: Arc<Settings>,
     lives: Arc<Mutex<Lives>>,
     seen: Arc<Seen>,
+    /// Ends a doubt about a write.
+    pub(crate) fence: Arc<Shared<()>>,
 }
 
 /// The lives that were adopted.
@@ -73,26 +73,6 @@ impl Seen {
     }
 }
 
-/// What a JetStream acknowledges a write with.
-#[derive(Debug, Deserialize)]
-struct Ack {
-    #[serde(default)]
-    stream: String,
-    #[serde(default)]
-    seq: u64,
-    #[serde(default)]
-    duplicate: bool,
-    error: Option<AckError>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct AckError {
-    #[serde(default)]
-    pub(crate) err_code: u64,
-    #[serde(default)]
-    pub(crate) description: String,
-}
-
 /// How many bytes of the largest message are left for headers.
 const HEADERS: usize = 1024;
 /// Between two looks whether the client is connected, and whether a stream has its leader.
@@ -108,6 +88,7 @@ impl Nats {
             settings: Arc::new(settings),
             lives: Arc::default(),
             seen: Arc::default(),
+            fence: Arc::new(Shared::new()),
         }
     }
 
@@ -125,7 +106,7 @@ impl Nats {
 
     /// Takes the present life of a stream for the one that all further calls are about.
     pub(crate) async fn adopt_stream(&self, kind: Kind) -> Result<Life, EngineError> {
-        let seen = self.seen.of(kind).load(Ordering::Relaxed);
+        let seen = self.seen(kind);
         self.connected().await;
         let adopting = life::adopt(&self.context, &self.settings, kind, seen);
         let (life, last) = adopting.await?;
@@ -175,64 +156,22 @@ impl Nats {
         }
     }
 
-    /// Writes, and returns the sequence, or why the server did not write.
-    pub(crate) async fn write(
-        &self,
-        kind: Kind,
-        life: Life,
-        name: &str,
-        headers: HeaderMap,
-        payload: Bytes,
-    ) -> Result<Result<u64, AckError>, EngineError> {
-        let size = payload.len();
-        self.fits(size)?;
-        let subject = self.subject(life, kind, name);
-        let mut seen;
-        let message = loop {
-            self.connected().await;
-            seen = self.seen.of(kind).load(Ordering::Relaxed);
-            let request = Request::new()
-                .headers(headers.clone())
-                .payload(payload.clone());
-            let answer = self.client.send_request(subject.clone(), request).await;
-            let error = match answer {
-                Ok(message) => break message,
-                Err(error) => error,
-            };
-            match error.kind() {
-                // No stream has this subject: it is another life, or servers that begin or elect a
-                // leader. The message went nowhere, so it may be sent again.
-                RequestErrorKind::NoResponders => {
-                    self.info(kind, life).await?;
-                    tokio::time::sleep(LOOK).await;
-                }
-                // With its headers.
-                RequestErrorKind::MaxPayloadExceeded => {
-                    let limit = self.limit();
-                    return Err(EngineError::TooLarge { size, limit });
-                }
-                _ => return Err(EngineError::unknown(error)),
-            }
-        };
-        let ack: Ack = serde_json::from_slice(&message.payload).map_err(EngineError::unknown)?;
-        if let Some(error) = ack.error {
-            return Ok(Err(error));
+    /// The highest sequence that this node knows of.
+    pub(crate) fn seen(&self, kind: Kind) -> u64 {
+        self.seen.of(kind).load(Ordering::Relaxed)
+    }
+
+    /// A stream was emptied, and has kept its name and its life.
+    pub(crate) fn was_emptied(&self, life: Life) {
+        let mut lives = self.lives();
+        if !lives.emptied.contains(&life) {
+            lives.emptied.push(life);
         }
-        if ack.stream != self.stream(kind) {
-            self.info(kind, life).await?;
-            let words = format!("the stream {} has taken a subject of hangup", ack.stream);
-            return Err(EngineError::unknown(words));
-        }
-        // A stream that was emptied and has kept its name and its life.
-        if ack.seq <= seen && !ack.duplicate {
-            let mut lives = self.lives();
-            if !lives.emptied.contains(&life) {
-                lives.emptied.push(life);
-            }
-            return Err(EngineError::Forgotten);
-        }
-        self.saw(kind, ack.seq);
-        Ok(Ok(ack.seq))
+    }
+
+    /// Whether there are other servers, which streams may be kept on.
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.client.server_info().cluster.is_some()
     }
 
     /// There is such a sequence: what is written from now on has a higher one.
@@ -249,7 +188,7 @@ impl Nats {
         }
     }
 
-    fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.client.max_payload().saturating_sub(HEADERS)
     }
 

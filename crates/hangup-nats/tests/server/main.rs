@@ -6,6 +6,7 @@ mod proxy;
 
 mod claims;
 mod cluster;
+mod elections;
 mod failures;
 mod hints;
 mod lives;
