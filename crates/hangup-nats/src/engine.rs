@@ -10,6 +10,8 @@ use async_nats::Client;
 use async_nats::connection::State;
 use async_nats::jetstream::stream::Info;
 use async_nats::jetstream::{self, Context};
+use bytes::Bytes;
+use futures_util::StreamExt;
 use hangup_cluster::engine::EngineError;
 
 use crate::life::{self, Life};
@@ -44,6 +46,8 @@ pub struct Nats {
     pub(crate) settings: Arc<Settings>,
     lives: Arc<Mutex<Lives>>,
     seen: Arc<Seen>,
+    /// Where the log begins.
+    begin: Arc<Shared<Option<(Life, u64)>>>,
     /// Ends a doubt about a write.
     pub(crate) fence: Arc<Shared<()>>,
 }
@@ -88,6 +92,7 @@ impl Nats {
             settings: Arc::new(settings),
             lives: Arc::default(),
             seen: Arc::default(),
+            begin: Arc::new(Shared::new()),
             fence: Arc::new(Shared::new()),
         }
     }
@@ -136,15 +141,22 @@ impl Nats {
         }
     }
 
-    /// Whether the log is used alone, and this life of it has ended: then the present one is
-    /// adopted by the next call.
-    pub(crate) fn follows(&self, ended: Life) -> bool {
+    /// Lets the next call adopt the life that the log has now, since this one has ended. The log
+    /// follows the records, and is forgotten if they are: if it alone was lost, or it is used
+    /// alone, its cursors tell it.
+    pub(crate) async fn follow(&self, ended: Life) -> Result<(), EngineError> {
+        let records = self.lives().records;
+        if let Some(records) = records {
+            self.info(Kind::Records, records).await?;
+        }
         let mut lives = self.lives();
-        let is_alone = lives.records.is_none();
-        if is_alone && lives.log == Some(ended) {
+        if lives.emptied.contains(&ended) {
+            return Err(EngineError::Forgotten);
+        }
+        if lives.log == Some(ended) {
             lives.log = None;
         }
-        is_alone
+        Ok(())
     }
 
     /// What the server says of a stream that is in this life.
@@ -174,6 +186,20 @@ impl Nats {
         self.client.server_info().cluster.is_some()
     }
 
+    /// The last sequence of the log that was not there any more after this was called. All readers
+    /// ask together.
+    pub(crate) async fn before_log(&self, life: Life) -> Result<u64, EngineError> {
+        let look = || async {
+            let look = life::look(&self.context, &self.settings, Kind::Log);
+            let found = self.in_time(look).await?;
+            Ok(found.map(|(life, info)| (life, before_first(&info))))
+        };
+        match self.begin.ask(look).await? {
+            Some((present, before)) if present == life => Ok(before),
+            Some(_) | None => Err(EngineError::Forgotten),
+        }
+    }
+
     /// There is such a sequence: what is written from now on has a higher one.
     pub(crate) fn saw(&self, kind: Kind, sequence: u64) {
         self.seen.of(kind).fetch_max(sequence, Ordering::Relaxed);
@@ -200,6 +226,20 @@ impl Nats {
         }
     }
 
+    /// Returns when the server has taken all that was sent before.
+    pub(crate) async fn settle(&self) -> Result<(), EngineError> {
+        // Where this user may publish and listen, and no inbox is.
+        let random = life::random()?;
+        let subject = format!("{}.h.$.{random:016x}", self.settings.prefix);
+        let echoes = self.client.subscribe(subject.clone()).await;
+        let mut echoes = echoes.map_err(EngineError::unknown)?;
+        let published = self.client.publish(subject, Bytes::new()).await;
+        published.map_err(EngineError::unknown)?;
+        let echo = echoes.next().await;
+        let ended = || EngineError::unknown("the client has ended");
+        echo.map(drop).ok_or_else(ended)
+    }
+
     /// How often the client has connected.
     pub(crate) fn connects(&self) -> u64 {
         self.client.statistics().connects.load(Ordering::Relaxed)
@@ -214,6 +254,15 @@ impl Nats {
             Ok(answer) => answer,
             Err(elapsed) => Err(EngineError::unknown(elapsed)),
         }
+    }
+}
+
+/// The last sequence that is not there any more.
+pub(crate) fn before_first(info: &Info) -> u64 {
+    match info.state.messages {
+        // Then its first one may be said to be any.
+        0 => info.state.last_sequence,
+        _ => info.state.first_sequence.saturating_sub(1),
     }
 }
 

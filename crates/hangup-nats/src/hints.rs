@@ -1,18 +1,48 @@
 //! Hints: plain messages, which are kept nowhere.
 
-use async_nats::HeaderMap;
-use futures_util::StreamExt;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
 use hangup_cluster::engine::{Answer, EngineError, HintStream, Hints};
 
 use crate::engine::Nats;
 use crate::names;
 
-/// Marks the message by which a listener learns that its subscription is at the server.
-const PROBE: &str = "Hangup-Probe";
+/// Servers tell each other in the background who listens, so one may refuse a hint for a listener
+/// that has just begun at another one: it is sent again after each of these, in milliseconds.
+const PAUSES: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 impl Nats {
     fn inbox(&self, inbox: &str) -> String {
         format!("{}.h.{inbox}", self.settings.prefix)
+    }
+
+    async fn send_hint(&self, subject: &str, hint: bytes::Bytes) -> Result<(), EngineError> {
+        if !self.is_clustered() {
+            let published = self.client.publish(subject.to_owned(), hint).await;
+            return published.map_err(EngineError::unknown);
+        }
+        for pause in PAUSES {
+            if self.reaches_listener(subject, hint.clone()).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        // Nothing listens, and it is lost.
+        Ok(())
+    }
+
+    /// Whether this server knows of a listener, which has the hint then.
+    async fn reaches_listener(&self, to: &str, hint: bytes::Bytes) -> Result<bool, EngineError> {
+        let reply = self.client.new_inbox();
+        let refusals = self.client.subscribe(reply.clone()).await;
+        let mut refusals = refusals.map_err(EngineError::unknown)?;
+        let client = &self.client;
+        let published = client.publish_with_reply(to.to_owned(), reply, hint);
+        published.await.map_err(EngineError::unknown)?;
+        // The refusal comes before this returns, and listeners answer nothing.
+        self.settle().await?;
+        Ok(refusals.next().now_or_never().is_none())
     }
 }
 
@@ -22,43 +52,19 @@ impl Hints for Nats {
             names::check(inbox)?;
             self.fits(hint.len())?;
             self.connected().await;
-            let published = self.client.publish(self.inbox(inbox), hint.into()).await;
-            published.map_err(EngineError::unknown)
+            self.send_hint(&self.inbox(inbox), hint.into()).await
         }))
     }
 
     fn listen<'a>(&'a self, inbox: &'a str) -> Answer<'a, HintStream> {
         Box::pin(self.in_time(async {
             names::check(inbox)?;
-            let subject = self.inbox(inbox);
             self.connected().await;
-            let subscribed = self.client.subscribe(subject.clone()).await;
-            let mut messages = subscribed.map_err(EngineError::unknown)?;
-            // The client writes in the order of the calls: so when this one comes back, the
-            // subscription is there, and what others send arrives.
-            let probe = self.client.new_inbox();
-            let mut headers = HeaderMap::new();
-            headers.insert(PROBE, probe.as_str());
-            let published = self
-                .client
-                .publish_with_headers(subject, headers, "".into());
-            published.await.map_err(EngineError::unknown)?;
-            loop {
-                let message = messages.next().await;
-                let message =
-                    message.ok_or_else(|| EngineError::unknown("the client has ended"))?;
-                let headers = message.headers.as_ref();
-                let found = headers.and_then(|headers| headers.get(PROBE));
-                if found.is_some_and(|found| found.as_str() == probe) {
-                    break;
-                }
-            }
-            let hints = messages.filter_map(async |message| {
-                let headers = message.headers.as_ref();
-                let is_probe = headers.is_some_and(|headers| headers.get(PROBE).is_some());
-                (!is_probe).then(|| message.payload.to_vec())
-            });
-            Ok(Box::pin(hints) as HintStream)
+            let subscribed = self.client.subscribe(self.inbox(inbox)).await;
+            let hints = subscribed.map_err(EngineError::unknown)?;
+            // From now on the server knows the listener.
+            self.settle().await?;
+            Ok(Box::pin(hints.map(|message| message.payload.to_vec())) as HintStream)
         }))
     }
 }

@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::attempts::answered;
-use crate::engine::{LOOK, Nats};
+use crate::engine::{LOOK, Nats, before_first};
 use crate::life::{self, Life};
 use crate::names;
 use crate::streams::Kind;
@@ -54,7 +54,7 @@ impl Log for Nats {
                 match written.await {
                     Ok(Ok(sequence)) => return Ok(Cursor::new(life.0, sequence)),
                     Ok(Err(error)) => return Err(EngineError::unknown(error.description)),
-                    Err(EngineError::Forgotten) if self.follows(life) => {}
+                    Err(EngineError::Forgotten) => self.follow(life).await?,
                     Err(error) => return Err(error),
                 }
             }
@@ -93,15 +93,6 @@ impl Log for Nats {
             let items = self.items(life, topic, from).await?;
             Ok(Box::pin(stream::iter(gap).chain(items)) as LogStream)
         }))
-    }
-}
-
-/// The last sequence that is not there any more.
-fn before_first(info: &Info) -> u64 {
-    match info.state.messages {
-        // Then its first one may be said to be any.
-        0 => info.state.last_sequence,
-        _ => info.state.first_sequence.saturating_sub(1),
     }
 }
 
@@ -159,7 +150,7 @@ impl Nats {
             let life = self.log().await?;
             match self.info(Kind::Log, life).await {
                 Ok(info) => return Ok((life, info)),
-                Err(EngineError::Forgotten) if self.follows(life) => {}
+                Err(EngineError::Forgotten) => self.follow(life).await?,
                 Err(error) => return Err(error),
             }
         }
@@ -291,10 +282,7 @@ impl Reader {
         // Asked after all of them came: what is not dropped now was not dropped before.
         let dropped = match is_whole {
             true => self.last,
-            false => {
-                let info = self.nats.info(Kind::Log, self.life);
-                before_first(&self.nats.in_time(info).await?)
-            }
+            false => self.nats.before_log(self.life).await?,
         };
         let mut events = Vec::with_capacity(chunk.len());
         for (sequence, item) in chunk {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hangup_cluster::engine::Hints;
+use hangup_engines::nats::{NatsOptions, NatsServer};
+use hangup_nats::Nats;
 use tokio::time::timeout;
 
-use crate::bench::{builder, engine, eventually, known, server};
+use crate::bench::{LONG, builder, engine, eventually, known, server};
 
 #[tokio::test]
 async fn a_listener_outlives_the_server() {
@@ -22,6 +24,35 @@ async fn a_listener_outlives_the_server() {
         timeout(Duration::from_millis(100), hints.next()).await.ok()
     });
     assert_eq!(heard.await.as_deref(), Some(&b"hint"[..]));
+}
+
+/// Each is sent once, when `listen` has answered.
+async fn hears_at_once(listens: &Nats, sends: &Nats) {
+    for round in 0..100 {
+        let inbox = format!("inbox-{round}");
+        let mut listener = listens.listen(&inbox).await.unwrap();
+        sends.send(&inbox, b"hint".to_vec()).await.unwrap();
+        let heard = timeout(LONG, listener.next()).await;
+        assert_eq!(heard.expect("a hint").unwrap(), b"hint", "in round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_has_answered_hears() {
+    let server = server();
+    let (a, b) = (engine(&server).await, engine(&server).await);
+    hears_at_once(&a, &b).await;
+}
+
+/// Servers tell each other in the background who listens.
+#[tokio::test]
+async fn a_listener_at_another_server_hears() {
+    let servers = NatsServer::start_three(NatsOptions::default());
+    let a = builder(&servers[0]).connect().await.unwrap();
+    let b = builder(&servers[1]).connect().await.unwrap();
+    hears_at_once(&a, &b).await;
+    // Nothing listens here.
+    b.send("empty", b"hint".to_vec()).await.unwrap();
 }
 
 #[tokio::test]

@@ -229,3 +229,31 @@ async fn a_log_that_is_used_alone_goes_on_in_the_next_life() {
     let end = known(async || nats.end("topic").await).await.unwrap();
     assert_ne!(incarnation(end), incarnation(again));
 }
+
+#[tokio::test]
+async fn a_log_that_alone_is_lost_has_a_gap() {
+    let server = server();
+    let nats = engine(&server).await;
+    let key = write(&nats, "key", None, None).await;
+    let old = nats.publish("topic", "1", b"old".to_vec()).await.unwrap();
+    raw(&server)
+        .await
+        .delete_stream("hangup-log")
+        .await
+        .unwrap();
+    let new = nats.publish("topic", "2", b"new".to_vec()).await.unwrap();
+    assert_ne!(new.incarnation(), old.incarnation());
+    let mut reader = nats.read("topic", old).await.unwrap();
+    let gap = next(&mut reader).await.unwrap();
+    assert!(matches!(gap, LogEvent::Gap(to) if to.incarnation() == new.incarnation()));
+    let item = next(&mut reader).await.unwrap();
+    assert_eq!(item, LogEvent::Item(new, b"new".to_vec()));
+    assert_eq!(nats.load("key").await.unwrap().unwrap().revision, key);
+    // The records are lost as well, and nothing is made anew by itself.
+    for stream in ["hangup-log", "hangup-records"] {
+        raw(&server).await.delete_stream(stream).await.unwrap();
+    }
+    assert_forgotten(nats.publish("topic", "3", Vec::new()).await);
+    assert_forgotten(nats.end("topic").await);
+    assert_forgotten(nats.read("topic", new).await.map(drop));
+}
