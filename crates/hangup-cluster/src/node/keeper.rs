@@ -2,11 +2,11 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use futures_util::future::{Either, select};
 use hangup::{CloseReason, Closed};
 
+use super::moment::Moment;
 use super::session::Session;
 use super::state::{Node, Parts, Stage, Timing};
 use crate::engine::{EngineError, Revision, Swapped};
@@ -17,9 +17,7 @@ pub(crate) struct Keeping {
     session: Arc<Session>,
     revision: Revision,
     /// When the latest renewal that succeeded was sent.
-    sent_at: Instant,
-    /// The same by the wall clock of this machine, which goes on while it is suspended.
-    sent_at_wall: SystemTime,
+    sent_at: Moment,
     /// It is in the roster.
     is_listed: bool,
 }
@@ -48,19 +46,18 @@ async fn open(node: &Arc<Node>, session: Arc<Session>) -> Result<Keeping, Engine
         // Longer than any owner acts that the engine does not know.
         session.set_young_until(node.parts.runtime.now() + node.timing().lease);
     }
-    let (sent_at, sent_at_wall) = (node.parts.runtime.now(), SystemTime::now());
+    let sent_at = node.moment();
     let record = node.session_record(SessionState::Alive).encode();
     let lease = node.timing().lease;
     let (claims, name) = (&node.parts.claims, session.id.record());
     let written = claims.swap(&name, None, record, Some(lease));
     match written.await? {
         Swapped::Done(revision) => {
-            session.renew(sent_at + (lease - node.timing().margin));
+            session.renew(sent_at.instant + (lease - node.timing().margin));
             Ok(Keeping {
                 session,
                 revision,
                 sent_at,
-                sent_at_wall,
                 is_listed: false,
             })
         }
@@ -114,7 +111,7 @@ impl Keeping {
         loop {
             let wait = match failures {
                 0 => {
-                    let due = self.sent_at + node.timing().renewal();
+                    let due = self.sent_at.instant + node.timing().renewal();
                     due.saturating_duration_since(node.parts.runtime.now())
                 }
                 _ => node.timing().retry(failures),
@@ -165,17 +162,18 @@ impl Keeping {
         let mut expected = Some(self.revision);
         // Its record is written by this task alone, and once more by what buries it.
         for _ in 0..ATTEMPTS {
-            if self.has_been_silent_for_too_long(node) {
+            let sent_at = node.moment();
+            // What has buried it might be forgotten by now.
+            if self.sent_at.until(sent_at) > Timing::REMEMBER / 2 {
                 return Ok(Some(End::Lost));
             }
-            let (sent_at, sent_at_wall) = (node.parts.runtime.now(), SystemTime::now());
             let record = node.session_record(state).encode();
             match claims.swap(&name, expected, record, Some(lease)).await {
                 Ok(Swapped::Done(revision)) => {
-                    (self.revision, self.sent_at, self.sent_at_wall) =
-                        (revision, sent_at, sent_at_wall);
+                    (self.revision, self.sent_at) = (revision, sent_at);
                     let had_lapsed = !self.session.lease.is_valid();
-                    self.session.renew(sent_at + (lease - node.timing().margin));
+                    self.session
+                        .renew(sent_at.instant + (lease - node.timing().margin));
                     node.watchdog.set();
                     if had_lapsed {
                         node.for_each_seat(|seat| seat.gates.wake_all());
@@ -204,22 +202,6 @@ impl Keeping {
         Err(EngineError::unknown(
             "the session does not stay as it was read",
         ))
-    }
-
-    /// What has buried it might be forgotten by now.
-    fn has_been_silent_for_too_long(&self, node: &Node) -> bool {
-        let limit = Timing::REMEMBER / 2;
-        let by_wall = self
-            .sent_at_wall
-            .elapsed()
-            .is_ok_and(|silent| silent > limit);
-        by_wall
-            || node
-                .parts
-                .runtime
-                .now()
-                .saturating_duration_since(self.sent_at)
-                > limit
     }
 
     /// Ends what is still there, and then says to all that the session is over: one write frees all
@@ -266,6 +248,10 @@ impl Keeping {
 }
 
 impl Node {
+    fn moment(&self) -> Moment {
+        Moment::now(&*self.parts.runtime)
+    }
+
     /// Closes all connections that have a seat of this session.
     pub(super) fn close_seats(&self, session: &Arc<Session>, reason: CloseReason) {
         self.for_each_seat(|seat| {

@@ -1,5 +1,6 @@
 //! A node: its session, and the seats that its connections have.
 
+mod moment;
 mod session;
 mod seat;
 mod seats;
