@@ -7,17 +7,7 @@ use hangup_cluster::Predecessor;
 use hangup_cluster::engine::Claims;
 use hangup_cluster::memory::Fate;
 
-use crate::setting::{LEASE, Setting, end};
-
-const RECORD: &str = "k.worker=_ada";
-
-impl Setting {
-    /// The record of the key.
-    fn record(&self) -> Option<hangup_cluster::engine::Record> {
-        let memory = self.memory.clone();
-        self.block_on(async move { memory.load(RECORD).await.unwrap() })
-    }
-}
+use crate::setting::{LEASE, RECORD, Setting, end};
 
 #[test]
 fn a_reservation_that_was_given_up_does_not_come_late() {

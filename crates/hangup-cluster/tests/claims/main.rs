@@ -12,6 +12,7 @@ mod answers;
 mod lapse;
 mod steps;
 mod order_of_ends;
+mod over;
 mod ghosts;
 mod presence;
 mod soak;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hangup::{CloseReason, Deadlines, Handle, Live, Scope};
+use hangup_cluster::engine::{Claims, Record};
 use hangup_cluster::memory::{Link, Memory};
 use hangup_cluster::{Claim, ClaimError, Cluster, OnLapse, RegisteringExt};
 
@@ -19,6 +20,9 @@ pub(crate) const RENEWED: Duration = LEASE;
 pub(crate) const ACT_EVERY: Duration = Duration::from_millis(10);
 /// How long an undo takes.
 pub(crate) const UNDO: Duration = Duration::from_millis(30);
+
+/// The record of the key that all connections claim.
+pub(crate) const RECORD: &str = "k.worker=_ada";
 
 /// A node, with the scope of its connections.
 #[derive(Clone)]
@@ -207,6 +211,12 @@ impl Setting {
             }
         });
         connection
+    }
+
+    /// The record of the key.
+    pub(crate) fn record(&self) -> Option<Record> {
+        let memory = self.memory.clone();
+        self.block_on(async move { memory.load(RECORD).await.unwrap() })
     }
 
     /// Runs until `end`, letting the calls at the engine through in the order of these choices, and
