@@ -137,6 +137,7 @@
 // The modules, bottom-up: a module imports only from those listed above it (`ci/imports`).
 pub mod engine;
 mod epoch;
+mod contain;
 mod signal;
 mod waiters;
 mod lease;

@@ -87,7 +87,7 @@ impl Claim {
     pub fn gate(
         &self,
     ) -> impl FnMut(&mut Context<'_>) -> Poll<Result<(), CloseReason>> + Send + Sync + use<> {
-        let (seat, place) = (Arc::clone(&self.seat), self.seat.gates.place());
+        let (seat, mut place) = (Arc::clone(&self.seat), self.seat.gates.place());
         move |cx| {
             let permission = seat.permission();
             if permission.is_ready() {

@@ -11,9 +11,9 @@ use hangup::topic::{Cursor, Replay};
 
 use super::error::SubscribeError;
 use super::ring::Ring;
-use super::signal::{Listener, Signal};
 use super::source::Source;
 use crate::engine::EngineError;
+use crate::waiters::{Place, Waiters};
 
 /// One topic on one node: fed once, for all subscribers.
 ///
@@ -30,12 +30,12 @@ pub(super) struct Feed<T> {
     /// Goes on with each ring, and with the close.
     version: AtomicU64,
     /// Wakes those who wait for another version, or for a failure.
-    changed: Signal,
+    changed: Waiters,
     /// Since when there is no subscriber, by a running number; 0 while there are some. Written
     /// under the lock of all keys.
     pub(super) idle_since: AtomicU64,
     /// Wakes the feeder when the feed has become idle, or is closed.
-    pub(super) to_feeder: Signal,
+    pub(super) to_feeder: Waiters,
 }
 
 struct State<T> {
@@ -81,9 +81,9 @@ impl<T> Feed<T> {
                 closed: None,
             }),
             version: AtomicU64::new(0),
-            changed: Signal::default(),
+            changed: Waiters::default(),
             idle_since: AtomicU64::new(0),
-            to_feeder: Signal::default(),
+            to_feeder: Waiters::default(),
         }
     }
 
@@ -96,12 +96,9 @@ impl<T> Feed<T> {
         self.version.load(Ordering::Acquire)
     }
 
-    pub(super) fn listen(&self, listener: &mut Listener, waker: &std::task::Waker) {
-        self.changed.listen(listener, waker);
-    }
-
-    pub(super) fn leave(&self, listener: &mut Listener) {
-        self.changed.leave(listener);
+    /// For another version, or a failure.
+    pub(super) fn place(&self) -> Place {
+        self.changed.place()
     }
 
     /// The present ring, or `None` if there is none yet.
@@ -125,12 +122,9 @@ impl<T> Feed<T> {
     /// Dropping the future leaves nothing behind.
     pub(super) async fn begun(&self) -> Result<Current<T>, SubscribeError> {
         let failures = self.state().failures;
-        let mut waiting = Waiting {
-            feed: self,
-            listener: Listener::default(),
-        };
+        let mut place = self.place();
         poll_fn(|cx| {
-            waiting.feed.listen(&mut waiting.listener, cx.waker());
+            place.register(cx.waker());
             match self.current() {
                 Err(reason) => return Poll::Ready(Err(SubscribeError::Closed(reason))),
                 Ok(Some(current)) => return Poll::Ready(Ok(current)),
@@ -155,7 +149,7 @@ impl<T> Feed<T> {
             state.failure.replace(error)
         };
         drop(before);
-        self.changed.wake();
+        self.changed.wake_all();
     }
 
     /// There is the first ring. The log ends at `end`.
@@ -182,7 +176,7 @@ impl<T> Feed<T> {
         if let Some(ring) = unused {
             ring.close(CloseReason::Completed);
         }
-        self.changed.wake();
+        self.changed.wake_all();
     }
 
     /// Ends the feed: its subscribers end after what is in the ring.
@@ -199,8 +193,8 @@ impl<T> Feed<T> {
         if let Some(ring) = &ring {
             ring.close(reason);
         }
-        self.changed.wake();
-        self.to_feeder.wake();
+        self.changed.wake_all();
+        self.to_feeder.wake_all();
         drop((ring, failure));
     }
 
@@ -226,17 +220,5 @@ impl Rewinds {
             before.incarnation() == to.incarnation() && before.number() < to.number()
         });
         self.to = before.or(Some(to));
-    }
-}
-
-/// One who waits for the first ring.
-struct Waiting<'a, T> {
-    feed: &'a Feed<T>,
-    listener: Listener,
-}
-
-impl<T> Drop for Waiting<'_, T> {
-    fn drop(&mut self) {
-        self.feed.leave(&mut self.listener);
     }
 }

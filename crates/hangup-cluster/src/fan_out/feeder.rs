@@ -13,12 +13,12 @@ use hangup::runtime::BoxFuture;
 use hangup::topic::{Cursor, Lane, Replay};
 
 use super::backoff::Backoff;
-use super::contain::contain;
 use super::feed::Feed;
 use super::feeds::Feeds;
 use super::ring::Ring;
-use super::signal::Listener;
+use crate::contain::contain;
 use crate::engine::LogEvent;
+use crate::waiters::Place;
 
 /// How many events are fed before the subscribers get a turn.
 const PORTION: u32 = 32;
@@ -31,11 +31,11 @@ pub(super) fn spawn<T: Send + Sync + 'static>(feeds: &Arc<Feeds<T>>, feed: &Arc<
     let ends = Ends {
         feeds: Arc::clone(feeds),
         feed: Arc::clone(feed),
-        listener: Listener::default(),
     };
     let work = work(Arc::clone(feeds), Arc::clone(feed));
     feeds.runtime.spawn(Box::pin(Feeder {
         work: Box::pin(work),
+        place: feed.to_feeder.place(),
         ends,
         linger: None,
     }));
@@ -45,12 +45,10 @@ pub(super) fn spawn<T: Send + Sync + 'static>(feeds: &Arc<Feeds<T>>, feed: &Arc<
 struct Ends<T> {
     feeds: Arc<Feeds<T>>,
     feed: Arc<Feed<T>>,
-    listener: Listener,
 }
 
 impl<T> Drop for Ends<T> {
     fn drop(&mut self) {
-        self.feed.to_feeder.leave(&mut self.listener);
         self.feeds.end(&self.feed, CloseReason::Completed);
     }
 }
@@ -58,6 +56,8 @@ impl<T> Drop for Ends<T> {
 struct Feeder<T> {
     /// It has no end.
     work: BoxFuture<()>,
+    /// For the end of the feed, and for its being idle. Dropped before `ends`, which would wake it.
+    place: Place,
     ends: Ends<T>,
     /// For how long the feed is kept, and since when it is idle.
     linger: Option<(u64, BoxFuture<()>)>,
@@ -69,7 +69,7 @@ impl<T> Future for Feeder<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let feed = Arc::clone(&this.ends.feed);
-        feed.to_feeder.listen(&mut this.ends.listener, cx.waker());
+        this.place.register(cx.waker());
         if feed.is_closed() || this.has_lingered(cx) {
             return Poll::Ready(());
         }

@@ -10,12 +10,12 @@ use hangup::CloseReason;
 use hangup::runtime::Runtime;
 use hangup::topic::Replay;
 
-use super::contain::contain;
 use super::error::SubscribeError;
 use super::feed::Feed;
 use super::name::TopicName;
 use super::ring::RingPlan;
 use super::source::Source;
+use crate::contain::contain;
 use crate::engine::Log;
 
 pub(super) struct Feeds<T> {
@@ -128,7 +128,7 @@ impl<T> Feeds<T> {
             // ORDERING: `Relaxed`, as in `join`: the feeder is woken afterwards.
             feed.idle_since.store(keys.last_idle, Ordering::Relaxed);
         }
-        feed.to_feeder.wake();
+        feed.to_feeder.wake_all();
     }
 
     /// Removes a feed that has had no subscriber since then. Returns `false` if it has had one.

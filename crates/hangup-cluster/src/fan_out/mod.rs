@@ -92,11 +92,9 @@
 //! # let _ = events;
 //! ```
 
-mod contain;
 mod name;
 mod gap;
 mod error;
-mod signal;
 mod backoff;
 mod source;
 mod ring;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hangup::runtime::Runtime;
 use hangup::topic::{Cursor, Published, Retention, Topic};
 
-use super::contain::contain;
+use crate::contain::contain;
 
 pub(super) type Decode<T> = Arc<dyn Fn(Cursor, &[u8]) -> T + Send + Sync>;
 

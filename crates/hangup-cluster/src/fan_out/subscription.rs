@@ -16,9 +16,9 @@ use super::feed::{Current, Rewinds};
 use super::feeds::Lease;
 use super::gap::Gap;
 use super::ring::{Entry, Event};
-use super::signal::Listener;
 use super::source::Reader;
 use crate::engine::LogEvent;
+use crate::waiters;
 
 /// The events of a topic, from where the subscription started. Made by
 /// [`Topics::subscribe`](super::Topics::subscribe).
@@ -40,7 +40,8 @@ pub struct Subscription<T> {
     /// The last place up to which all is yielded or told.
     position: Cursor,
     place: Place<T>,
-    listener: Listener,
+    /// Among those who wait for the feed.
+    waiting: waiters::Place,
     rewinds: Rewinds,
     connection: Option<Handle>,
 }
@@ -105,11 +106,12 @@ impl<T> Subscription<T> {
                 }
             }
         };
+        let waiting = lease.feed.place();
         Self {
             lease,
             position,
             place,
-            listener: Listener::default(),
+            waiting,
             rewinds: current.rewinds,
             connection: None,
         }
@@ -136,7 +138,7 @@ impl<T> Subscription<T> {
 
     fn end(&mut self, reason: CloseReason) -> Polled<T> {
         let place = mem::replace(&mut self.place, Place::Over);
-        self.lease.feed.leave(&mut self.listener);
+        self.waiting.leave();
         drop(place);
         // To end is to complete. `Err` if it had closed already.
         if let (Some(connection), false) =
@@ -176,9 +178,8 @@ impl<T> Subscription<T> {
 
     /// Waits for the feed as well: `false` if it is another one than the version.
     fn listen(&mut self, cx: &Context<'_>, version: u64) -> bool {
-        let feed = &self.lease.feed;
-        feed.listen(&mut self.listener, cx.waker());
-        feed.version() == version
+        self.waiting.register(cx.waker());
+        self.lease.feed.version() == version
     }
 
     fn poll_ring(&mut self, cx: &mut Context<'_>) -> Option<Polled<T>> {
@@ -352,12 +353,6 @@ impl<T> Stream for Subscription<T> {
 impl<T> FusedStream for Subscription<T> {
     fn is_terminated(&self) -> bool {
         matches!(self.place, Place::Over)
-    }
-}
-
-impl<T> Drop for Subscription<T> {
-    fn drop(&mut self) {
-        self.lease.feed.leave(&mut self.listener);
     }
 }
 

@@ -22,7 +22,7 @@ impl Node {
     /// Leaves, and waits until it has.
     pub(crate) async fn leave(&self) {
         self.begin_to_leave();
-        let place = self.changed.place();
+        let mut place = self.changed.place();
         poll_fn(|cx| {
             place.register(cx.waker());
             match self.stage() {
@@ -35,7 +35,7 @@ impl Node {
 
     /// Waits until no seat is left, at most for so long.
     pub(super) async fn seats_given_back(&self, at_most: Duration) {
-        let place = self.changed.place();
+        let mut place = self.changed.place();
         let none_left = poll_fn(|cx| {
             place.register(cx.waker());
             match self.seats() {

@@ -229,7 +229,7 @@ impl LocalSeat {
 
     /// Waits until it is no part of the record.
     pub(crate) async fn released(&self) {
-        let place = self.released.place();
+        let mut place = self.released.place();
         std::future::poll_fn(|cx| {
             place.register(cx.waker());
             match &*self.phase() {

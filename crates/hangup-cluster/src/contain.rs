@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Runs user code that must not stop the code after it. `None` if it panics.
 ///
 /// `AssertUnwindSafe` is right here: `f` consumes what it captured.
-pub(super) fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
+pub(crate) fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(returned) => Some(returned),
         Err(payload) => {
