@@ -11,6 +11,10 @@ use crate::engine::EngineError;
 ///
 /// The connection has no part of the key then, and none of another one was undone; its owner may
 /// have been [closed](Self::Unsettled).
+///
+/// It does not convert into [`hangup::Error`], which has no variant for an
+/// [engine that does not answer](Self::Unavailable). What a server answers is said by
+/// [`http_status`](Self::http_status) and [`retry_after`](Self::retry_after).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClaimError {
