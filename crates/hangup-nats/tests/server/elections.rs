@@ -1,6 +1,8 @@
 //! Servers that are killed, or stand still and go on, while several nodes write.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hangup_cluster::engine::{Claims, EngineError, Revision, Swapped};
@@ -54,8 +56,13 @@ async fn history(nats: &Nats) -> (Option<Revision>, Vec<u32>) {
     (Some(found.revision), numbers.collect())
 }
 
-/// Appends to the history until the end.
-async fn append(nats: &Nats, own: u32, until: &watch::Receiver<bool>) -> Told {
+/// Appends to the history until the end, and counts the answers.
+async fn append(
+    nats: &Nats,
+    own: u32,
+    answers: &AtomicUsize,
+    until: &watch::Receiver<bool>,
+) -> Told {
     let mut told = Told::default();
     for number in own << 24.. {
         if *until.borrow() {
@@ -70,9 +77,13 @@ async fn append(nats: &Nats, own: u32, until: &watch::Receiver<bool>) -> Told {
                 told.done.push((revision.0, number));
             }
             Ok(Swapped::Conflict) => told.refused.push(number),
-            Err(EngineError::Unknown(_)) => told.unknown += 1,
+            Err(EngineError::Unknown(_)) => {
+                told.unknown += 1;
+                continue;
+            }
             Err(error) => panic!("{error}"),
         }
+        answers.fetch_add(1, Ordering::Relaxed);
     }
     told
 }
@@ -81,27 +92,31 @@ async fn append(nats: &Nats, own: u32, until: &watch::Receiver<bool>) -> Told {
 /// revisions, and what was refused is not there.
 async fn is_as_told(
     servers: &mut [NatsServer],
-    breaks: impl AsyncFnOnce(&mut [NatsServer], &Nats),
+    breaks: impl AsyncFnOnce(&mut [NatsServer], &Writing),
 ) {
-    let watcher = connect(servers).await;
+    let writing = Writing {
+        watcher: connect(servers).await,
+        answers: Arc::default(),
+    };
     let (end, until) = watch::channel(false);
-    let mut writing = Vec::new();
+    let mut appending = Vec::new();
     for own in 0..3 {
         let (nats, until) = (connect(servers).await, until.clone());
-        writing.push(tokio::spawn(
-            async move { append(&nats, own, &until).await },
-        ));
+        let answers = Arc::clone(&writing.answers);
+        appending.push(tokio::spawn(async move {
+            append(&nats, own, &answers[own as usize], &until).await
+        }));
     }
-    breaks(servers, &watcher).await;
+    breaks(servers, &writing).await;
     end.send_replace(true);
     let mut all = Told::default();
-    for writing in writing {
-        let told = writing.await.unwrap();
+    for appending in appending {
+        let told = appending.await.unwrap();
         all.done.extend(told.done);
         all.refused.extend(told.refused);
         all.unknown += told.unknown;
     }
-    let (_, history) = history(&watcher).await;
+    let (_, history) = history(&writing.watcher).await;
     println!(
         "{} done, {} refused, {} unknown, {} there",
         all.done.len(),
@@ -128,26 +143,44 @@ async fn is_as_told(
     assert!(history.len() <= is_done.len() + all.unknown);
 }
 
-/// Waits until some more is written.
-async fn goes_on(nats: &Nats) {
-    let (_, before) = history(nats).await;
-    let growing = async {
-        while history(nats).await.1.len() <= before.len() + 20 {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(LONG, growing).await.expect("it goes on in time");
+/// Nodes that write, and one that looks on.
+struct Writing {
+    watcher: Nats,
+    /// How often each of those that write has had an answer.
+    answers: Arc<[AtomicUsize; 3]>,
+}
+
+impl Writing {
+    /// Waits until some more is written, and each node has had an answer: one that has not would
+    /// wait for the next leader as well, and the one after that.
+    async fn goes_on(&self) {
+        let answers = || {
+            self.answers
+                .iter()
+                .map(|count| count.load(Ordering::Relaxed))
+        };
+        let before: Vec<_> = answers().collect();
+        let written = history(&self.watcher).await.1.len();
+        let going_on = async {
+            while history(&self.watcher).await.1.len() <= written + 20
+                || answers().zip(&before).any(|(now, before)| now == *before)
+            {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LONG, going_on).await.expect("it goes on in time");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_are_as_told_when_the_server_is_killed() {
-    is_as_told(&mut [server()], async |servers, nats| {
+    is_as_told(&mut [server()], async |servers, writing| {
         for _ in 0..3 {
-            goes_on(nats).await;
+            writing.goes_on().await;
             servers[0].kill();
             servers[0].restart();
         }
-        goes_on(nats).await;
+        writing.goes_on().await;
     })
     .await;
 }
@@ -155,15 +188,15 @@ async fn writes_are_as_told_when_the_server_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_are_as_told_when_servers_are_killed() {
     let mut servers = NatsServer::start_three(NatsOptions::default());
-    is_as_told(&mut servers, async |servers, nats| {
+    is_as_told(&mut servers, async |servers, writing| {
         // Each of them in turn, so that leaders are among them.
         for server in servers {
-            goes_on(nats).await;
+            writing.goes_on().await;
             server.kill();
-            goes_on(nats).await;
+            writing.goes_on().await;
             server.restart();
         }
-        goes_on(nats).await;
+        writing.goes_on().await;
     })
     .await;
 }
@@ -172,14 +205,14 @@ async fn writes_are_as_told_when_servers_are_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_are_as_told_when_servers_stand_still() {
     let mut servers = NatsServer::start_three(NatsOptions::default());
-    is_as_told(&mut servers, async |servers, nats| {
+    is_as_told(&mut servers, async |servers, writing| {
         for server in servers {
-            goes_on(nats).await;
+            writing.goes_on().await;
             server.stop();
-            goes_on(nats).await;
+            writing.goes_on().await;
             server.go_on();
         }
-        goes_on(nats).await;
+        writing.goes_on().await;
     })
     .await;
 }
