@@ -8,6 +8,7 @@ mod body;
 mod bomb;
 mod child;
 mod close_all;
+mod close_all_between;
 mod close_when;
 #[cfg(feature = "tokio")]
 mod closing;
@@ -22,6 +23,7 @@ mod drain_turn;
 mod event_body;
 #[cfg(feature = "tokio")]
 mod finish;
+mod hand_over;
 mod handle;
 mod hold_open;
 mod hooks;

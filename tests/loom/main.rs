@@ -21,6 +21,8 @@
 #[cfg(hangup_loom)]
 mod close;
 #[cfg(hangup_loom)]
+mod close_all;
+#[cfg(hangup_loom)]
 mod farewell;
 #[cfg(hangup_loom)]
 mod hooks;

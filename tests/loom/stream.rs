@@ -184,3 +184,26 @@ fn r22_close_vs_live_run() {
         assert_eq!(undone.get(), 1);
     });
 }
+
+/// I2: a close meets a stream that goes from one owner to the next, and then goes. One of the
+/// two closes, and the undo runs once.
+#[test]
+fn i2_close_vs_hand_over() {
+    model(|| {
+        let (setup, undone) = counted();
+        let live = setup.go_live().unwrap();
+        let handle = live.handle();
+        let closer = spawn({
+            let handle = handle.clone();
+            move || handle.close(CloseReason::Idle).is_ok()
+        });
+        let stream = live.stream(Source(0)).map_inner(|source| source);
+        drop(stream);
+        let reason = match closer.join().unwrap() {
+            true => CloseReason::Idle,
+            false => CloseReason::Dropped,
+        };
+        assert_eq!(settled(&handle).closed.reason, reason);
+        assert_eq!(undone.get(), 1);
+    });
+}
