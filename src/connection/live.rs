@@ -26,7 +26,6 @@ impl Live {
         self.owner.share()
     }
 
-    /// Makes the other one the owner.
     /// Another owner. The drop of either changes nothing, until
     /// [`end_hand_over`](Self::end_hand_over).
     pub(super) fn hand_on(&self) -> Self {

@@ -79,7 +79,9 @@ impl Registering {
     /// the later one wins, and the earlier one ends `Superseded`. Only what a predecessor
     /// brought as key and value may be about to be dropped still: if that matters,
     /// [`hold`](Self::hold) it, which is an undo. And its place in the scope may be about to
-    /// be given back, in the moment after its last undo.
+    /// be given back, in the moment after its last undo; if
+    /// [`close_all`](crate::Scope::close_all) has ended it, after the keys of those that ended
+    /// with it.
     ///
     /// The newcomer has a place in its scope beside its predecessor's. So while the scope is full,
     /// a reconnect is refused, and the predecessor stays: have more places than keys.

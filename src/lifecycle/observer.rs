@@ -72,9 +72,10 @@ pub trait Observer: Send + Sync {
     fn on_rejected(&self, connection: &Handle, refusal: &KeyError) {}
 
     /// Everything that a connection acquired is undone, and
-    /// [`Handle::settled`](crate::Handle::settled) resolves right after this call, or, if
-    /// this call was queued behind an earlier one, may have resolved. Does nothing unless
-    /// it is overridden.
+    /// [`Handle::settled`](crate::Handle::settled) resolves right after this call; or, if
+    /// [`close_all`](crate::Scope::close_all) ends others with it, right after the calls for all
+    /// of these; or, if this call was queued behind an earlier one, may have resolved. Does
+    /// nothing unless it is overridden.
     fn on_settled(&self, connection: &Handle, settled: &Settled) {}
 
     /// A connection has been closed for the [time](crate::ScopeBuilder::unsettled_after) that the

@@ -237,8 +237,10 @@ impl Scope {
     /// Closes all open connections, and returns how many this call closed.
     ///
     /// Those that have no undo settle in batches, before this returns: up to a thousand are
-    /// closed, then all of these give their keys back. A waker or an undo that runs in between
-    /// may find a key of one of them [`Settling`](crate::KeyError::Settling).
+    /// closed, then all of these give their keys back. In between a key of one of them is
+    /// [`Settling`](crate::KeyError::Settling), to a waker, an observer and an undo that runs
+    /// there, and to other threads for as long as these take. One in set-up settles when its
+    /// owner goes, and one that another call has closed, when that call goes on.
     ///
     /// A connection that is opened during the call may stay open, unless a drain
     /// [has begun](Self::begin_drain).
