@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::Lifecycle;
 use super::group::{Group, Member};
 use super::memberships::{DynRegistry, Exit, Membership, Memberships, Place};
-use super::nesting::give_back_places;
+use super::nesting::{Taken, give_back_places};
 use super::word::OnClose;
 use crate::state::{CloseReason, Closed};
 
@@ -71,19 +71,23 @@ impl<'a> Batch<'a> {
 
     fn close(&mut self, lifecycle: Arc<Lifecycle>, reason: CloseReason) -> Result<(), Closed> {
         if !ptr::eq(&raw const **lifecycle.group(), self.group) {
+            // It may have undos, as below.
+            self.settle();
             return lifecycle.close(reason);
         }
         let duty = lifecycle.begin_to_close(reason)?;
-        let places = match duty {
-            OnClose::Unwind { has_parts: true } => lifecycle.take_places_nested(),
-            OnClose::Unwind { has_parts: false } => Some(Memberships::default()),
-            OnClose::LeaveToOwner => {
-                lifecycle.discharge(duty);
-                None
-            }
-        };
-        if let Some(places) = places {
-            self.push(lifecycle, places);
+        match duty {
+            OnClose::Unwind { has_parts: true } => match lifecycle.take_places_nested() {
+                Taken::Places(places) => self.push(lifecycle, places),
+                Taken::NotAlone => {
+                    // An undo may take long, and those that have none do not wait for it.
+                    self.settle();
+                    lifecycle.unwind();
+                }
+                Taken::Later => {}
+            },
+            OnClose::Unwind { has_parts: false } => self.push(lifecycle, Memberships::default()),
+            OnClose::LeaveToOwner => lifecycle.discharge(duty),
         }
         Ok(())
     }
@@ -123,6 +127,9 @@ impl Batch<'_> {
 
     /// Keeps its memory for the next ones.
     pub(crate) fn settle(&mut self) {
+        if self.unwound.is_empty() {
+            return;
+        }
         let unwound = &self.unwound;
         for leaving in &mut self.leaving {
             let Some(registry) = leaving.registry.take() else {

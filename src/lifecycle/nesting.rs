@@ -20,6 +20,16 @@ thread_local! {
     static DEFERRED: RefCell<VecDeque<Arc<Lifecycle>>> = const { RefCell::new(VecDeque::new()) };
 }
 
+/// What a batch got of a connection.
+pub(super) enum Taken {
+    /// All that is left to do is to give these back, and to settle.
+    Places(Memberships),
+    /// Nothing: there is more to [unwind](Lifecycle::unwind).
+    NotAlone,
+    /// Nothing: it is unwound where the chain of undos has begun.
+    Later,
+}
+
 impl Lifecycle {
     /// [Unwinds](Self::unwind_now), here, or where the chain of undos that this is the end of
     /// has begun.
@@ -27,9 +37,14 @@ impl Lifecycle {
         let _: Option<()> = self.nested(Self::unwind_now);
     }
 
-    /// [`take_places`](Self::take_places), likewise.
-    pub(super) fn take_places_nested(&self) -> Option<Memberships> {
-        self.nested(Self::take_places).flatten()
+    /// [`take_places_alone`](Self::take_places_alone), likewise.
+    pub(super) fn take_places_nested(&self) -> Taken {
+        let take = |this: &Self| this.take_places_alone().ok();
+        match self.nested(take) {
+            Some(Some(places)) => Taken::Places(places),
+            Some(None) => Taken::NotAlone,
+            None => Taken::Later,
+        }
     }
 
     /// `None` if the connection is unwound later.

@@ -66,11 +66,22 @@ impl Lifecycle {
     /// settle the connection is all that is left to do: the caller does that. Else this call
     /// does all, or what continues it.
     #[inline]
-    pub(super) fn take_places(&self) -> Option<Memberships> {
+    fn take_places(&self) -> Option<Memberships> {
+        match self.take_places_alone() {
+            Ok(places) => Some(places),
+            Err(inner) => {
+                self.undo_all(inner);
+                None
+            }
+        }
+    }
+
+    /// [`take_places`](Self::take_places), but if there is more to do, nothing is done.
+    #[inline]
+    pub(super) fn take_places_alone(&self) -> Result<Memberships, MutexGuard<'_, Inner>> {
         let mut inner = lock(&self.inner);
         if !inner.undos.is_empty() || inner.cold.is_some() {
-            self.undo_all(inner);
-            return None;
+            return Err(inner);
         }
         debug_assert_eq!(
             inner.undos_run, 0,
@@ -84,7 +95,7 @@ impl Lifecycle {
         if let Some(owner) = owner {
             wake(owner);
         }
-        Some(memberships)
+        Ok(memberships)
     }
 
     #[inline(never)]

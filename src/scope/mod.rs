@@ -238,9 +238,10 @@ impl Scope {
     ///
     /// Those that have no undo settle in batches, before this returns: up to a thousand are
     /// closed, then all of these give their keys back. In between a key of one of them is
-    /// [`Settling`](crate::KeyError::Settling), to a waker, an observer and an undo that runs
-    /// there, and to other threads for as long as these take. One in set-up settles when its
-    /// owner goes, and one that another call has closed, when that call goes on.
+    /// [`Settling`](crate::KeyError::Settling), to a waker or an observer that runs there, and to
+    /// other threads for as long as these take. Before one of the connections runs its undos, the
+    /// batch settles. One in set-up settles when its owner goes, and one that another call has
+    /// closed, when that call goes on.
     ///
     /// A connection that is opened during the call may stay open, unless a drain
     /// [has begun](Self::begin_drain).

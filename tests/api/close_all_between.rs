@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 
+use futures::StreamExt;
 use hangup::report::{ConnectionId, Settled, Transition};
 use hangup::{
     CloseReason, Conflict, Handle, KeyError, Live, Observer, Registering, Registry, Scope,
@@ -46,15 +48,24 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 
 type Callback = OnDrop<Box<dyn FnMut() + Send + Sync>>;
 
-/// An undo finds a connection that is closed and holds its key still: it waits for that one,
-/// and for its key.
+/// Calls a closure when it is woken.
+struct OnWake(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Wake for OnWake {
+    fn wake(self: Arc<Self>) {
+        let call = self.0.lock().unwrap().take();
+        call.into_iter().for_each(|call| call());
+    }
+}
+
+/// An undo may take long: those that were closed before it have settled.
 #[test]
-fn a_wait_and_a_take_over_that_begin_in_between_end_with_the_call() {
-    let (scope, elsewhere) = (Scope::new(), Scope::new());
+fn an_undo_keeps_none_from_settling_but_its_own_connection() {
+    let scope = Scope::new();
+    let below = scope.child().build();
     let registry: Registry<usize, ()> = Registry::new(Conflict::Reject);
     let handles: Arc<Mutex<Vec<Handle>>> = Arc::default();
-    let (found, finds) = mpsc::channel();
-    let mut lives = Vec::new();
+    let (looks, mut lives) = (Arc::new(AtomicUsize::new(0)), Vec::new());
     for key in 0..MANY {
         let live = in_registry(&scope, &registry, key, ());
         handles.lock().unwrap().push(live.handle());
@@ -62,10 +73,43 @@ fn a_wait_and_a_take_over_that_begin_in_between_end_with_the_call() {
         if key % 50 > 0 {
             continue;
         }
-        let mut probe = setup(&scope);
+        let mut slow = setup(if key % 100 == 0 { &scope } else { &below });
+        let (handles, looks) = (Arc::clone(&handles), Arc::clone(&looks));
+        slow.on_close(move || {
+            for handle in &*handles.lock().unwrap() {
+                if handle.state().closed().is_some() {
+                    assert!(handle.try_settled().is_some(), "{handle:?}");
+                    looks.fetch_add(1, SeqCst);
+                }
+            }
+        })
+        .unwrap();
+        lives.push(slow.go_live().unwrap());
+    }
+    assert_eq!(scope.close_all(CloseReason::Shutdown), lives.len());
+    assert_eq!(scope.stats().panics, 0);
+    assert!(looks.load(SeqCst) > MANY);
+}
+
+/// A waker finds a connection that is closed and holds its key still: it waits for that one,
+/// and for its key.
+#[test]
+fn a_wait_and_a_take_over_that_begin_in_between_end_with_the_call() {
+    let (scope, elsewhere) = (Scope::new(), Scope::new());
+    let registry: Registry<usize, ()> = Registry::new(Conflict::Reject);
+    let handles: Arc<Mutex<Vec<Handle>>> = Arc::default();
+    let (found, finds) = mpsc::channel();
+    let (mut lives, mut probed) = (Vec::new(), Vec::new());
+    for key in 0..MANY {
+        let live = in_registry(&scope, &registry, key, ());
+        handles.lock().unwrap().push(live.handle());
+        lives.push(live);
+        if key % 50 > 0 {
+            continue;
+        }
         let (handles, found) = (Arc::clone(&handles), found.clone());
         let (registry, elsewhere) = (registry.clone(), elsewhere.clone());
-        let undo = move || {
+        let probe = move || {
             let handles = handles.lock().unwrap();
             let is_between = |key: &usize| {
                 let handle = &handles[*key];
@@ -91,12 +135,20 @@ fn a_wait_and_a_take_over_that_begin_in_between_end_with_the_call() {
             assert_pending!(taking.poll());
             found.send((key, wait, taking)).unwrap();
         };
-        probe.on_close(undo).unwrap();
-        lives.push(probe.go_live().unwrap());
+        let live = setup(&scope).go_live().unwrap();
+        probed.push(live.stream(futures::stream::pending::<()>()));
+        let waker = Waker::from(Arc::new(OnWake(Mutex::new(Some(Box::new(probe))))));
+        let stream = probed.last_mut().unwrap();
+        assert!(
+            stream
+                .poll_next_unpin(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
     }
     drop(found);
 
-    assert_eq!(scope.close_all(CloseReason::Shutdown), lives.len());
+    let closed_now = scope.close_all(CloseReason::Shutdown);
+    assert_eq!(closed_now, lives.len() + probed.len());
 
     assert_eq!(scope.stats().settling, 0);
     let finds: Vec<_> = finds.try_iter().collect();
