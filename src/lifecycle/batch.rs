@@ -76,17 +76,20 @@ impl<'a> Batch<'a> {
             return lifecycle.close(reason);
         }
         let duty = lifecycle.begin_to_close(reason)?;
+        let mut places = Memberships::default();
         match duty {
-            OnClose::Unwind { has_parts: true } => match lifecycle.take_places_nested() {
-                Taken::Places(places) => self.push(lifecycle, places),
-                Taken::NotAlone => {
-                    // An undo may take long, and those that have none do not wait for it.
-                    self.settle();
-                    lifecycle.unwind();
+            OnClose::Unwind { has_parts: true } => {
+                match lifecycle.take_places_nested(&mut places) {
+                    Taken::Places => self.push(lifecycle, places),
+                    Taken::NotAlone => {
+                        // An undo may take long, and those that have none do not wait for it.
+                        self.settle();
+                        lifecycle.unwind();
+                    }
+                    Taken::Later => {}
                 }
-                Taken::Later => {}
-            },
-            OnClose::Unwind { has_parts: false } => self.push(lifecycle, Memberships::default()),
+            }
+            OnClose::Unwind { has_parts: false } => self.push(lifecycle, places),
             OnClose::LeaveToOwner => lifecycle.discharge(duty),
         }
         Ok(())

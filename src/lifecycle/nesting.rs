@@ -22,8 +22,8 @@ thread_local! {
 
 /// What a batch got of a connection.
 pub(super) enum Taken {
-    /// All that is left to do is to give these back, and to settle.
-    Places(Memberships),
+    /// Its places: all that is left to do is to give them back, and to settle.
+    Places,
     /// Nothing: there is more to [unwind](Lifecycle::unwind).
     NotAlone,
     /// Nothing: it is unwound where the chain of undos has begun.
@@ -33,16 +33,16 @@ pub(super) enum Taken {
 impl Lifecycle {
     /// [Unwinds](Self::unwind_now), here, or where the chain of undos that this is the end of
     /// has begun.
+    #[inline(never)]
     pub(super) fn unwind(&self) {
         let _: Option<()> = self.nested(Self::unwind_now);
     }
 
-    /// [`take_places_alone`](Self::take_places_alone), likewise.
-    pub(super) fn take_places_nested(&self) -> Taken {
-        let take = |this: &Self| this.take_places_alone().ok();
-        match self.nested(take) {
-            Some(Some(places)) => Taken::Places(places),
-            Some(None) => Taken::NotAlone,
+    /// [`take_places`](Self::take_places), likewise.
+    pub(super) fn take_places_nested(&self, places: &mut Memberships) -> Taken {
+        match self.nested(|this| this.take_places(places)) {
+            Some(true) => Taken::Places,
+            Some(false) => Taken::NotAlone,
             None => Taken::Later,
         }
     }

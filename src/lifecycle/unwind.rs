@@ -45,49 +45,35 @@ impl Lifecycle {
     /// or for an asynchronous undo, the thread that ends these continues it here.
     #[inline]
     pub(super) fn unwind_now(&self) {
-        if self.leave_at_once() {
-            self.settle_without_undos();
+        let inner = lock(&self.inner);
+        if inner.has_more_than_places() {
+            return self.undo_all(inner);
         }
+        let places = self.take_places_from(inner);
+        self.leave(places, Exit::Settling { clean: true });
+        self.settle_without_undos();
     }
 
-    /// Wakes the owner and leaves the registries, if that is all that there is to do. The caller
-    /// settles the connection then. Else this call does so, or what continues it.
+    /// Wakes the owner and takes the places in registries, if to give these back and to settle
+    /// the connection is all that is left to do: the caller does that. Else it returns `false`
+    /// and does nothing.
     #[inline]
-    fn leave_at_once(&self) -> bool {
-        let places = self.take_places();
-        let is_all = places.is_some();
-        if let Some(places) = places {
-            self.leave(places, Exit::Settling { clean: true });
+    pub(super) fn take_places(&self, places: &mut Memberships) -> bool {
+        let inner = lock(&self.inner);
+        if inner.has_more_than_places() {
+            return false;
         }
-        is_all
+        *places = self.take_places_from(inner);
+        true
     }
 
-    /// Wakes the owner and returns the places in registries, if to give these back and to
-    /// settle the connection is all that is left to do: the caller does that. Else this call
-    /// does all, or what continues it.
-    #[inline]
-    fn take_places(&self) -> Option<Memberships> {
-        match self.take_places_alone() {
-            Ok(places) => Some(places),
-            Err(inner) => {
-                self.undo_all(inner);
-                None
-            }
-        }
-    }
-
-    /// [`take_places`](Self::take_places), but if there is more to do, nothing is done.
-    #[inline]
-    pub(super) fn take_places_alone(&self) -> Result<Memberships, MutexGuard<'_, Inner>> {
-        let mut inner = lock(&self.inner);
-        if !inner.undos.is_empty() || inner.cold.is_some() {
-            return Err(inner);
-        }
+    /// The usual end of a connection: a place in a registry, and a task that sleeps.
+    #[inline(always)]
+    fn take_places_from(&self, mut inner: MutexGuard<'_, Inner>) -> Memberships {
         debug_assert_eq!(
             inner.undos_run, 0,
             "an undo that runs later leaves the cold part behind"
         );
-        // The usual end of a connection: a place in a registry, and a task that sleeps.
         inner.unwound = true;
         let memberships = std::mem::take(&mut inner.memberships);
         let owner = inner.owner.take();
@@ -95,7 +81,7 @@ impl Lifecycle {
         if let Some(owner) = owner {
             wake(owner);
         }
-        Ok(memberships)
+        memberships
     }
 
     #[inline(never)]
@@ -175,5 +161,12 @@ impl Lifecycle {
     pub(super) fn wake_settled(&self) {
         let waiters = lock(&self.inner).cold().settled.take();
         waiters.wake();
+    }
+}
+
+impl Inner {
+    #[inline]
+    fn has_more_than_places(&self) -> bool {
+        !self.undos.is_empty() || self.cold.is_some()
     }
 }
