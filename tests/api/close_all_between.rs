@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
@@ -327,7 +327,7 @@ fn a_call_while_a_panic_unwinds_settles_all() {
 /// Closes all that are left as it is told that one has settled, and panics for some.
 #[derive(Default)]
 struct Restless {
-    scope: OnceLock<Scope>,
+    scope: Mutex<Option<Scope>>,
     inner: AtomicUsize,
     told: Mutex<HashMap<ConnectionId, Vec<&'static str>>>,
 }
@@ -351,7 +351,8 @@ impl Observer for Restless {
     fn on_settled(&self, connection: &Handle, _: &Settled) {
         self.note(connection, "settled");
         // The first time, most are open.
-        let closed = self.scope.get().unwrap().close_all(CloseReason::Aborted);
+        let scope = self.scope.lock().unwrap().clone().unwrap();
+        let closed = scope.close_all(CloseReason::Aborted);
         self.inner.fetch_add(closed, SeqCst);
         panic!("for all");
     }
@@ -361,7 +362,7 @@ impl Observer for Restless {
 fn an_observer_that_panics_and_calls_again_is_told_of_each_once_and_in_order() {
     let observer = Arc::new(Restless::default());
     let scope = Scope::builder().observer(Arc::clone(&observer)).build();
-    assert!(observer.scope.set(scope.clone()).is_ok());
+    *observer.scope.lock().unwrap() = Some(scope.clone());
     let registry = Registry::new(Conflict::Reject);
     let lives: Vec<_> = (0..MANY)
         .map(|key| in_registry(&scope, &registry, key, ()))
@@ -383,4 +384,6 @@ fn an_observer_that_panics_and_calls_again_is_told_of_each_once_and_in_order() {
             .all(|live| live.handle().try_settled().is_some())
     );
     assert_eq!((scope.stats().settling, scope.stats().panics), (0, 0));
+    // The scope has its observer.
+    *observer.scope.lock().unwrap() = None;
 }

@@ -191,7 +191,26 @@ fn a_take_over_that_is_given_up_is_a_client_that_vanished_unless_it_timed_out() 
     drop(given_up);
     assert_eq!(reason(&handle), CloseReason::Dropped);
 
-    let mut forgotten = scope.open().unwrap().register().unwrap();
+    let mut timed_out = scope.open().unwrap().register().unwrap();
+    let handle = timed_out.handle();
+    let taking = timed_out
+        .take_over(&registry, 1, ())
+        .deadline(std::future::ready(()));
+    assert_eq!(
+        futures::executor::block_on(taking).unwrap_err(),
+        KeyError::TimedOut
+    );
+    drop(timed_out);
+    assert_eq!(reason(&handle), CloseReason::Rejected);
+    drop(holder);
+}
+
+#[test]
+fn a_take_over_that_is_forgotten_has_no_place_that_makes_the_next_one_fail() {
+    let registry: Registry<u8, ()> = Registry::new(Conflict::Reject);
+    let mut holder = registering();
+    holder.join(&registry, 1, ()).unwrap();
+    let mut forgotten = registering();
     let handle = forgotten.handle();
     {
         let mut taking = Box::pin(forgotten.take_over(&registry, 1, ()));
@@ -210,19 +229,4 @@ fn a_take_over_that_is_given_up_is_a_client_that_vanished_unless_it_timed_out() 
     futures::executor::block_on(taking).unwrap();
     drop(forgotten);
     assert_eq!(reason(&handle), CloseReason::Dropped);
-
-    let mut timed_out = scope.open().unwrap().register().unwrap();
-    let mut holder = registering();
-    holder.join(&registry, 1, ()).unwrap();
-    let handle = timed_out.handle();
-    let taking = timed_out
-        .take_over(&registry, 1, ())
-        .deadline(std::future::ready(()));
-    assert_eq!(
-        futures::executor::block_on(taking).unwrap_err(),
-        KeyError::TimedOut
-    );
-    drop(timed_out);
-    assert_eq!(reason(&handle), CloseReason::Rejected);
-    drop(holder);
 }
