@@ -151,9 +151,11 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::{Member, Members, Stats};
+    use super::super::stats::AppReasons;
+    use super::{Member, Members, Settling, Stats};
     use crate::id::ConnectionId;
-    use crate::state::{Closed, State};
+    use crate::lifecycle::settled::UndoCounts;
+    use crate::state::{CloseReason, Closed, Phase, State};
 
     struct Looked {
         index: AtomicUsize,
@@ -187,15 +189,45 @@ mod tests {
         }
     }
 
+    fn insert(members: &mut Members<Looked>, looks: &Arc<AtomicUsize>) -> Arc<Looked> {
+        let member = Arc::new(Looked {
+            index: AtomicUsize::new(0),
+            looks: Arc::clone(looks),
+        });
+        members.insert(Arc::clone(&member), 0);
+        member
+    }
+
+    #[test]
+    fn what_a_burst_took_is_given_back_when_none_is_left_or_at_the_next_insertion() {
+        let closed = Closed {
+            reason: CloseReason::Idle,
+            from: Phase::Live,
+        };
+        for left in [0, 10] {
+            let (mut members, looks) = (Members::default(), Arc::default());
+            let burst: Vec<_> = (0..1_000).map(|_| insert(&mut members, &looks)).collect();
+            for member in &burst[left..] {
+                let settling = Settling {
+                    closed,
+                    counts: UndoCounts::default(),
+                    app: &AppReasons::default(),
+                };
+                members.settle(member, 0, settling);
+            }
+            if left > 0 {
+                assert!(members.unsettled.capacity() >= 1_000);
+                insert(&mut members, &looks);
+            }
+            assert!(members.unsettled.capacity() < 50);
+        }
+    }
+
     #[test]
     fn i10_no_more_than_a_portion_is_looked_at_at_once() {
         let (mut members, looks) = (Members::default(), Arc::default());
         for _ in 0..1_000 {
-            let member = Looked {
-                index: AtomicUsize::new(0),
-                looks: Arc::clone(&looks),
-            };
-            members.insert(Arc::new(member), 0);
+            insert(&mut members, &looks);
         }
         let (mut stats, mut most, mut calls) = (Stats::default(), 0, 0);
         loop {
