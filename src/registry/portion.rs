@@ -41,7 +41,7 @@ pub(super) mod largest {
         static TOTAL: Cell<usize> = const { Cell::new(0) };
     }
 
-    pub(super) fn record(size: usize) {
+    pub(in crate::registry) fn record(size: usize) {
         LARGEST.set(LARGEST.get().max(size));
         TOTAL.set(TOTAL.get() + 1);
     }

@@ -53,6 +53,8 @@ where
         let number = |index: &usize| self.table_number(places[*index].hash);
         for of_table in indices.chunk_by(|one, next| number(one) == number(next)) {
             for portion in of_table.chunks(Portion::PLACES) {
+                #[cfg(test)]
+                super::portion::largest::record(portion.len());
                 let mut table = self.tables.lock(number(&portion[0]));
                 let of_portion = portion.iter().map(|index| places[*index]);
                 removed.reserve(table.count_sole(of_portion));
@@ -160,5 +162,55 @@ fn drop_contained<K, V>(slot: Arc<Slot<K, V>>, contain: impl FnOnce(&mut dyn FnM
     if needs_drop::<K>() || needs_drop::<V>() {
         let mut slot = Some(slot);
         contain(&mut || drop(slot.take()));
+    }
+}
+
+#[cfg(all(test, not(hangup_loom)))]
+mod tests {
+    use std::hash::{BuildHasherDefault, Hasher};
+
+    use crate::connection::Live;
+    use crate::registry::portion::{Portion, largest};
+    use crate::registry::{Conflict, Registry};
+    use crate::scope::Scope;
+    use crate::state::CloseReason;
+
+    /// All keys are in one table, each at a place of its own.
+    #[derive(Default)]
+    struct OneTable(u64);
+
+    impl Hasher for OneTable {
+        fn finish(&self) -> u64 {
+            self.0 & u64::from(u32::MAX)
+        }
+
+        fn write(&mut self, _: &[u8]) {
+            unreachable!("the keys are numbers");
+        }
+
+        fn write_usize(&mut self, key: usize) {
+            self.0 = key as u64;
+        }
+    }
+
+    #[test]
+    fn i10_no_more_than_a_portion_is_removed_under_one_lock() {
+        const MANY: usize = 3 * Portion::PLACES;
+        let hasher = BuildHasherDefault::<OneTable>::default();
+        let (scope, registry) = (
+            Scope::new(),
+            Registry::with_hasher(Conflict::Reject, hasher),
+        );
+        let connect = |key: usize| -> Live {
+            let mut setup = scope.open().unwrap().register().unwrap();
+            setup.join(&registry, key, ()).unwrap();
+            setup.go_live().unwrap()
+        };
+        let lives: Vec<_> = (0..MANY).map(connect).collect();
+        largest::take();
+        assert_eq!(scope.close_all(CloseReason::Shutdown), MANY);
+        assert_eq!(largest::take(), (Portion::PLACES, 3));
+        assert!(registry.is_empty());
+        drop(lives);
     }
 }
