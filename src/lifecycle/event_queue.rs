@@ -22,7 +22,7 @@ pub(crate) struct EventQueue<C> {
     /// The connection, which owns this queue.
     connection: Weak<C>,
     id: ConnectionId,
-    opened: Option<Instant>,
+    opened_at: Option<Instant>,
     #[cfg(feature = "tracing")]
     span: Mutex<Option<Arc<tracing::Span>>>,
     pending: Mutex<PendingNotices>,
@@ -43,7 +43,7 @@ impl<C> EventQueue<C> {
             telemetry,
             connection,
             id,
-            opened: since,
+            opened_at: since,
             #[cfg(feature = "tracing")]
             span: Mutex::new(None),
             pending: Mutex::new(PendingNotices {
@@ -60,6 +60,10 @@ impl<C> EventQueue<C> {
         self.telemetry.now()
     }
 
+    pub(super) fn opened_at(&self) -> Option<Instant> {
+        self.opened_at
+    }
+
     /// Looks at the word while no transition is made, and returns how long ago, at `now`, the
     /// connection was opened and its current phase began, if that is known.
     pub(super) fn look<T>(
@@ -69,9 +73,9 @@ impl<C> EventQueue<C> {
     ) -> (T, Option<(Duration, Duration)>) {
         let pending = lock(&self.pending);
         let seen = look();
-        let times = now.zip(self.opened).zip(pending.since);
-        let times = times.map(|((now, opened), since)| {
-            let age = now.saturating_duration_since(opened);
+        let times = now.zip(self.opened_at).zip(pending.since);
+        let times = times.map(|((now, opened_at), since)| {
+            let age = now.saturating_duration_since(opened_at);
             (age, now.saturating_duration_since(since))
         });
         (seen, times)

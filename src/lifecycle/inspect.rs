@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{End, Handle, Lifecycle, WaitsFor};
 use crate::id::ConnectionId;
@@ -94,6 +94,30 @@ impl Handle {
         self.lifecycle().times().map(|(age, _)| age)
     }
 
+    /// The instant at which the connection was opened, by the
+    /// [clock](crate::ScopeBuilder::clock) of its scope; `None` if the scope has none.
+    ///
+    /// Of two connections of a scope this tells which one is older. Two [ages](Self::age) do
+    /// not: each is measured at an instant of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use hangup::Scope;
+    ///
+    /// let scope = Scope::builder().clock(Instant::now).build();
+    /// let _open = [scope.open()?, scope.open()?, scope.open()?];
+    /// // The oldest connection first.
+    /// let mut all = scope.handles();
+    /// all.sort_by_cached_key(|handle| handle.opened_at());
+    /// # Ok::<(), hangup::OpenError>(())
+    /// ```
+    #[must_use]
+    pub fn opened_at(&self) -> Option<Instant> {
+        self.lifecycle().opened_at()
+    }
+
     /// The time since the peer was last known to be there: since the latest
     /// [`touch`](Self::touch), or since the connection went live. It is as coarse as the
     /// sweeps, and `None` if none looks at the connection: it has no deadlines, and its scope
@@ -175,6 +199,10 @@ impl Lifecycle {
             undos,
             waits_for: self.waits_for(),
         }
+    }
+
+    fn opened_at(&self) -> Option<Instant> {
+        self.events()?.opened_at()
     }
 
     /// The time since the connection was opened, and since its latest transition.

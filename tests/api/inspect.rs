@@ -175,6 +175,24 @@ fn ages_are_those_of_the_clock_also_without_an_observer() {
 
     let unknown = Scope::new().open().unwrap().handle();
     assert_eq!(times(&unknown), (None, None));
+    assert_eq!(unknown.opened_at(), None);
+}
+
+#[test]
+fn a_connection_stays_opened_at_the_instant_that_the_clock_told() {
+    let clock = Clock::new();
+    let scope = Scope::builder().clock(clock.read()).build();
+    let begun = clock.read()();
+    clock.pass(10);
+    let pending = scope.open().unwrap();
+    let handle = pending.handle();
+    assert_eq!(handle.opened_at(), Some(begun + seconds(10)));
+    clock.pass(5);
+    drop(pending);
+    assert_eq!(handle.opened_at(), Some(begun + seconds(10)));
+    // A clock that panics tells nothing.
+    let scope = Scope::builder().clock(|| panic!("no time")).build();
+    assert_eq!(scope.open().unwrap().handle().opened_at(), None);
 }
 
 #[test]

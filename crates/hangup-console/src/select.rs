@@ -1,13 +1,11 @@
 //! Which rows a view shows.
 
-use std::time::Instant;
-
 use hangup::{Phase, State};
 
 use crate::roll::{Entry, Roll};
 use crate::view::{Sort, View};
 
-/// Up to so many rows are sorted by the ages themselves, and more by the ids.
+/// Up to so many rows are sorted by the times of their openings, and more by the ids.
 const FEW: usize = 2048;
 /// The rows of a page.
 pub(crate) const PAGE: usize = 50;
@@ -63,16 +61,10 @@ fn matching(roll: &Roll, view: &View) -> Option<Vec<usize>> {
     Some(roll.details.as_ref()?.find(&view.filter))
 }
 
-/// All from the oldest to the youngest one; in the order of the ids, if the ages are unknown.
+/// All from the oldest to the youngest one; in the order of the ids, if the scope has no clock.
 fn by_age(roll: &Roll, mut all: Vec<usize>) -> Vec<usize> {
-    let begun = Instant::now();
-    // The ages are of different instants, and what they are subtracted from is of the same ones.
-    let opened = |index: &usize| {
-        let age = roll.entries[*index].handle.age()?;
-        let now = begun.elapsed();
-        Some(i128::try_from(now.as_micros()).ok()? - i128::try_from(age.as_micros()).ok()?)
-    };
-    all.sort_by_cached_key(opened);
+    // Not by the ages: each would be of an instant of its own.
+    all.sort_by_cached_key(|&index| roll.entries[index].handle.opened_at());
     all
 }
 
@@ -249,5 +241,27 @@ mod tests {
             ..view
         };
         assert_eq!(ids(&view), [open[0].id(), open[1].id(), open[2].id()]);
+    }
+
+    #[tokio::test]
+    async fn a_pause_while_the_rows_are_sorted_changes_no_order() {
+        // This thread stands still for a while after the clock has been read once.
+        let pauses = Arc::new(AtomicU64::new(0));
+        let due = Arc::clone(&pauses);
+        let clock = move || {
+            let now = Instant::now();
+            if due.swap(0, SeqCst) > 0 {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            now
+        };
+        let scope = Scope::builder().clock(clock).build();
+        let _open: Vec<_> = (0..3).map(|_| scope.open().unwrap()).collect();
+        let roll = Roll::call(&scope, None, false).await;
+        pauses.store(1, SeqCst);
+        let shown = select(&roll, &View::default());
+        let ids: Vec<_> = shown.rows.iter().map(|it| it.id).collect();
+        let youngest_first: Vec<_> = roll.entries.iter().rev().map(|it| it.id).collect();
+        assert_eq!(ids, youngest_first);
     }
 }
