@@ -171,7 +171,7 @@ impl Lifecycle {
     /// An asynchronous undo is over, and dropped.
     fn end_undo(&self, outcome: Outcome) {
         let mut inner = lock(&self.inner);
-        inner.undos_run += 1;
+        inner.progress.undo_has_run();
         let cold = inner.cold();
         let running = cold.running_undo.take().expect("it has begun");
         if outcome == Outcome::Abandoned {

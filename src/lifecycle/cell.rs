@@ -35,6 +35,7 @@ use super::event_queue::EventQueue;
 use super::group::Group;
 use super::indices::{Index, IndicesAbove};
 use super::memberships::{DynRegistry, Exit, Membership, Memberships, Place};
+use super::progress::Progress;
 use super::rare::Rare;
 use super::running_undo::RunningUndo;
 use super::task_list::Tasks;
@@ -63,13 +64,9 @@ pub(crate) struct Lifecycle {
 pub(super) struct Inner {
     pub(super) undos: Undos,
     pub(super) memberships: Memberships,
-    /// The unwinding has found the stack empty, and has counted the undos and the panics.
-    pub(super) unwound: bool,
-    pub(super) undos_run: u32,
     /// What few connections need.
     pub(super) cold: Option<Box<Cold>>,
-    /// One waker, since a connection has one owner. Only the close takes it.
-    pub(super) owner: Option<Waker>,
+    pub(super) progress: Progress,
     /// The latest step of the owner that was pending.
     pub(super) step: Option<&'static Location<'static>>,
 }
@@ -302,7 +299,7 @@ impl Lifecycle {
     #[inline]
     pub(crate) fn add_membership(&self, registry: Arc<dyn DynRegistry>, place: Place) {
         let mut inner = self.lock_to_store();
-        debug_assert!(!inner.unwound, "the owner has not unwound yet");
+        debug_assert!(!inner.is_unwound(), "the owner has not unwound yet");
         inner.memberships.push(Membership { registry, place });
     }
 
@@ -336,13 +333,13 @@ impl Lifecycle {
     }
 
     /// Locks the parts in order to store something for the thread that unwinds, which looks
-    /// under the mutex from now on. If `unwound` is set, no thread will look again.
+    /// under the mutex from now on. If it is unwound, no thread will look again.
     #[inline]
     pub(super) fn lock_to_store(&self) -> MutexGuard<'_, Inner> {
         let mut inner = lock(&self.inner);
         match self.word.mark_has_parts() {
             Store::Seen => {}
-            Store::Missed => inner.unwound = true,
+            Store::Missed => inner.progress.unwound(),
         }
         inner
     }
@@ -366,7 +363,7 @@ impl Lifecycle {
             inner.cold().panics.push(message);
         }
         // After the unwinding, the scope has counted the panics before this one.
-        let late = inner.unwound;
+        let late = inner.is_unwound();
         drop(inner);
         if late {
             self.group.panicked_late(self.id);
@@ -375,6 +372,11 @@ impl Lifecycle {
 }
 
 impl Inner {
+    /// The undos and the panics have been counted.
+    pub(super) fn is_unwound(&self) -> bool {
+        self.progress.unwinding().is_over
+    }
+
     pub(super) fn cold(&mut self) -> &mut Cold {
         self.cold.get_or_insert_default()
     }

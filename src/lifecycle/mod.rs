@@ -13,6 +13,7 @@ mod running_undo;
 mod indices;
 mod about;
 mod rare;
+mod progress;
 mod cell;
 #[cfg(feature = "tracing")]
 mod span;

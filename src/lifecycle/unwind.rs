@@ -15,7 +15,7 @@ impl Lifecycle {
     /// Puts an undo on the stack, as [`push_undos`](Self::push_undos).
     pub(crate) fn push_undo(&self, undo: impl FnOnce() + Send + 'static) {
         let mut inner = self.lock_to_store();
-        debug_assert!(!inner.unwound, "the owner has not unwound yet");
+        debug_assert!(!inner.is_unwound(), "the owner has not unwound yet");
         inner.undos.push_sync(undo);
     }
 
@@ -26,7 +26,7 @@ impl Lifecycle {
             return;
         }
         let mut inner = self.lock_to_store();
-        debug_assert!(!inner.unwound, "the owner has not unwound yet");
+        debug_assert!(!inner.is_unwound(), "the owner has not unwound yet");
         inner.undos.append(undos);
     }
 
@@ -34,7 +34,7 @@ impl Lifecycle {
     /// [`push_undos`](Self::push_undos).
     pub(crate) fn push_last_undos(&self, undos: Undos) {
         let mut inner = self.lock_to_store();
-        debug_assert!(!inner.unwound, "the owner has not unwound yet");
+        debug_assert!(!inner.is_unwound(), "the owner has not unwound yet");
         inner.cold().last_undos.append(undos);
     }
 
@@ -70,13 +70,14 @@ impl Lifecycle {
     /// The usual end of a connection: a place in a registry, and a task that sleeps.
     #[inline(always)]
     fn take_places_from(&self, mut inner: MutexGuard<'_, Inner>) -> Memberships {
+        let memberships = std::mem::take(&mut inner.memberships);
+        let owner = inner.progress.take_waker();
         debug_assert_eq!(
-            inner.undos_run, 0,
+            inner.progress.unwinding().undos_run,
+            0,
             "an undo that runs later leaves the cold part behind"
         );
-        inner.unwound = true;
-        let memberships = std::mem::take(&mut inner.memberships);
-        let owner = inner.owner.take();
+        inner.progress.unwound();
         drop(inner);
         if let Some(owner) = owner {
             wake(owner);
@@ -100,7 +101,7 @@ impl Lifecycle {
                 (None, None) => (RunningKind::Last, None),
             };
             let Some(mut undo) = undo else {
-                inner.unwound = true;
+                inner.progress.unwound();
                 let memberships = std::mem::take(&mut inner.memberships);
                 let counts = inner.undo_counts();
                 drop(inner);
@@ -109,7 +110,7 @@ impl Lifecycle {
             };
             match undo.kind() {
                 Kind::Sync => {
-                    inner.undos_run += 1;
+                    inner.progress.undo_has_run();
                     drop(inner);
                     to_wake.wake(self);
                     self.catch_panic(|| undo.run());

@@ -24,7 +24,7 @@ impl Lifecycle {
         let mut inner = self.lock_to_store();
         inner.step = step;
         let unneeded = match self.closed() {
-            None => inner.owner.replace(waker),
+            None => inner.progress.sleep(waker),
             Some(_) => Some(waker),
         };
         drop(inner);
@@ -91,7 +91,7 @@ impl ToWake {
 impl Inner {
     pub(super) fn take_to_wake(&mut self) -> ToWake {
         let mut to_wake = ToWake {
-            owner: self.owner.take(),
+            owner: self.progress.take_waker(),
             ..ToWake::default()
         };
         if let Some(cold) = &mut self.cold {
