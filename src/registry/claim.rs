@@ -116,15 +116,20 @@ where
                 return Ok(table);
             };
             let newest = bucket.newest_open(&mut Portion::new());
-            match newest.map(|newest| newest.and_then(|it| left(it.since()))) {
+            let newest = match newest {
+                Ok(Some(newest)) => newest.order,
                 Ok(None) => return Ok(table),
-                Ok(Some(_)) if is_ours(bucket) => return Ok(table),
-                Ok(Some(retry_after)) => return Err(KeyError::Held { retry_after }),
                 Err(Unfinished(())) => {
                     drop(table);
                     table = self.shared.table(hash);
+                    continue;
                 }
-            }
+            };
+            let is_ours = is_ours(bucket);
+            return match table.inserted(newest).and_then(&left) {
+                Some(retry_after) if !is_ours => Err(KeyError::Held { retry_after }),
+                _ => Ok(table),
+            };
         }
     }
 
@@ -167,9 +172,6 @@ where
             Arc::new(Slot {
                 order,
                 generation,
-                since: min_hold.map_or(0, |(_, now)| {
-                    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
-                }),
                 key,
                 value,
                 handle: Handle::new(Arc::clone(lifecycle)),
@@ -210,6 +212,9 @@ where
                 (called_for.filter(is_due), generation)
             }
         };
+        if let Some((_, now)) = min_hold {
+            table.inserted_at(order, now);
+        }
         drop(table);
 
         // Recorded after the insertion, so that the unwinding finds the slot that it

@@ -123,6 +123,7 @@ impl<K, V, S> Shared<K, V, S> {
             entry.remove();
             table.shrink_if_empty();
         }
+        table.removed(order);
         drop(table);
         if let Some((hooks, slot)) = called_for {
             self.call_hooks(hooks, hash, slot);

@@ -1,7 +1,5 @@
 //! The entry of one connection under one key.
 
-use std::time::Duration;
-
 use crate::lifecycle::{Handle, Standing};
 use crate::state::Closed;
 
@@ -12,9 +10,6 @@ pub(super) struct Slot<K, V> {
     /// Generation of the key: the order of the bucket's first slot. A key that empties and
     /// fills again gets a new one (ABA guard).
     pub(super) generation: u64,
-    /// When it was inserted, by the clock of [`MinHold`](super::min_hold::MinHold), in
-    /// nanoseconds; zero if there is none.
-    pub(super) since: u64,
     pub(super) key: K,
     pub(super) value: V,
     pub(super) handle: Handle,
@@ -38,9 +33,5 @@ impl<K, V> Slot<K, V> {
     /// [`Standing::InSetUp`].
     pub(super) fn set_aside(&self) -> Standing {
         self.handle.lifecycle().set_aside()
-    }
-
-    pub(super) fn since(&self) -> Duration {
-        Duration::from_nanos(self.since)
     }
 }

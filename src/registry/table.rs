@@ -1,7 +1,9 @@
 //! The keys of one shard.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::{Entry, OccupiedEntry};
@@ -20,6 +22,9 @@ const LARGE: usize = 1024;
 pub(super) struct Table<K, V> {
     buckets: HashTable<Bucket<K, V>>,
     next_order: u64,
+    /// When each slot was inserted, by its order, if there is a
+    /// [`MinHold`](super::min_hold::MinHold).
+    inserted: BTreeMap<u64, Duration>,
     /// How often the buckets have moved.
     moves: u64,
 }
@@ -50,6 +55,7 @@ impl<K, V> Default for Table<K, V> {
         Self {
             buckets: HashTable::new(),
             next_order: 0,
+            inserted: BTreeMap::new(),
             moves: 0,
         }
     }
@@ -126,6 +132,25 @@ impl<K, V> Table<K, V> {
         self.next_order
     }
 
+    /// Records when the slot with this order was inserted, until it [is
+    /// removed](Self::removed).
+    pub(super) fn inserted_at(&mut self, order: u64, time: Duration) {
+        self.inserted.insert(order, time);
+    }
+
+    /// When it was inserted, if that is recorded.
+    pub(super) fn inserted(&self, order: u64) -> Option<Duration> {
+        self.inserted.get(&order).copied()
+    }
+
+    /// The slot with this order has been removed.
+    #[inline]
+    pub(super) fn removed(&mut self, order: u64) {
+        if !self.inserted.is_empty() {
+            self.inserted.remove(&order);
+        }
+    }
+
     /// Higher than the order of every slot so far.
     pub(super) fn end(&self) -> u64 {
         self.next_order + 1
@@ -141,6 +166,7 @@ impl<K, V> Table<K, V> {
     pub(super) fn remove_sole(&mut self, hash: u64, order: u64) -> Option<Arc<Slot<K, V>>> {
         let sole = self.find(hash, |bucket| bucket.is_only(order))?;
         let (bucket, _) = sole.remove();
+        self.removed(order);
         self.shrink_if_empty();
         bucket.into_sole()
     }
