@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Lifecycle;
 use super::group::{Group, Member};
-use super::memberships::{DynRegistry, Exit, Membership, Memberships, Place};
+use super::memberships::{Exit, Leaving, Membership, Memberships};
 use super::nesting::{Taken, give_back_places};
 use super::word::OnClose;
 use crate::state::{CloseReason, Closed};
@@ -19,7 +19,7 @@ use crate::state::{CloseReason, Closed};
 /// they touch stays in the cache of a core until they have settled.
 const MOST: usize = if cfg!(hangup_loom) { 2 } else { 1024 };
 
-/// How many registries are told apart. What is in a further one is removed by itself.
+/// How many registries are told apart. What is in a further one leaves by itself.
 const REGISTRIES: usize = 4;
 
 /// Connections that are closed and have run their undos, to [settle](Self::settle) together; also
@@ -31,18 +31,17 @@ pub(crate) struct Batch<'a> {
     group: &'a Group<Lifecycle>,
     to_close: Vec<Arc<Lifecycle>>,
     unwound: Vec<Arc<Lifecycle>>,
-    leaving: [Leaving; REGISTRIES],
+    /// The slots of those that have one alone, with the index of each in the batch.
+    only: Vec<(usize, Arc<dyn Membership>)>,
+    leaving: [InRegistry; REGISTRIES],
 }
 
-/// The connections of a batch that have one place, which is in this registry.
+/// The connections of a batch that leave this registry.
 #[derive(Default)]
-struct Leaving {
-    /// `None` if there are none.
-    registry: Option<Arc<dyn DynRegistry>>,
-    places: Vec<Place>,
+struct InRegistry {
+    leaving: Leaving,
     /// The index of each in the batch.
     of: Vec<usize>,
-    indices: Vec<usize>,
 }
 
 impl<'a> Batch<'a> {
@@ -51,6 +50,7 @@ impl<'a> Batch<'a> {
             group,
             to_close: Vec::new(),
             unwound: Vec::new(),
+            only: Vec::new(),
             leaving: Default::default(),
         }
     }
@@ -96,12 +96,13 @@ impl<'a> Batch<'a> {
     }
 
     fn push(&mut self, lifecycle: Arc<Lifecycle>, places: Memberships) {
-        let at_once = match places.into_only() {
-            Ok(only) => self.put_off(only),
-            Err(places) => places,
-        };
-        if !at_once.is_empty() {
-            give_back_places(|| lifecycle.leave(at_once, Exit::Settling { clean: true }));
+        match places.into_only() {
+            // Not looked at yet: it is beyond the caches.
+            Ok(only) => self.only.push((self.unwound.len(), only)),
+            Err(none) if none.is_empty() => {}
+            Err(several) => {
+                give_back_places(|| lifecycle.leave(several, Exit::Settling { clean: true }));
+            }
         }
         self.unwound.push(lifecycle);
         if self.unwound.len() == MOST {
@@ -111,21 +112,23 @@ impl<'a> Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Keeps the place of the next connection of the batch, or returns it.
-    fn put_off(&mut self, only: Membership) -> Memberships {
-        let Membership { registry, place } = only;
-        // Those without a registry come last.
-        let is_it = |leaving: &&mut Leaving| match &leaving.registry {
-            Some(known) => ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(&registry)),
-            None => true,
-        };
-        let Some(leaving) = self.leaving.iter_mut().find(is_it) else {
-            return Memberships::from(Membership { registry, place });
-        };
-        leaving.registry.get_or_insert(registry);
-        leaving.places.push(place);
-        leaving.of.push(self.unwound.len());
-        Memberships::default()
+    /// Sorts the slots by their registries. Those of further ones leave.
+    fn sort_slots(&mut self) {
+        for (index, slot) in self.only.drain(..) {
+            let is_it = |of: &&mut InRegistry| match of.leaving.slots.first() {
+                Some(Some(first)) => first.registry() == slot.registry(),
+                _ => true,
+            };
+            let Some(InRegistry { leaving, of }) = self.leaving.iter_mut().find(is_it) else {
+                let lifecycle = &self.unwound[index];
+                let leave = || lifecycle.leave(slot.into(), Exit::Settling { clean: true });
+                give_back_places(leave);
+                continue;
+            };
+            leaving.places.push(slot.place());
+            leaving.slots.push(Some(slot));
+            of.push(index);
+        }
     }
 
     /// Keeps its memory for the next ones.
@@ -133,22 +136,23 @@ impl Batch<'_> {
         if self.unwound.is_empty() {
             return;
         }
+        self.sort_slots();
         let unwound = &self.unwound;
-        for leaving in &mut self.leaving {
-            let Some(registry) = leaving.registry.take() else {
+        for InRegistry { leaving, of } in &mut self.leaving {
+            let Some(first) = leaving.slots.first().cloned().flatten() else {
                 break;
             };
-            let of = &leaving.of;
             let contain = |index: usize, f: &mut dyn FnMut()| {
                 let lifecycle = &unwound[of[index]];
                 give_back_places(|| lifecycle.catch_panic(f));
             };
-            registry.remove_each(&leaving.places, &mut leaving.indices, &contain);
-            // The last one drops what the user has given to the registry.
-            let mut registry = Some(registry);
-            contain(of.len() - 1, &mut || drop(registry.take()));
+            first.leave_together(leaving, &contain);
+            // The last slot drops what the user has given to the registry.
+            let mut first = Some(first);
+            contain(0, &mut || drop(first.take()));
+            leaving.slots.clear();
             leaving.places.clear();
-            leaving.of.clear();
+            of.clear();
         }
         for lifecycle in &self.unwound {
             if let Some(events) = lifecycle.events() {

@@ -34,7 +34,7 @@ use super::about::About;
 use super::event_queue::EventQueue;
 use super::group::Group;
 use super::indices::{Index, IndicesAbove};
-use super::memberships::{DynRegistry, Exit, Membership, Memberships, Place};
+use super::memberships::{Exit, Membership, Memberships};
 use super::progress::Progress;
 use super::rare::Rare;
 use super::running_undo::RunningUndo;
@@ -230,13 +230,10 @@ impl Lifecycle {
     fn return_to_lookups(&self) {
         self.word.begin_return();
         let inner = lock(&self.inner);
-        let held = inner.memberships.iter();
-        let held: Vec<_> = held
-            .map(|it| (Arc::clone(&it.registry), it.place))
-            .collect();
+        let held: Vec<_> = inner.memberships.iter().cloned().collect();
         drop(inner);
-        for (registry, place) in held {
-            registry.bring_back(place);
+        for slot in held {
+            slot.bring_back();
         }
     }
 
@@ -297,10 +294,10 @@ impl Lifecycle {
     /// Records a slot in a registry, to be removed when the connection unwinds. For an owner
     /// that has the duty to unwind.
     #[inline]
-    pub(crate) fn add_membership(&self, registry: Arc<dyn DynRegistry>, place: Place) {
+    pub(crate) fn add_membership(&self, slot: Arc<dyn Membership>) {
         let mut inner = self.lock_to_store();
         debug_assert!(!inner.is_unwound(), "the owner has not unwound yet");
-        inner.memberships.push(Membership { registry, place });
+        inner.memberships.push(slot);
     }
 
     /// The orders of the recorded slots under keys with this hash, among them all of this
@@ -328,7 +325,7 @@ impl Lifecycle {
         }
         let released = lock(&self.inner).memberships.pop();
         if let Some(membership) = released {
-            self.catch_panic(|| membership.leave(Exit::Withdrawn));
+            self.catch_panic(move || membership.leave(Exit::Withdrawn));
         }
     }
 

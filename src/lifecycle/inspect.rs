@@ -157,14 +157,11 @@ impl Lifecycle {
             return Vec::new();
         }
         let inner = lock(&self.inner);
-        let held = inner.memberships.iter();
-        let held: Vec<_> = held
-            .map(|it| (Arc::clone(&it.registry), it.place))
-            .collect();
+        let held: Vec<_> = inner.memberships.iter().cloned().collect();
         drop(inner);
         // Without a lock: `Debug` of a key is user code (I8).
         let keys = held.iter();
-        keys.filter_map(|(registry, place)| registry.key_at(*place))
+        keys.filter_map(|slot| slot.key())
             .map(|(registry, key)| HeldKey { registry, key })
             .collect()
     }

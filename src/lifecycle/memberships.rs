@@ -6,27 +6,38 @@ use std::sync::Arc;
 use super::settled::UndoCounts;
 use super::waits_for::Name;
 
-/// A registry whose key type is not known.
-pub(crate) trait DynRegistry: Send + Sync {
-    /// Removes the slot at `place`.
-    fn remove(&self, place: Place, exit: Exit);
+/// A slot in a registry, of which the connection that holds it knows no more than this.
+///
+/// It keeps the registry alive, so that the calls of its hooks balance.
+pub(crate) trait Membership: Send + Sync {
+    /// Identifies the registry.
+    fn registry(&self) -> *const ();
 
-    /// [Removes](Self::remove) the slots at `places`, of connections that have been unwound and
-    /// are clean. User code runs within `contain`, which is told the index of its place.
-    /// `indices` is memory for the call.
-    fn remove_each(
-        &self,
-        places: &[Place],
-        indices: &mut Vec<usize>,
-        contain: &dyn Fn(usize, &mut dyn FnMut()),
-    );
+    fn place(&self) -> Place;
 
-    /// The name of the registry, and the key of the slot at `place`, in words. `None` if the
-    /// registry has no name, or the slot is gone. User code.
-    fn key_at(&self, place: Place) -> Option<(Name, String)>;
+    /// Removes the slot from its registry.
+    fn leave(&self, exit: Exit);
 
-    /// Shows the slot at `place` to look-ups again, if one has set it aside.
-    fn bring_back(&self, place: Place);
+    /// Removes slots of this registry, among them this one, of connections that have been unwound
+    /// and are clean. User code runs within `contain`, which is told the index of its slot.
+    fn leave_together(&self, leaving: &mut Leaving, contain: &dyn Fn(usize, &mut dyn FnMut()));
+
+    /// The name of the registry, and the key, in words. `None` if the registry has no name. User
+    /// code.
+    fn key(&self) -> Option<(Name, String)>;
+
+    /// Shows the slot to look-ups again, if one has set it aside.
+    fn bring_back(&self);
+}
+
+/// Slots in one registry, to be removed together.
+#[derive(Default)]
+pub(crate) struct Leaving {
+    /// Each is there until it has been removed.
+    pub(crate) slots: Vec<Option<Arc<dyn Membership>>>,
+    pub(crate) places: Vec<Place>,
+    /// Memory for the call that removes them.
+    pub(crate) indices: Vec<usize>,
 }
 
 /// Identifies a slot in its registry.
@@ -54,105 +65,111 @@ impl Exit {
     }
 }
 
-/// A slot that is held until the connection has settled. It keeps the registry alive, so
-/// that the calls of its hooks balance.
-pub(crate) struct Membership {
-    pub(crate) registry: Arc<dyn DynRegistry>,
-    pub(crate) place: Place,
-}
-
-impl Membership {
-    pub(crate) fn leave(self, exit: Exit) {
-        self.registry.remove(self.place, exit);
-    }
-}
-
 /// Up to this number, a search through the stack is quicker than an index.
 const FEW: usize = 8;
 
 /// A stack, newest on top. A single membership, which is the common case, takes no
-/// allocation.
-#[derive(Default)]
-pub(super) struct Memberships(Option<Held>);
+/// allocation, and no more memory than a pointer to it.
+pub(super) struct Memberships(Stack);
 
-struct Held {
-    membership: Membership,
-    below: Option<Box<Below>>,
+enum Stack {
+    One(Arc<dyn Membership>),
+    /// None, or several.
+    Other(Option<Box<Several>>),
 }
 
-struct Below {
-    top: Held,
-    count: usize,
-    /// All of these places, if they are not few.
+struct Several {
+    top: Arc<dyn Membership>,
+    below: Memberships,
+    /// The places of all that are below, if they are not few.
     index: Option<Box<Index>>,
 }
 
 /// The hash and the order of places.
 type Index = BTreeSet<(u64, u64)>;
 
+impl Default for Memberships {
+    fn default() -> Self {
+        Self(Stack::Other(None))
+    }
+}
+
 impl Memberships {
     #[inline]
-    pub(super) fn push(&mut self, membership: Membership) {
-        if self.0.is_some() {
+    pub(super) fn push(&mut self, membership: Arc<dyn Membership>) {
+        if !self.is_empty() {
             return self.push_on_top(membership);
         }
         *self = Self::from(membership);
     }
 
     #[inline(never)]
-    fn push_on_top(&mut self, membership: Membership) {
-        let below = self.0.take().map(|top| Box::new(Below::new(top)));
-        self.0 = Some(Held { membership, below });
+    fn push_on_top(&mut self, top: Arc<dyn Membership>) {
+        let mut below = std::mem::take(self);
+        let index = below.take_index();
+        *self = Self(Stack::Other(Some(Box::new(Several { top, below, index }))));
     }
 
-    pub(super) fn pop(&mut self) -> Option<Membership> {
-        let Held { membership, below } = self.0.take()?;
-        self.0 = below.map(|below| below.into_top());
-        Some(membership)
+    pub(super) fn pop(&mut self) -> Option<Arc<dyn Membership>> {
+        match std::mem::take(self).0 {
+            Stack::One(only) => Some(only),
+            Stack::Other(None) => None,
+            Stack::Other(Some(several)) => {
+                let Several { top, below, index } = *several;
+                *self = below;
+                self.return_index(index);
+                Some(top)
+            }
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, Stack::Other(None))
     }
 
     /// The only one, or else all of them.
     #[inline]
-    pub(super) fn into_only(self) -> Result<Membership, Self> {
+    pub(super) fn into_only(self) -> Result<Arc<dyn Membership>, Self> {
         match self.0 {
-            Some(Held {
-                membership,
-                below: None,
-            }) => Ok(membership),
-            held => Err(Self(held)),
+            Stack::One(only) => Ok(only),
+            other @ Stack::Other(_) => Err(Self(other)),
         }
     }
 
     /// Calls `leave` with each of them, newest first. The index is not kept up.
     #[inline]
-    pub(super) fn leave_each(self, mut leave: impl FnMut(Membership)) {
-        let Some(Held { membership, below }) = self.0 else {
-            return;
-        };
-        leave(membership);
-        if let Some(below) = below {
-            below.leave_each(leave);
+    pub(super) fn leave_each(self, mut leave: impl FnMut(Arc<dyn Membership>)) {
+        match self.0 {
+            Stack::One(only) => leave(only),
+            Stack::Other(None) => {}
+            Stack::Other(Some(several)) => several.leave_each(leave),
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Membership> {
-        let held = std::iter::successors(self.0.as_ref(), |held| Some(&held.below.as_deref()?.top));
-        held.map(|held| &held.membership)
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<dyn Membership>> {
+        let mut next = Some(self);
+        std::iter::from_fn(move || match &next.take()?.0 {
+            Stack::One(only) => Some(only),
+            Stack::Other(several) => {
+                let several = several.as_deref()?;
+                next = Some(&several.below);
+                Some(&several.top)
+            }
+        })
     }
 
     /// The orders of the places with this hash, among them all of this registry.
     pub(super) fn orders_under(&self, registry: *const (), hash: u64) -> Vec<u64> {
-        let top = self.0.as_ref();
-        let index = top.and_then(|top| top.below.as_deref()?.index.as_deref());
+        let index = match &self.0 {
+            Stack::Other(Some(several)) => several.index.as_deref(),
+            Stack::One(_) | Stack::Other(None) => None,
+        };
         let mut orders = Vec::new();
         // Without an index there are few.
         for held in self.iter().take(if index.is_some() { 1 } else { FEW + 1 }) {
-            if held.place.hash == hash && Arc::as_ptr(&held.registry).cast() == registry {
-                orders.push(held.place.order);
+            let place = held.place();
+            if place.hash == hash && held.registry() == registry {
+                orders.push(place.order);
             }
         }
         if let Some(index) = index {
@@ -161,57 +178,63 @@ impl Memberships {
         }
         orders
     }
-}
 
-impl From<Membership> for Memberships {
-    fn from(membership: Membership) -> Self {
-        let below = None;
-        Self(Some(Held { membership, below }))
-    }
-}
-
-impl Below {
-    fn new(mut top: Held) -> Self {
-        let below = top.below.as_deref_mut();
-        let (count, index) = below.map_or((0, None), |below| (below.count, below.index.take()));
-        let mut all = Self {
-            top,
-            count: count + 1,
-            index,
+    /// The places of all of these, for what comes on top of them, if they are not few.
+    fn take_index(&mut self) -> Option<Box<Index>> {
+        let index = match &mut self.0 {
+            Stack::Other(Some(several)) => several.index.take().map(|index| (index, &several.top)),
+            Stack::One(_) | Stack::Other(None) => None,
         };
-        if let Some(index) = &mut all.index {
-            index.insert(all.top.membership.place.indexed());
-        } else if all.count > FEW {
-            let held =
-                std::iter::successors(Some(&all.top), |held| Some(&held.below.as_deref()?.top));
-            let places = held.map(|held| held.membership.place.indexed());
-            all.index = Some(Box::new(places.collect()));
+        if let Some((mut index, top)) = index {
+            index.insert(top.place().indexed());
+            return Some(index);
         }
-        all
+        let places = self.iter().map(|it| it.place().indexed());
+        (self.iter().count() > FEW).then(|| Box::new(places.collect()))
     }
 
+    /// What [`take_index`](Self::take_index) has returned, as long as they are not few.
+    fn return_index(&mut self, index: Option<Box<Index>>) {
+        if let (Some(mut index), Stack::Other(Some(several))) = (index, &mut self.0) {
+            index.remove(&several.top.place().indexed());
+            several.index = Some(index);
+        }
+    }
+}
+
+impl From<Arc<dyn Membership>> for Memberships {
+    fn from(membership: Arc<dyn Membership>) -> Self {
+        Self(Stack::One(membership))
+    }
+}
+
+impl Several {
     #[inline(never)]
-    fn leave_each(self: Box<Self>, mut leave: impl FnMut(Membership)) {
-        let mut next = Some(self);
-        while let Some(below) = next {
-            let Held { membership, below } = below.top;
-            next = below;
-            leave(membership);
+    fn leave_each(self: Box<Self>, mut leave: impl FnMut(Arc<dyn Membership>)) {
+        let mut next = Memberships(Stack::Other(Some(self)));
+        while let Stack::Other(Some(several)) = next.0 {
+            next = several.below;
+            leave(several.top);
         }
-    }
-
-    fn into_top(self) -> Held {
-        let Self { mut top, index, .. } = self;
-        if let (Some(mut index), Some(below)) = (index, &mut top.below) {
-            index.remove(&top.membership.place.indexed());
-            below.index = Some(index);
-        }
-        top
+        next.leave_each(leave);
     }
 }
 
 impl Place {
     fn indexed(self) -> (u64, u64) {
         (self.hash, self.order)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Memberships;
+
+    #[test]
+    fn takes_no_more_memory_than_a_pointer() {
+        assert_eq!(
+            size_of::<Memberships>(),
+            size_of::<std::sync::Arc<dyn Send>>()
+        );
     }
 }

@@ -48,7 +48,7 @@ pub(crate) use fail_on_panic::FailOnPanic;
 pub use handle::{Handle, WaitForClosed, WaitForSettled};
 pub use inspect::{HeldKey, Snapshot};
 pub(crate) use items::ItemCount;
-pub(crate) use memberships::{DynRegistry, Exit, Place};
+pub(crate) use memberships::{Exit, Leaving, Membership, Place};
 pub(crate) use task_list::TaskId;
 pub(crate) use undos::Undos;
 pub use waits_for::WaitsFor;

@@ -132,7 +132,7 @@ impl Lifecycle {
     #[inline]
     pub(super) fn leave(&self, memberships: Memberships, exit: Exit) {
         // The key and the value are the user's.
-        memberships.leave_each(|membership| self.catch_panic(|| membership.leave(exit)));
+        memberships.leave_each(|slot| self.catch_panic(move || slot.leave(exit)));
     }
 
     /// By itself, since most connections have none and a count of nothing need not be kept.

@@ -12,28 +12,30 @@ use crate::sync::baton::Baton;
 
 /// The slots under one key, in the order of their reservation. A single slot, which is the
 /// common case, takes no allocation; many stay cheap to insert and to remove.
-pub(super) struct Bucket<K, V> {
-    pub(super) hash: u64,
+pub(super) struct Bucket<K, V, R> {
     /// The slot, if it is the only one.
-    sole: Option<Arc<Slot<K, V>>>,
+    sole: Option<Arc<Slot<K, V, R>>>,
     /// `None` if all of it would be empty.
-    rest: Option<Box<BucketRest<K, V>>>,
+    rest: Option<Box<BucketRest<K, V, R>>>,
 }
 
 /// What a bucket with one slot and without hooks does not need.
-struct BucketRest<K, V> {
+struct BucketRest<K, V, R> {
     /// Several slots, or none but a take-over that has not been told yet that it may go on.
-    crowd: Option<Box<Crowd<K, V>>>,
-    hooks: HookCalls<K, V>,
+    crowd: Option<Box<Crowd<K, V, R>>>,
+    hooks: HookCalls<K, V, R>,
 }
 
 /// The hook calls of one key.
-struct HookCalls<K, V> {
+struct HookCalls<K, V, R> {
     /// Held by the thread that calls the hooks, with the slot for which it does.
-    baton: Baton<Arc<Slot<K, V>>>,
+    baton: Baton<Arc<Slot<K, V, R>>>,
     /// Whether the latest call was `on_first`.
     in_use: bool,
 }
+
+/// The slot on whose behalf hooks were called.
+type Caller<K, V, R> = Option<Arc<Slot<K, V, R>>>;
 
 /// A hook of a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub(super) enum Call {
     Last,
 }
 
-impl<K, V> Default for BucketRest<K, V> {
+impl<K, V, R> Default for BucketRest<K, V, R> {
     fn default() -> Self {
         Self {
             crowd: None,
@@ -54,11 +56,10 @@ impl<K, V> Default for BucketRest<K, V> {
     }
 }
 
-impl<K, V> Bucket<K, V> {
+impl<K, V, R> Bucket<K, V, R> {
     /// With one slot.
-    pub(super) fn new(hash: u64, slot: Arc<Slot<K, V>>) -> Self {
+    pub(super) fn new(slot: Arc<Slot<K, V, R>>) -> Self {
         Self {
-            hash,
             sole: Some(slot),
             rest: None,
         }
@@ -72,7 +73,7 @@ impl<K, V> Bucket<K, V> {
 
     /// The slot, if it is the only one.
     #[inline]
-    pub(super) fn into_sole(self) -> Option<Arc<Slot<K, V>>> {
+    pub(super) fn into_sole(self) -> Option<Arc<Slot<K, V, R>>> {
         self.sole
     }
 
@@ -85,18 +86,26 @@ impl<K, V> Bucket<K, V> {
         self.any().is_some_and(|slot| slot.key.borrow() == key)
     }
 
+    /// Of its key. For a bucket that is not [vacant](Self::is_vacant).
+    #[inline]
+    pub(super) fn hash(&self) -> u64 {
+        let any = self.any();
+        any.expect("it has a slot, or hooks are called for one")
+            .hash
+    }
+
     pub(super) fn generation(&self) -> Option<u64> {
         self.any().map(|slot| slot.generation)
     }
 
     /// Some slot of the bucket: all of them have the same key and generation.
     #[inline]
-    fn any(&self) -> Option<&Arc<Slot<K, V>>> {
+    fn any(&self) -> Option<&Arc<Slot<K, V, R>>> {
         self.sole.as_ref().or_else(|| self.any_of_rest())
     }
 
     #[inline(never)]
-    fn any_of_rest(&self) -> Option<&Arc<Slot<K, V>>> {
+    fn any_of_rest(&self) -> Option<&Arc<Slot<K, V, R>>> {
         let any = self.crowd().and_then(Crowd::any);
         any.or_else(|| self.hook_caller())
     }
@@ -123,7 +132,7 @@ impl<K, V> Bucket<K, V> {
 
     /// The newest slot that is live.
     #[inline]
-    pub(super) fn newest_live(&mut self, portion: &mut Portion) -> Newest<'_, K, V> {
+    pub(super) fn newest_live(&mut self, portion: &mut Portion) -> Newest<'_, K, V, R> {
         if self.sole.is_some() {
             return Ok(self.sole.as_ref().filter(|slot| slot.is_live()));
         }
@@ -134,7 +143,7 @@ impl<K, V> Bucket<K, V> {
     }
 
     /// The newest slot that is open.
-    pub(super) fn newest_open(&mut self, portion: &mut Portion) -> Newest<'_, K, V> {
+    pub(super) fn newest_open(&mut self, portion: &mut Portion) -> Newest<'_, K, V, R> {
         if self.sole.is_some() {
             return Ok(self.sole.as_ref().filter(|slot| slot.is_open()));
         }
@@ -145,7 +154,7 @@ impl<K, V> Bucket<K, V> {
     }
 
     /// The newest slot that has closed, if every slot has been visited that is open.
-    pub(super) fn newest_closed(&self) -> Option<&Arc<Slot<K, V>>> {
+    pub(super) fn newest_closed(&self) -> Option<&Arc<Slot<K, V, R>>> {
         let sole = self.sole.as_ref().filter(|slot| !slot.is_open());
         sole.or_else(|| self.crowd()?.newest_closed())
     }
@@ -155,7 +164,7 @@ impl<K, V> Bucket<K, V> {
         &mut self,
         after: u64,
         portion: &mut Portion,
-        visit: impl FnMut(&Arc<Slot<K, V>>),
+        visit: impl FnMut(&Arc<Slot<K, V, R>>),
     ) -> Result<(), Unfinished<u64>> {
         if let Some(sole) = &self.sole {
             let sole = Some(sole).filter(|slot| slot.order > after && slot.is_live());
@@ -172,7 +181,7 @@ impl<K, V> Bucket<K, V> {
         after: u64,
         before: u64,
         portion: &mut Portion,
-        visit: impl FnMut(&Arc<Slot<K, V>>),
+        visit: impl FnMut(&Arc<Slot<K, V, R>>),
     ) -> Result<(), Unfinished<u64>> {
         if let Some(sole) = &self.sole {
             let is_between = after < sole.order && sole.order < before;
@@ -187,19 +196,19 @@ impl<K, V> Bucket<K, V> {
     }
 
     /// The newest slot that is older than `order`.
-    pub(super) fn before(&self, order: u64) -> Option<&Arc<Slot<K, V>>> {
+    pub(super) fn before(&self, order: u64) -> Option<&Arc<Slot<K, V, R>>> {
         let sole = self.sole.as_ref().filter(|slot| slot.order < order);
         sole.or_else(|| self.crowd()?.before(order))
     }
 
     /// The slot with this order.
-    pub(super) fn slot(&self, order: u64) -> Option<&Arc<Slot<K, V>>> {
+    pub(super) fn slot(&self, order: u64) -> Option<&Arc<Slot<K, V, R>>> {
         let sole = self.sole.as_ref().filter(|slot| slot.order == order);
         sole.or_else(|| self.crowd()?.slot(order))
     }
 
     /// Inserts a slot whose order is higher than all before it.
-    pub(super) fn push(&mut self, slot: Arc<Slot<K, V>>) {
+    pub(super) fn push(&mut self, slot: Arc<Slot<K, V, R>>) {
         match self.sole.take() {
             None if self.len() == 0 => self.sole = Some(slot),
             sole => {
@@ -211,7 +220,7 @@ impl<K, V> Bucket<K, V> {
     }
 
     /// By identity, never by key (I5): the slot of a successor has another order.
-    pub(super) fn remove(&mut self, order: u64, exit: Exit) -> Option<Arc<Slot<K, V>>> {
+    pub(super) fn remove(&mut self, order: u64, exit: Exit) -> Option<Arc<Slot<K, V, R>>> {
         if let Some(sole) = self.sole.take_if(|sole| sole.order == order) {
             self.departed(order, exit);
             return Some(sole);
@@ -256,18 +265,18 @@ impl<K, V> Bucket<K, V> {
 
     /// Makes this thread call the hooks on behalf of `slot`, if a call is due and no other
     /// thread calls them.
-    pub(super) fn begin_calls(&mut self, slot: &Arc<Slot<K, V>>) -> bool {
+    pub(super) fn begin_calls(&mut self, slot: &Arc<Slot<K, V, R>>) -> bool {
         self.due().is_some() && self.rest().hooks.baton.take(|| Arc::clone(slot))
     }
 
-    pub(super) fn calls_for(&self, slot: &Arc<Slot<K, V>>) -> bool {
+    pub(super) fn calls_for(&self, slot: &Arc<Slot<K, V, R>>) -> bool {
         self.hook_caller()
             .is_some_and(|caller| Arc::ptr_eq(caller, slot))
     }
 
     /// The next call to make. If none is due, the calls are over, and the slot on whose
     /// behalf they were made is returned.
-    pub(super) fn next_call(&mut self) -> Result<Call, Option<Arc<Slot<K, V>>>> {
+    pub(super) fn next_call(&mut self) -> Result<Call, Caller<K, V, R>> {
         let due = self.due();
         let hooks = &mut self.rest().hooks;
         let call = hooks.baton.next(due)?;
@@ -284,23 +293,23 @@ impl<K, V> Bucket<K, V> {
         }
     }
 
-    fn crowd(&self) -> Option<&Crowd<K, V>> {
+    fn crowd(&self) -> Option<&Crowd<K, V, R>> {
         self.rest.as_ref()?.crowd.as_deref()
     }
 
-    fn crowd_mut(&mut self) -> Option<&mut Crowd<K, V>> {
+    fn crowd_mut(&mut self) -> Option<&mut Crowd<K, V, R>> {
         self.rest.as_mut()?.crowd.as_deref_mut()
     }
 
-    fn new_crowd(&mut self) -> &mut Crowd<K, V> {
+    fn new_crowd(&mut self) -> &mut Crowd<K, V, R> {
         self.rest().crowd.get_or_insert_default()
     }
 
-    fn hook_caller(&self) -> Option<&Arc<Slot<K, V>>> {
+    fn hook_caller(&self) -> Option<&Arc<Slot<K, V, R>>> {
         self.rest.as_ref()?.hooks.baton.holder()
     }
 
-    fn rest(&mut self) -> &mut BucketRest<K, V> {
+    fn rest(&mut self) -> &mut BucketRest<K, V, R> {
         self.rest.get_or_insert_default()
     }
 

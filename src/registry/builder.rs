@@ -39,13 +39,15 @@ use super::{Conflict, RandomState, Registry};
 /// ```
 #[must_use = "a builder does nothing until `build`"]
 pub struct RegistryBuilder<K, V, S = RandomState> {
-    shared: Shared<K, V, S>,
+    shared: Shared<K, V>,
+    hasher: S,
 }
 
 impl<K, V> RegistryBuilder<K, V> {
     pub(super) fn new(conflict: Conflict) -> Self {
         Self {
-            shared: Shared::new(conflict, RandomState::default()),
+            shared: Shared::new(conflict),
+            hasher: RandomState::default(),
         }
     }
 }
@@ -186,20 +188,16 @@ impl<K, V, S> RegistryBuilder<K, V, S> {
     /// # Ok::<(), hangup::Error>(())
     /// ```
     pub fn hasher<T>(self, hasher: T) -> RegistryBuilder<K, V, T> {
-        let shared = Shared {
-            hooks: self.shared.hooks,
-            last_closes: self.shared.last_closes,
-            min_hold: self.shared.min_hold,
-            named: self.shared.named,
-            ..Shared::new(self.shared.conflict, hasher)
-        };
-        RegistryBuilder { shared }
+        RegistryBuilder {
+            shared: self.shared,
+            hasher,
+        }
     }
 
     /// The registry, with no member in it.
     #[must_use]
     pub fn build(self) -> Registry<K, V, S> {
-        Registry::from_shared(self.shared)
+        Registry::from_parts(self.shared, self.hasher)
     }
 
     fn hooks(&mut self) -> &mut Hooks<K> {

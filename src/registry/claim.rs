@@ -6,12 +6,9 @@ use std::time::Duration;
 
 use hashbrown::hash_table::Entry;
 
-use super::bucket::Bucket;
 use super::crowd::Departed;
 use super::portion::{Portion, Unfinished};
-use super::shared::Shared;
-use super::slot::Slot;
-use super::table::Table;
+use super::shared::{Bucket, Shared, Slot, Table};
 use super::{Conflict, Registry};
 use crate::error::KeyError;
 use crate::lifecycle::{Handle, Lifecycle, Place};
@@ -19,8 +16,8 @@ use crate::sync::MutexGuard;
 
 /// The connections that a newcomer closes once it is live: those that held the key when it
 /// joined, and none that joined later (I5).
-struct Predecessors<K, V, S> {
-    registry: Arc<Shared<K, V, S>>,
+struct Predecessors<K, V> {
+    registry: Arc<Shared<K, V>>,
     newcomer: Place,
     /// The bucket has this generation as long as it has one of the predecessors.
     generation: u64,
@@ -170,6 +167,8 @@ where
         let order = table.next_order();
         let new_slot = |generation, key, value| {
             Arc::new(Slot {
+                registry: Arc::clone(&self.shared),
+                hash,
                 order,
                 generation,
                 key,
@@ -178,14 +177,12 @@ where
             })
         };
         let hooks = self.shared.hooks.as_ref();
-        let to_call = |slot: &Arc<Slot<K, V>>| hooks.map(|hooks| (hooks, Arc::clone(slot)));
-        let (called_for, generation) = match table.entry(hash, &key) {
+        let (slot, calls_hooks, generation) = match table.entry(hash, &key) {
             Entry::Vacant(vacant) => {
                 let slot = new_slot(order, key, value);
-                let called_for = to_call(&slot);
-                let mut bucket = vacant.insert(Bucket::new(hash, slot));
-                let is_due = |(_, slot): &(_, Arc<_>)| bucket.get_mut().begin_calls(slot);
-                (called_for.filter(is_due), None)
+                let mut bucket = vacant.insert(Bucket::new(Arc::clone(&slot)));
+                let calls_hooks = hooks.is_some() && bucket.get_mut().begin_calls(&slot);
+                (slot, calls_hooks, None)
             }
             Entry::Occupied(mut held) => {
                 let bucket = held.get_mut();
@@ -201,15 +198,14 @@ where
                 }
                 let generation = bucket.generation();
                 let slot = new_slot(generation.unwrap_or(order), key, value);
-                let called_for = to_call(&slot);
                 // A bucket without slots stays while its hooks run.
                 let generation = generation.filter(|_| bucket.len() > 0);
-                bucket.push(slot);
+                bucket.push(Arc::clone(&slot));
                 if claim == Claim::TakeOver && generation.is_some() {
                     bucket.begin_claim(order);
                 }
-                let is_due = |(_, slot): &(_, Arc<_>)| bucket.begin_calls(slot);
-                (called_for.filter(is_due), generation)
+                let calls_hooks = hooks.is_some() && bucket.begin_calls(&slot);
+                (slot, calls_hooks, generation)
             }
         };
         if let Some((_, now)) = min_hold {
@@ -219,17 +215,16 @@ where
 
         // Recorded after the insertion, so that the unwinding finds the slot that it
         // removes.
-        let place = Place { hash, order };
-        let registry = Arc::clone(&self.shared) as _;
-        lifecycle.add_membership(registry, place);
-        if let Some((hooks, slot)) = called_for {
+        let called_for = calls_hooks.then(|| Arc::clone(&slot));
+        lifecycle.add_membership(slot);
+        if let Some((hooks, slot)) = hooks.zip(called_for) {
             self.shared.call_hooks(hooks, hash, &slot);
         }
         match lifecycle.closed() {
             // Closed since the first check. The slot stays until the owner unwinds, for a
             // take-over may have found it.
             Some(closed) => Err(KeyError::Closed(closed)),
-            None => Ok((place, generation)),
+            None => Ok((Place { hash, order }, generation)),
         }
     }
 }
@@ -247,7 +242,7 @@ fn admit<K, V>(bucket: &mut Bucket<K, V>, max: usize, full: KeyError) -> Result<
     })
 }
 
-impl<K, V, S> Shared<K, V, S> {
+impl<K, V> Shared<K, V> {
     /// The open connections that hold the key of `newcomer` and came before it. The bucket
     /// has this generation as long as it has one of them.
     fn open_before(&self, newcomer: Place, generation: u64) -> Vec<Handle> {
@@ -271,11 +266,10 @@ impl<K, V, S> Shared<K, V, S> {
     }
 }
 
-impl<K, V, S> DynPredecessors for Predecessors<K, V, S>
+impl<K, V> DynPredecessors for Predecessors<K, V>
 where
     K: Send + Sync,
     V: Send + Sync,
-    S: Send + Sync,
 {
     fn handles(&self) -> Vec<Handle> {
         self.registry.open_before(self.newcomer, self.generation)

@@ -27,10 +27,10 @@ const FEW: usize = if cfg!(hangup_loom) { 1 } else { 8 };
 /// At most so many slots are looked at for the reason of a refusal.
 const PROBES: usize = 8;
 
-pub(super) struct Crowd<K, V> {
-    shown: Slots<K, V>,
-    set_aside: Slots<K, V>,
-    closed: Slots<K, V>,
+pub(super) struct Crowd<K, V, R> {
+    shown: Slots<K, V, R>,
+    set_aside: Slots<K, V, R>,
+    closed: Slots<K, V, R>,
     /// The take-overs that wait for their predecessors, with the order of their slot.
     newest_claim: Option<(u64, Departed)>,
     older_claims: BTreeMap<u64, Departed>,
@@ -39,10 +39,10 @@ pub(super) struct Crowd<K, V> {
 }
 
 /// By [`Slot::order`].
-type Slots<K, V> = BTreeMap<u64, Arc<Slot<K, V>>>;
+type Slots<K, V, R> = BTreeMap<u64, Arc<Slot<K, V, R>>>;
 
 /// The newest slot of some kind, unless the portion was used up before it was found.
-pub(super) type Newest<'a, K, V> = Result<Option<&'a Arc<Slot<K, V>>>, Unfinished<()>>;
+pub(super) type Newest<'a, K, V, R> = Result<Option<&'a Arc<Slot<K, V, R>>>, Unfinished<()>>;
 
 /// The predecessors of a take-over that have settled while it waited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) struct Departed {
     pub(crate) unclean: usize,
 }
 
-impl<K, V> Default for Crowd<K, V> {
+impl<K, V, R> Default for Crowd<K, V, R> {
     fn default() -> Self {
         Self {
             shown: BTreeMap::new(),
@@ -65,7 +65,7 @@ impl<K, V> Default for Crowd<K, V> {
     }
 }
 
-impl<K, V> Crowd<K, V> {
+impl<K, V, R> Crowd<K, V, R> {
     pub(super) fn len(&self) -> usize {
         self.shown.len() + self.set_aside.len() + self.closed.len()
     }
@@ -74,22 +74,22 @@ impl<K, V> Crowd<K, V> {
         self.len() == 0 && self.newest_claim.is_none()
     }
 
-    fn each(&self) -> [&Slots<K, V>; 3] {
+    fn each(&self) -> [&Slots<K, V, R>; 3] {
         [&self.shown, &self.set_aside, &self.closed]
     }
 
-    pub(super) fn any(&self) -> Option<&Arc<Slot<K, V>>> {
+    pub(super) fn any(&self) -> Option<&Arc<Slot<K, V, R>>> {
         self.each()
             .into_iter()
             .find_map(|slots| slots.values().next())
     }
 
-    pub(super) fn slot(&self, order: u64) -> Option<&Arc<Slot<K, V>>> {
+    pub(super) fn slot(&self, order: u64) -> Option<&Arc<Slot<K, V, R>>> {
         self.each().into_iter().find_map(|slots| slots.get(&order))
     }
 
     /// The newest slot that is older than `order`.
-    pub(super) fn before(&self, order: u64) -> Option<&Arc<Slot<K, V>>> {
+    pub(super) fn before(&self, order: u64) -> Option<&Arc<Slot<K, V, R>>> {
         let newest = self
             .each()
             .into_iter()
@@ -99,17 +99,17 @@ impl<K, V> Crowd<K, V> {
             .map(|(_, slot)| slot)
     }
 
-    pub(super) fn insert(&mut self, slot: Arc<Slot<K, V>>) {
+    pub(super) fn insert(&mut self, slot: Arc<Slot<K, V, R>>) {
         self.shown.insert(slot.order, slot);
     }
 
-    pub(super) fn remove(&mut self, order: u64) -> Option<Arc<Slot<K, V>>> {
+    pub(super) fn remove(&mut self, order: u64) -> Option<Arc<Slot<K, V, R>>> {
         let slots = [&mut self.shown, &mut self.closed, &mut self.set_aside];
         slots.into_iter().find_map(|slots| slots.remove(&order))
     }
 
     /// Takes the slot out that is the only one.
-    pub(super) fn take_sole(&mut self) -> Option<Arc<Slot<K, V>>> {
+    pub(super) fn take_sole(&mut self) -> Option<Arc<Slot<K, V, R>>> {
         if self.len() != 1 {
             return None;
         }
@@ -161,7 +161,7 @@ impl<K, V> Crowd<K, V> {
     ///
     /// It begins with the newest in each portion: a newcomer may have gone live since the
     /// last one and have closed its predecessors (I3).
-    pub(super) fn newest_live(&mut self, portion: &mut Portion) -> Newest<'_, K, V> {
+    pub(super) fn newest_live(&mut self, portion: &mut Portion) -> Newest<'_, K, V, R> {
         let mut below = u64::MAX;
         let found = loop {
             let Some((&order, slot)) = self.shown.range(..below).next_back() else {
@@ -185,7 +185,7 @@ impl<K, V> Crowd<K, V> {
         &mut self,
         after: u64,
         portion: &mut Portion,
-        mut visit: impl FnMut(&Arc<Slot<K, V>>),
+        mut visit: impl FnMut(&Arc<Slot<K, V, R>>),
     ) -> Result<(), Unfinished<u64>> {
         let mut last = after;
         let mut to_sort = Vec::new();
@@ -215,7 +215,7 @@ impl<K, V> Crowd<K, V> {
         after: u64,
         before: u64,
         portion: &mut Portion,
-        mut visit: impl FnMut(&Arc<Slot<K, V>>),
+        mut visit: impl FnMut(&Arc<Slot<K, V, R>>),
     ) -> Result<(), Unfinished<u64>> {
         let range = (Excluded(after), Excluded(before));
         if after >= before {
@@ -244,7 +244,7 @@ impl<K, V> Crowd<K, V> {
 
     /// The newest slot that is open, of those that a portion reaches: each closed one that
     /// is newer is met once.
-    pub(super) fn newest_open(&mut self, portion: &mut Portion) -> Newest<'_, K, V> {
+    pub(super) fn newest_open(&mut self, portion: &mut Portion) -> Newest<'_, K, V, R> {
         let found = loop {
             let newest = [&self.shown, &self.set_aside].map(|slots| slots.last_key_value());
             let newest = newest
@@ -266,7 +266,7 @@ impl<K, V> Crowd<K, V> {
     }
 
     /// The newest slot that is known to be closed.
-    pub(super) fn newest_closed(&self) -> Option<&Arc<Slot<K, V>>> {
+    pub(super) fn newest_closed(&self) -> Option<&Arc<Slot<K, V, R>>> {
         self.closed.values().next_back()
     }
 
@@ -314,10 +314,10 @@ impl<K, V> Crowd<K, V> {
 }
 
 /// Two parts of a crowd, in the order of their reservation.
-fn merged<'a, K: 'a, V: 'a>(
-    one: impl Iterator<Item = (&'a u64, &'a Arc<Slot<K, V>>)>,
-    other: impl Iterator<Item = (&'a u64, &'a Arc<Slot<K, V>>)>,
-) -> impl Iterator<Item = &'a Arc<Slot<K, V>>> {
+fn merged<'a, K: 'a, V: 'a, R: 'a>(
+    one: impl Iterator<Item = (&'a u64, &'a Arc<Slot<K, V, R>>)>,
+    other: impl Iterator<Item = (&'a u64, &'a Arc<Slot<K, V, R>>)>,
+) -> impl Iterator<Item = &'a Arc<Slot<K, V, R>>> {
     let (mut one, mut other) = (one.peekable(), other.peekable());
     std::iter::from_fn(move || {
         let next = match (one.peek(), other.peek()) {

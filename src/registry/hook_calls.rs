@@ -8,10 +8,9 @@
 use std::sync::Arc;
 
 use super::hooks::Hooks;
-use super::shared::Shared;
-use super::slot::Slot;
+use super::shared::{Shared, Slot};
 
-impl<K, V, S> Shared<K, V, S> {
+impl<K, V> Shared<K, V> {
     /// Makes the calls that are due. The caller has [begun](super::bucket::Bucket::begin_calls)
     /// them for `slot`.
     pub(super) fn call_hooks(&self, hooks: &Hooks<K>, hash: u64, slot: &Arc<Slot<K, V>>) {

@@ -21,10 +21,11 @@ trait DynSlot<V>: Send + Sync {
     fn handle(&self) -> &Handle;
 }
 
-impl<K, V> DynSlot<V> for Slot<K, V>
+impl<K, V, R> DynSlot<V> for Slot<K, V, R>
 where
     K: Send + Sync,
     V: Send + Sync,
+    R: Send + Sync,
 {
     fn value(&self) -> &V {
         &self.value
@@ -36,10 +37,11 @@ where
 }
 
 impl<V> Member<V> {
-    pub(super) fn new<K>(slot: Arc<Slot<K, V>>) -> Self
+    pub(super) fn new<K, R>(slot: Arc<Slot<K, V, R>>) -> Self
     where
         K: Send + Sync + 'static,
         V: Send + Sync + 'static,
+        R: Send + Sync + 'static,
     {
         Self { slot }
     }

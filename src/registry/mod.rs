@@ -30,8 +30,7 @@ use crate::lifecycle::Handle;
 use crate::state::{CloseReason, Closed};
 
 use portion::{Portion, Unfinished};
-use shared::{Shared, newest};
-use slot::Slot;
+use shared::{Shared, Slot, newest};
 
 pub use builder::RegistryBuilder;
 pub(crate) use claim::DynPredecessors;
@@ -104,7 +103,9 @@ type RandomState = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Registry<K, V, S = RandomState> {
-    shared: Arc<Shared<K, V, S>>,
+    shared: Arc<Shared<K, V>>,
+    /// Not shared with the slots, which know the hashes of their keys.
+    hasher: Arc<S>,
 }
 
 impl<K, V> Registry<K, V> {
@@ -128,12 +129,13 @@ impl<K, V, S> Registry<K, V, S> {
     /// that its key shares with others, so `hasher` should spread them well.
     #[must_use]
     pub fn with_hasher(conflict: Conflict, hasher: S) -> Self {
-        Self::from_shared(Shared::new(conflict, hasher))
+        Self::from_parts(Shared::new(conflict), hasher)
     }
 
-    fn from_shared(shared: Shared<K, V, S>) -> Self {
+    fn from_parts(shared: Shared<K, V>, hasher: S) -> Self {
         Self {
             shared: Arc::new(shared),
+            hasher: Arc::new(hasher),
         }
     }
 }
@@ -367,7 +369,7 @@ where
     /// yielded. A shard is read when the iteration reaches it.
     fn each_live<C>(&self, collect: C) -> impl Iterator<Item = Arc<Slot<K, V>>> + use<K, V, S, C>
     where
-        C: Fn(&Shared<K, V, S>, usize) -> Vec<Arc<Slot<K, V>>>,
+        C: Fn(&Shared<K, V>, usize) -> Vec<Arc<Slot<K, V>>>,
     {
         let shared = Arc::clone(&self.shared);
         (0..shared.tables.count()).flat_map(move |shard| {
@@ -425,7 +427,7 @@ where
     where
         Q: Hash + ?Sized,
     {
-        self.shared.hasher.hash_one(key)
+        self.hasher.hash_one(key)
     }
 }
 
@@ -433,6 +435,7 @@ impl<K, V, S> Clone for Registry<K, V, S> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
+            hasher: Arc::clone(&self.hasher),
         }
     }
 }

@@ -6,24 +6,67 @@ use std::sync::Arc;
 
 use super::last_close::LastCloses;
 use super::portion::Portion;
-use super::shared::Shared;
-use super::slot::Slot;
-use super::table::Table;
-use crate::lifecycle::{DynRegistry, Exit, Name, Place};
-use crate::state::Closed;
+use super::shared::{Bucket, Shared, Slot, Table};
+use crate::lifecycle::{Exit, Leaving, Membership, Name, Place};
 use crate::sync::MutexGuard;
 
-impl<K, V, S> DynRegistry for Shared<K, V, S>
+impl<K, V> Membership for Slot<K, V>
 where
     K: Hash + Eq + Send + Sync,
     V: Send + Sync,
-    S: Send + Sync,
 {
+    fn registry(&self) -> *const () {
+        Arc::as_ptr(&self.registry).cast()
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            hash: self.hash,
+            order: self.order,
+        }
+    }
+
+    fn leave(&self, exit: Exit) {
+        if let Some(last_closes) = &self.registry.last_closes {
+            self.record_close(last_closes);
+        }
+        self.registry.remove(self.place(), exit);
+    }
+
+    fn leave_together(&self, leaving: &mut Leaving, contain: &dyn Fn(usize, &mut dyn FnMut())) {
+        self.registry.remove_each(leaving, contain);
+    }
+
+    fn key(&self) -> Option<(Name, String)> {
+        let named = self.registry.named.as_ref()?;
+        Some((named.name.clone(), (named.write)(&self.key)))
+    }
+
+    fn bring_back(&self) {
+        let mut table = self.registry.table(self.hash);
+        // `None` if the connection has closed and been unwound.
+        let is_it = |bucket: &Bucket<K, V>| bucket.slot(self.order).is_some();
+        if let Some(mut bucket) = table.find(self.hash, is_it) {
+            bucket.get_mut().bring_back(self.order);
+        }
+    }
+}
+
+impl<K: Hash + Eq, V> Slot<K, V> {
+    /// Records how the connection closed before its slot is removed, so that a reader which does
+    /// not find the slot finds the record.
+    #[inline(never)]
+    fn record_close(&self, last_closes: &LastCloses<K>) {
+        if let Some(closed) = self.closed() {
+            let lifecycle = self.handle.lifecycle();
+            lifecycle.catch_panic(|| last_closes.record(self.hash, &self.key, closed));
+        }
+    }
+}
+
+impl<K, V> Shared<K, V> {
     fn remove(&self, place: Place, exit: Exit) {
         let Place { hash, order } = place;
-        if let Some(last_closes) = &self.last_closes {
-            self.record_close(last_closes, place);
-        }
         let mut table = self.table(hash);
         if let Some(removed) = table.remove_sole(hash, order) {
             drop(table);
@@ -34,19 +77,22 @@ where
         }
     }
 
-    fn remove_each(
-        &self,
-        places: &[Place],
-        indices: &mut Vec<usize>,
-        contain: &dyn Fn(usize, &mut dyn FnMut()),
-    ) {
-        let remove_alone = |index: usize| {
+    fn remove_each(&self, leaving: &mut Leaving, contain: &dyn Fn(usize, &mut dyn FnMut())) {
+        let Leaving {
+            slots,
+            places,
+            indices,
+        } = leaving;
+        let leave_alone = |slot: &mut Option<Arc<dyn Membership>>, index: usize| {
             contain(index, &mut || {
-                self.remove(places[index], Exit::Settling { clean: true });
+                if let Some(slot) = slot.take() {
+                    slot.leave(Exit::Settling { clean: true });
+                }
             });
         };
         if self.last_closes.is_some() {
-            return (0..places.len()).for_each(remove_alone);
+            let each = slots.iter_mut().enumerate();
+            return each.for_each(|(index, slot)| leave_alone(slot, index));
         }
         let (mut removed, mut others) = (Vec::new(), Vec::new());
         self.sort_by_table(places, indices);
@@ -68,47 +114,18 @@ where
                 drop(table);
                 // After the lock is released (I8).
                 for (index, slot) in removed.drain(..) {
+                    // Not the last one.
+                    drop(slots[index].take());
                     drop_contained(slot, |drop| contain(index, drop));
                 }
-                others.drain(..).for_each(remove_alone);
+                for index in others.drain(..) {
+                    leave_alone(&mut slots[index], index);
+                }
             }
         }
     }
 
-    fn key_at(&self, place: Place) -> Option<(Name, String)> {
-        let named = self.named.as_ref()?;
-        let slot = {
-            let mut table = self.table(place.hash);
-            let bucket = table.find(place.hash, |bucket| bucket.slot(place.order).is_some())?;
-            Arc::clone(bucket.get().slot(place.order)?)
-        };
-        Some((named.name.clone(), (named.write)(&slot.key)))
-    }
-
-    fn bring_back(&self, place: Place) {
-        let Place { hash, order } = place;
-        let mut table = self.table(hash);
-        // `None` if the connection has closed and been unwound.
-        if let Some(mut bucket) = table.find(hash, |bucket| bucket.slot(order).is_some()) {
-            bucket.get_mut().bring_back(order);
-        }
-    }
-}
-
-impl<K: Hash + Eq, V, S> Shared<K, V, S> {
-    /// Records how the connection at `place` closed before its slot is removed, so that a
-    /// reader which does not find the slot finds the record.
-    #[inline(never)]
-    fn record_close(&self, last_closes: &LastCloses<K>, place: Place) {
-        if let Some((slot, closed)) = self.closed_slot(place) {
-            let lifecycle = slot.handle.lifecycle();
-            lifecycle.catch_panic(|| last_closes.record(place.hash, &slot.key, closed));
-        }
-    }
-}
-
-impl<K, V, S> Shared<K, V, S> {
-    /// [Removes](DynRegistry::remove) a slot of a bucket that has others, or hooks.
+    /// [Removes](Self::remove) a slot of a bucket that has others, or hooks.
     #[inline(never)]
     fn remove_from_rest(&self, mut table: MutexGuard<'_, Table<K, V>>, place: Place, exit: Exit) {
         let Place { hash, order } = place;
@@ -147,14 +164,6 @@ impl<K, V, S> Shared<K, V, S> {
             indices[*next] = index;
             *next += 1;
         }
-    }
-
-    /// The slot at `place`, if its connection has closed.
-    fn closed_slot(&self, place: Place) -> Option<(Arc<Slot<K, V>>, Closed)> {
-        let mut table = self.table(place.hash);
-        let bucket = table.find(place.hash, |bucket| bucket.slot(place.order).is_some())?;
-        let slot = bucket.get().slot(place.order)?;
-        slot.closed().map(|closed| (Arc::clone(slot), closed))
     }
 }
 

@@ -2,25 +2,29 @@
 //! held for more than a portion of places (I10).
 
 use std::borrow::Borrow;
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 use std::sync::Arc;
 
-use super::bucket::Bucket;
+use super::bucket;
 use super::conflict::Conflict;
 use super::hooks::Hooks;
 use super::last_close::LastCloses;
 use super::min_hold::MinHold;
 use super::named::Named;
 use super::portion::{Portion, Unfinished};
-use super::slot::Slot;
-use super::table::{Cursor, Table, Walk};
+use super::slot;
+use super::table::{self, Cursor, Walk};
 use crate::state::Closed;
 use crate::sync::MutexGuard;
 use crate::sync::shards::Shards;
 
-pub(super) struct Shared<K, V, S> {
+/// What a registry keeps under its locks.
+pub(super) type Table<K, V> = table::Table<K, V, Shared<K, V>>;
+pub(super) type Bucket<K, V> = bucket::Bucket<K, V, Shared<K, V>>;
+pub(super) type Slot<K, V> = slot::Slot<K, V, Shared<K, V>>;
+
+pub(super) struct Shared<K, V> {
     pub(super) conflict: Conflict,
-    pub(super) hasher: S,
     pub(super) tables: Shards<Table<K, V>>,
     pub(super) hooks: Option<Hooks<K>>,
     pub(super) last_closes: Option<LastCloses<K>>,
@@ -29,11 +33,10 @@ pub(super) struct Shared<K, V, S> {
     pub(super) named: Option<Named<K>>,
 }
 
-impl<K, V, S> Shared<K, V, S> {
-    pub(super) fn new(conflict: Conflict, hasher: S) -> Self {
+impl<K, V> Shared<K, V> {
+    pub(super) fn new(conflict: Conflict) -> Self {
         Self {
             conflict,
-            hasher,
             tables: Shards::default(),
             hooks: None,
             last_closes: None,
@@ -112,11 +115,10 @@ impl<K, V, S> Shared<K, V, S> {
     pub(super) fn still_live(&self, slot: Arc<Slot<K, V>>) -> Option<Arc<Slot<K, V>>>
     where
         K: Hash + Eq,
-        S: BuildHasher,
     {
         match self.conflict {
             _ if slot.is_live() => Some(slot),
-            Conflict::Replace => self.newest_live(self.hasher.hash_one(&slot.key), &slot.key),
+            Conflict::Replace => self.newest_live(slot.hash, &slot.key),
             Conflict::Reject | Conflict::Share { .. } => None,
         }
     }

@@ -1,10 +1,16 @@
 //! The entry of one connection under one key.
 
+use std::sync::Arc;
+
 use crate::lifecycle::{Handle, Standing};
 use crate::state::Closed;
 
 /// It holds the only copy of the key.
-pub(super) struct Slot<K, V> {
+pub(super) struct Slot<K, V, R> {
+    /// Its registry, which it keeps alive, so that the calls of the hooks balance.
+    pub(super) registry: Arc<R>,
+    /// Of the key, by the hasher of the registry.
+    pub(super) hash: u64,
     /// A number that no other slot of the shard ever has. It ascends.
     pub(super) order: u64,
     /// Generation of the key: the order of the bucket's first slot. A key that empties and
@@ -15,7 +21,7 @@ pub(super) struct Slot<K, V> {
     pub(super) handle: Handle,
 }
 
-impl<K, V> Slot<K, V> {
+impl<K, V, R> Slot<K, V, R> {
     #[inline]
     pub(super) fn is_live(&self) -> bool {
         self.handle.lifecycle().is_live()

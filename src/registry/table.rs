@@ -17,10 +17,10 @@ use crate::shrink;
 /// The capacity from which on [`count_sole`](Table::count_sole) looks.
 const LARGE: usize = 1024;
 
-/// The caller hashes a key before it takes the lock, and the bucket keeps the hash: to grow,
+/// The caller hashes a key before it takes the lock, and its slots keep the hash: to grow,
 /// to shrink and to remove a slot neither hashes nor compares a key again.
-pub(super) struct Table<K, V> {
-    buckets: HashTable<Bucket<K, V>>,
+pub(super) struct Table<K, V, R> {
+    buckets: HashTable<Bucket<K, V, R>>,
     next_order: u64,
     /// When each slot was inserted, by its order, if there is a
     /// [`MinHold`](super::min_hold::MinHold).
@@ -50,7 +50,7 @@ pub(super) enum Walk {
     BeginsAgain,
 }
 
-impl<K, V> Default for Table<K, V> {
+impl<K, V, R> Default for Table<K, V, R> {
     fn default() -> Self {
         Self {
             buckets: HashTable::new(),
@@ -61,8 +61,8 @@ impl<K, V> Default for Table<K, V> {
     }
 }
 
-impl<K, V> Table<K, V> {
-    pub(super) fn get<Q>(&mut self, hash: u64, key: &Q) -> Option<&mut Bucket<K, V>>
+impl<K, V, R> Table<K, V, R> {
+    pub(super) fn get<Q>(&mut self, hash: u64, key: &Q) -> Option<&mut Bucket<K, V, R>>
     where
         K: Borrow<Q>,
         Q: Eq + ?Sized,
@@ -70,7 +70,7 @@ impl<K, V> Table<K, V> {
         self.buckets.find_mut(hash, |bucket| bucket.is_under(key))
     }
 
-    pub(super) fn entry(&mut self, hash: u64, key: &K) -> Entry<'_, Bucket<K, V>>
+    pub(super) fn entry(&mut self, hash: u64, key: &K) -> Entry<'_, Bucket<K, V, R>>
     where
         K: Eq,
     {
@@ -78,15 +78,15 @@ impl<K, V> Table<K, V> {
         // Without room for one more, `entry` moves the buckets.
         self.moves += u64::from(self.buckets.len() == self.buckets.capacity());
         self.buckets
-            .entry(hash, |bucket| bucket.is_under(key), |bucket| bucket.hash)
+            .entry(hash, |bucket| bucket.is_under(key), Bucket::hash)
     }
 
     /// A bucket that is identified without its key.
     pub(super) fn find(
         &mut self,
         hash: u64,
-        is_match: impl FnMut(&Bucket<K, V>) -> bool,
-    ) -> Option<OccupiedEntry<'_, Bucket<K, V>>> {
+        is_match: impl FnMut(&Bucket<K, V, R>) -> bool,
+    ) -> Option<OccupiedEntry<'_, Bucket<K, V, R>>> {
         self.buckets.find_entry(hash, is_match).ok()
     }
 
@@ -98,7 +98,7 @@ impl<K, V> Table<K, V> {
     pub(super) fn walk(
         &mut self,
         cursor: &mut Cursor,
-        mut look: impl FnMut(&mut Bucket<K, V>, u64, &mut Portion) -> Option<u64>,
+        mut look: impl FnMut(&mut Bucket<K, V, R>, u64, &mut Portion) -> Option<u64>,
     ) -> Walk {
         let is_first = (cursor.index, cursor.after) == (0, 0);
         if cursor.moves != self.moves {
@@ -163,7 +163,7 @@ impl<K, V> Table<K, V> {
 
     /// Removes the bucket of the slot with this order, if it has nothing else.
     #[inline]
-    pub(super) fn remove_sole(&mut self, hash: u64, order: u64) -> Option<Arc<Slot<K, V>>> {
+    pub(super) fn remove_sole(&mut self, hash: u64, order: u64) -> Option<Arc<Slot<K, V, R>>> {
         let sole = self.find(hash, |bucket| bucket.is_only(order))?;
         let (bucket, _) = sole.remove();
         self.removed(order);
@@ -202,7 +202,7 @@ impl<K, V> Table<K, V> {
 
     #[cold]
     fn shrink_to(&mut self, target: usize) {
-        self.buckets.shrink_to(target, |bucket| bucket.hash);
+        self.buckets.shrink_to(target, Bucket::hash);
         self.moves += 1;
     }
 }
