@@ -60,15 +60,19 @@ pub(crate) struct Lifecycle {
     pub(super) inner: Mutex<Inner>,
 }
 
+/// In this order a new one is written straight to its place: a word that is not zero, words that
+/// are, and last the second word of the undos, which has no value yet. In another one it is built
+/// beside its place, and to copy it from there waits for what was just written.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Inner {
-    pub(super) undos: Undos,
+    pub(super) progress: Progress,
     pub(super) memberships: Memberships,
     /// What few connections need.
     pub(super) cold: Option<Box<Cold>>,
-    pub(super) progress: Progress,
     /// The latest step of the owner that was pending.
     pub(super) step: Option<&'static Location<'static>>,
+    pub(super) undos: Undos,
 }
 
 /// What few connections need: asynchronous undos, tasks, waiters, panics.
@@ -371,7 +375,7 @@ impl Lifecycle {
 impl Inner {
     /// The undos and the panics have been counted.
     pub(super) fn is_unwound(&self) -> bool {
-        self.progress.unwinding().is_over
+        self.progress.unwinding().is_over()
     }
 
     pub(super) fn cold(&mut self) -> &mut Cold {

@@ -10,12 +10,29 @@ pub(super) enum Progress {
     Awake(Unwinding),
 }
 
-#[derive(Clone, Copy, Default)]
-pub(super) struct Unwinding {
-    /// How many undos have run.
-    pub(super) undos_run: u32,
-    /// The stack has been found empty, and the undos and the panics have been counted.
-    pub(super) is_over: bool,
+/// How many undos have run, and the bits below. One number without padding, and never zero, so
+/// that it is written by itself: see [`Inner`](super::cell::Inner).
+#[derive(Clone, Copy)]
+pub(super) struct Unwinding(u64);
+
+/// The stack has been found empty, and the undos and the panics have been counted.
+const OVER: u64 = 1 << 63;
+const NOT_ZERO: u64 = 1 << 62;
+
+impl Default for Unwinding {
+    fn default() -> Self {
+        Self(NOT_ZERO)
+    }
+}
+
+impl Unwinding {
+    pub(super) fn undos_run(self) -> usize {
+        (self.0 & !(OVER | NOT_ZERO)) as usize
+    }
+
+    pub(super) fn is_over(self) -> bool {
+        self.0 & OVER != 0
+    }
 }
 
 impl Default for Progress {
@@ -27,7 +44,7 @@ impl Default for Progress {
 impl Progress {
     /// Stores a waker of a connection that is open, and returns the one before it.
     pub(super) fn sleep(&mut self, waker: Waker) -> Option<Waker> {
-        debug_assert!(!self.unwinding().is_over, "the owner has not unwound yet");
+        debug_assert!(!self.unwinding().is_over(), "the owner has not unwound yet");
         match std::mem::replace(self, Self::Asleep(waker)) {
             Self::Asleep(before) => Some(before),
             Self::Awake(_) => None,
@@ -53,11 +70,11 @@ impl Progress {
     }
 
     pub(super) fn undo_has_run(&mut self) {
-        self.unwinding_mut().undos_run += 1;
+        self.unwinding_mut().0 += 1;
     }
 
     pub(super) fn unwound(&mut self) {
-        self.unwinding_mut().is_over = true;
+        self.unwinding_mut().0 |= OVER;
     }
 
     fn unwinding_mut(&mut self) -> &mut Unwinding {

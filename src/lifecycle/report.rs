@@ -49,7 +49,7 @@ impl Lifecycle {
         let cold = inner.cold.as_ref();
         Settled {
             closed,
-            undos_run: inner.progress.unwinding().undos_run as usize,
+            undos_run: inner.progress.unwinding().undos_run(),
             panics: cold.map_or_else(Vec::new, |cold| cold.panics.clone()),
             abandoned: cold.map_or_else(Vec::new, |cold| cold.abandoned.clone()),
         }
@@ -60,7 +60,7 @@ impl Inner {
     pub(super) fn undo_counts(&self) -> UndoCounts {
         let cold = self.cold.as_ref();
         UndoCounts {
-            run: self.progress.unwinding().undos_run as usize,
+            run: self.progress.unwinding().undos_run(),
             panics: cold.map_or(0, |cold| cold.panics.len()),
             abandoned: cold.map_or(0, |cold| cold.abandoned.len()),
         }

@@ -73,7 +73,7 @@ impl Lifecycle {
         let memberships = std::mem::take(&mut inner.memberships);
         let owner = inner.progress.take_waker();
         debug_assert_eq!(
-            inner.progress.unwinding().undos_run,
+            inner.progress.unwinding().undos_run(),
             0,
             "an undo that runs later leaves the cold part behind"
         );
