@@ -68,8 +68,8 @@ impl<K, V, S> RegistryBuilder<K, V, S> {
     ///
     /// No lock is held: `hook` may use this crate in any way, but should not block. If it
     /// panics, [`Handle::settled`](crate::Handle::settled) of the connection reports the
-    /// panic, and the hook counts as called. A hook that captures the registry keeps both
-    /// alive for ever.
+    /// panic, and the hook counts as called. A hook that captures the registry, or a
+    /// [`Member`](super::Member) of it, keeps both alive for ever.
     pub fn on_first<F>(mut self, hook: F) -> Self
     where
         F: Fn(&K) + Send + Sync + 'static,

@@ -9,8 +9,8 @@ use crate::lifecycle::Handle;
 
 /// A live member of a [`Registry`](super::Registry), as a lookup found it.
 ///
-/// Derefs to the value. A member keeps its value alive, but not its connection, which may
-/// close at any time.
+/// Derefs to the value. A member keeps its value and the registry alive, but not its
+/// connection, which may close at any time.
 pub struct Member<V> {
     slot: Arc<dyn DynSlot<V>>,
 }

@@ -178,10 +178,14 @@ fn drop_contained<K, V>(slot: Arc<Slot<K, V>>, contain: impl FnOnce(&mut dyn FnM
 #[cfg(all(test, not(hangup_loom)))]
 mod tests {
     use std::hash::{BuildHasherDefault, Hasher};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
 
     use crate::connection::Live;
+    use crate::error::KeyError;
     use crate::registry::portion::{Portion, largest};
     use crate::registry::{Conflict, Registry};
+    use crate::runtime::{BoxFuture, Runtime};
     use crate::scope::Scope;
     use crate::state::CloseReason;
 
@@ -222,5 +226,51 @@ mod tests {
         assert_eq!(largest::take(), (Portion::PLACES, 3));
         assert!(registry.is_empty());
         drop(lives);
+    }
+
+    struct Standstill(Instant);
+
+    impl Runtime for Standstill {
+        fn spawn(&self, _: BoxFuture<()>) {}
+
+        fn now(&self) -> Instant {
+            self.0
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_reservation_goes_with_its_slot() {
+        let runtime = Arc::new(Standstill(Instant::now()));
+        let scope = Scope::builder().runtime(runtime).build();
+        let registry = Registry::builder(Conflict::share(2))
+            .min_hold(Duration::from_secs(1))
+            .build();
+        let connect = |key: usize| {
+            let mut setup = scope.open().unwrap().register().unwrap();
+            setup.join(&registry, key, ()).map(|()| setup)
+        };
+        let times = || -> usize {
+            let tables = registry.shared.tables.lock_each();
+            tables.map(|table| table.times()).sum()
+        };
+        let mut open: Vec<_> = [1, 1, 2, 3]
+            .into_iter()
+            .map(|it| connect(it).unwrap())
+            .collect();
+        assert_eq!(connect(1).unwrap_err(), KeyError::Full);
+        assert_eq!(times(), 4);
+        // One beside another under its key, then one by itself, then together.
+        drop(open.remove(0));
+        assert_eq!(times(), 3);
+        drop(open.remove(0));
+        assert_eq!(times(), 2);
+        let open: Vec<_> = open.into_iter().map(|it| it.go_live().unwrap()).collect();
+        scope.close_all(CloseReason::Shutdown);
+        drop(open);
+        assert_eq!(times(), 0);
     }
 }

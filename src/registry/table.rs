@@ -151,6 +151,11 @@ impl<K, V, R> Table<K, V, R> {
         }
     }
 
+    #[cfg(all(test, not(hangup_loom)))]
+    pub(super) fn times(&self) -> usize {
+        self.inserted.len()
+    }
+
     /// Higher than the order of every slot so far.
     pub(super) fn end(&self) -> u64 {
         self.next_order + 1
