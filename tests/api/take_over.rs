@@ -44,6 +44,37 @@ fn when_the_deadline_passes_the_newcomer_has_no_place_and_the_old_one_is_closed(
 }
 
 #[test]
+fn of_many_keys_none_is_held_twice_also_after_one_was_given_back() {
+    const MANY: u32 = 40;
+    let rooms: Registry<u32, u32> = Registry::new(Conflict::share(2));
+    let other: Registry<u32, u32> = Registry::new(Conflict::share(2));
+    let mut setup = registering();
+    let holds = |setup: &mut Registering, keys: u32| {
+        for key in 0..keys {
+            assert_eq!(setup.join(&rooms, key, 0), Err(KeyError::AlreadyJoined));
+        }
+    };
+    for key in 0..MANY {
+        setup.join(&rooms, key, 0).unwrap();
+        holds(&mut setup, key + 1);
+        // Under the same keys elsewhere it is free to join.
+        setup.join(&other, key, 0).unwrap();
+    }
+    let mut old = registering();
+    old.join(&rooms, MANY, 1).unwrap();
+    let passed = std::future::ready(());
+    let mut taking = task::spawn(setup.take_over(&rooms, MANY, 0).deadline(passed));
+    assert_ready_eq!(taking.poll(), Err(KeyError::TimedOut));
+    drop(taking);
+    holds(&mut setup, MANY);
+    drop(old);
+    setup.join(&rooms, MANY, 0).unwrap();
+    holds(&mut setup, MANY + 1);
+    drop(setup);
+    assert!(rooms.is_empty() && other.is_empty());
+}
+
+#[test]
 fn a_take_over_can_be_tried_again_after_its_deadline_or_its_drop() {
     let workers = Workers::new(Conflict::Reject);
     let mut old = stuck(&workers);
