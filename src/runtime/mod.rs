@@ -14,6 +14,7 @@
 
 #[cfg(feature = "tokio")]
 mod shutdown_signal;
+mod timer;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod port;
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 pub(crate) use port::Port;
 #[cfg(feature = "tokio")]
 pub use shutdown_signal::{ShutdownSignal, shutdown_signal};
+pub(crate) use timer::Timer;
 
 /// A future that is owned and can be sent anywhere.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{BoxFuture, Runtime};
+use super::Runtime;
+use super::timer::{Given, Timer};
 
 /// The runtime that a connection's time comes from. That of tokio is kept as it is: in an `Arc` of
 /// its own each connection would allocate one.
@@ -14,20 +15,18 @@ pub(crate) enum Port {
 }
 
 impl Port {
-    pub(crate) fn now(&self) -> Instant {
-        self.get().now()
-    }
-
-    pub(crate) fn sleep(&self, duration: Duration) -> BoxFuture<()> {
-        self.get().sleep(duration)
-    }
-
     /// The time, and a timer from then on.
-    pub(crate) fn start(&self, duration: Duration) -> (Instant, BoxFuture<()>) {
+    pub(crate) fn start(self, duration: Duration) -> (Instant, Timer) {
         match self {
-            Self::Given(runtime) => (runtime.now(), runtime.sleep(duration)),
+            Self::Given(runtime) => {
+                let (now, sleep) = (runtime.now(), runtime.sleep(duration));
+                (now, Timer::new(Given { runtime, sleep }))
+            }
             #[cfg(feature = "tokio")]
-            Self::Tokio(handle) => super::tokio::start(handle, duration),
+            Self::Tokio(handle) => {
+                let (now, timer) = super::tokio::start(handle, duration);
+                (now, Timer::new(timer))
+            }
         }
     }
 
@@ -36,14 +35,6 @@ impl Port {
             Self::Given(runtime) => runtime,
             #[cfg(feature = "tokio")]
             Self::Tokio(handle) => Arc::new(handle),
-        }
-    }
-
-    fn get(&self) -> &dyn Runtime {
-        match self {
-            Self::Given(runtime) => runtime,
-            #[cfg(feature = "tokio")]
-            Self::Tokio(handle) => handle,
         }
     }
 }

@@ -1,9 +1,15 @@
 //! A tokio runtime as a [`Runtime`].
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use ::tokio::runtime::Handle;
+use ::tokio::time;
+use pin_project_lite::pin_project;
 
+use super::timer::Set;
 use super::{BoxFuture, Runtime};
 
 /// # Panics
@@ -21,23 +27,60 @@ impl Runtime for Handle {
     fn now(&self) -> Instant {
         // Entered, because a paused clock belongs to its runtime.
         let _entered = self.enter();
-        ::tokio::time::Instant::now().into_std()
+        time::Instant::now().into_std()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<()> {
         let _entered = self.enter();
-        Box::pin(::tokio::time::sleep(duration))
+        Box::pin(time::sleep(duration))
     }
 }
 
 /// The time, and a timer from then on: entered once, with one look at the clock.
-pub(super) fn start(handle: &Handle, duration: Duration) -> (Instant, BoxFuture<()>) {
-    let _entered = handle.enter();
-    let now = ::tokio::time::Instant::now();
-    let Some(until) = now.checked_add(duration) else {
-        return (now.into_std(), Box::pin(::tokio::time::sleep(duration)));
+pub(super) fn start(handle: Handle, duration: Duration) -> (Instant, TokioTimer) {
+    let entered = handle.enter();
+    let now = time::Instant::now();
+    let sleep = match now.checked_add(duration) {
+        Some(until) => time::sleep_until(until),
+        None => time::sleep(duration),
     };
-    (now.into_std(), Box::pin(::tokio::time::sleep_until(until)))
+    drop(entered);
+    let timer = TokioTimer {
+        handle,
+        next: None,
+        sleep,
+    };
+    (now.into_std(), timer)
+}
+
+pin_project! {
+    /// A timer that stays where it is when it is set again.
+    pub(super) struct TokioTimer {
+        handle: Handle,
+        // Until the next poll: `sleep` keeps its waker, and would wake a task that does not wait
+        // for it.
+        next: Option<Instant>,
+        #[pin]
+        sleep: time::Sleep,
+    }
+}
+
+impl Set for TokioTimer {
+    fn now(&self) -> Instant {
+        Runtime::now(&self.handle)
+    }
+
+    fn set(self: Pin<&mut Self>, now: Instant, duration: Duration) {
+        *self.project().next = Some(now.checked_add(duration).unwrap_or(now));
+    }
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        if let Some(next) = this.next.take() {
+            this.sleep.as_mut().reset(next.into());
+        }
+        this.sleep.poll(cx)
+    }
 }
 
 /// The runtime that this thread is in.

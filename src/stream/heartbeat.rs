@@ -115,7 +115,7 @@ impl<S: fmt::Debug, F> fmt::Debug for Heartbeat<S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Heartbeat")
             .field("source", &self.source)
-            .field("period", &self.quiet.period)
+            .field("period", &self.quiet.period())
             .finish_non_exhaustive()
     }
 }

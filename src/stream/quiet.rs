@@ -1,11 +1,10 @@
 //! When nothing was sent for a period.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::runtime::{BoxFuture, Port};
+use crate::runtime::{Port, Timer};
 
 /// Thirty years, as in tokio: the clock overflows with a longer timer.
 const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
@@ -17,14 +16,13 @@ const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 /// flag is set, the item is dated to the tick before, so a pause is found when it has
 /// lasted for between half of the period and the period.
 pub(super) struct Quiet {
-    pub(super) period: Duration,
-    runtime: Port,
-    /// In a `Mutex`, which is never locked, to be `Sync`.
-    timer: Mutex<BoxFuture<()>>,
+    timer: Timer,
+    /// In nanoseconds.
+    period: u64,
     /// The timer fired at this time, or was made.
     tick: Instant,
-    /// Something was sent at this time, or later, but before the tick.
-    last: Instant,
+    /// Nothing was sent for so long before the tick, or for less: in nanoseconds.
+    pause: u64,
     /// Something was sent since the tick.
     sent: bool,
     /// The pause has lasted for the period.
@@ -37,14 +35,17 @@ impl Quiet {
         let period = period.clamp(Duration::from_millis(1), LONGEST);
         let (now, timer) = runtime.start(period / 2);
         Self {
-            period,
-            timer: Mutex::new(timer),
-            runtime,
+            timer,
+            period: nanos(period),
             tick: now,
-            last: now,
+            pause: 0,
             sent: false,
             over: false,
         }
+    }
+
+    pub(super) fn period(&self) -> Duration {
+        Duration::from_nanos(self.period)
     }
 
     /// An item is sent now.
@@ -55,7 +56,7 @@ impl Quiet {
 
     /// A heartbeat is sent now: `poll_over` was `Ready`.
     pub(super) fn heartbeat(&mut self) {
-        self.last = self.tick;
+        self.pause = 0;
         self.over = false;
     }
 
@@ -64,47 +65,46 @@ impl Quiet {
     #[inline]
     pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.over {
-            ready!(self.poll_timer(cx));
+            ready!(self.timer.poll(cx));
             return self.poll_on(cx);
         }
         Poll::Ready(())
-    }
-
-    #[inline]
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let timer = self.timer.get_mut();
-        let timer = timer.unwrap_or_else(PoisonError::into_inner);
-        timer.as_mut().poll(cx)
     }
 
     /// The timer has fired.
     #[cold]
     fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let now = self.runtime.now();
+            let now = self.timer.now();
             let half = self.period / 2;
-            if std::mem::take(&mut self.sent) {
+            let since_tick = nanos(now.saturating_duration_since(self.tick));
+            self.pause = match std::mem::take(&mut self.sent) {
                 // A tick that comes late dates nothing to more than half a period ago.
-                let late = now.checked_sub(half).unwrap_or(self.tick);
-                self.last = self.tick.max(late);
-            }
+                true => since_tick.min(half),
+                false => self.pause.saturating_add(since_tick),
+            };
             self.tick = now;
-            let left = (self.last + self.period).saturating_duration_since(now);
-            self.over = left.is_zero();
+            let left = self.period.saturating_sub(self.pause);
+            self.over = left == 0;
             let next = if self.over { half } else { left.min(half) };
-            self.timer = Mutex::new(self.runtime.sleep(next));
+            self.timer.set(now, Duration::from_nanos(next));
             if self.over {
                 return Poll::Ready(());
             }
-            ready!(self.poll_timer(cx));
+            ready!(self.timer.poll(cx));
         }
     }
+}
+
+/// Of more than 500 years as many as fit.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for Quiet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Quiet")
-            .field("period", &self.period)
+            .field("period", &self.period())
             .finish_non_exhaustive()
     }
 }

@@ -192,7 +192,7 @@ where
 impl<B: Body> fmt::Debug for SseHeartbeat<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SseHeartbeat")
-            .field("period", &self.quiet.period)
+            .field("period", &self.quiet.period())
             .finish_non_exhaustive()
     }
 }
