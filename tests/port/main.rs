@@ -4,4 +4,5 @@ mod adapters;
 mod cases;
 mod choice;
 mod ended;
+mod timers;
 mod without;
