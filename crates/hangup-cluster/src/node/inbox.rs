@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
@@ -47,8 +48,17 @@ impl Node {
                 }
             }
             Hint::Wanted { key, seat, by } => {
-                let words = format!("taken over on node {by}");
-                self.end(session, &key, &seat, CloseReason::Superseded, Some(words));
+                let owner = self.get(&seat.session, seat.number);
+                match owner.map_or(Poll::Ready(Ok(())), |owner| owner.permission()) {
+                    Poll::Ready(Ok(())) => {
+                        let words = format!("taken over on node {by}");
+                        self.end(session, &key, &seat, CloseReason::Superseded, Some(words));
+                    }
+                    // The newcomer may have waited for nothing, and have the key.
+                    Poll::Ready(Err(lost)) => self.end(session, &key, &seat, lost, None),
+                    // Which of them it is, the next renewal tells. A newcomer that waits asks again.
+                    Poll::Pending => {}
+                }
             }
             Hint::Close {
                 key,

@@ -47,6 +47,44 @@ fn r33_a_stopped_node_under_hold_yields_nothing_either() {
 }
 
 #[test]
+fn a_node_that_was_succeeded_while_it_was_stopped_says_lost_whatever_it_reads_first() {
+    for on_lapse in [OnLapse::Close, OnLapse::Hold(LEASE), HOLD] {
+        let setting = Setting::new(2);
+        let old = setting.connect_with(0, on_lapse);
+        setting.pass(Duration::from_millis(100));
+        setting.stop(0);
+        // It asks for the key before it takes it: that is read first.
+        let new = setting.connect(1);
+        setting.pass(LEASE * 3);
+        assert!(new.handle.state().is_live());
+        setting.go_on(0);
+        setting.pass(Duration::from_millis(100));
+        let settled = old.handle.try_settled().unwrap();
+        assert_eq!(settled.closed.reason, CloseReason::Lost, "{on_lapse:?}");
+        setting.assert_nothing_is_left(&[old, new]);
+    }
+}
+
+#[test]
+fn what_goes_on_after_a_lapse_is_handed_over_to_the_newcomer_that_waits() {
+    let setting = Setting::new(2);
+    let old = setting.connect_with(0, HOLD);
+    setting.pass(Duration::from_millis(100));
+    setting.stop(0);
+    let new = setting.connect(1);
+    // Longer than the node's lease, and shorter than the engine's.
+    let lapse = RENEWED + LEASE - LEASE / 10 - setting.world.elapsed();
+    setting.pass(lapse + Duration::from_millis(1));
+    assert!(new.outcome.get().is_none());
+    setting.go_on(0);
+    setting.pass(Duration::from_millis(500));
+    let settled = old.handle.try_settled().unwrap();
+    assert_eq!(settled.closed.reason, CloseReason::Superseded);
+    assert_eq!(new.outcome.claim().predecessor(), Predecessor::Settled);
+    setting.assert_nothing_is_left(&[old, new]);
+}
+
+#[test]
 fn a_node_that_stood_still_and_was_not_succeeded_goes_on() {
     let setting = Setting::new(2);
     let connection = setting.connect_with(0, HOLD);
