@@ -7,7 +7,7 @@ use hangup_engines::redis::{Persistence, RedisServer};
 use hangup_redis::Redis;
 use tokio_stream::StreamExt;
 
-use crate::bench::{adopted, engine, eventually, raw, unknown, write};
+use crate::bench::{adopted, engine, eventually, hasty, known, raw, unknown, write};
 use crate::proxy::Proxy;
 
 /// It may have been written: if it were sent again, it would be a conflict with itself.
@@ -53,11 +53,11 @@ async fn a_silent_connection_is_given_up() {
     let server = RedisServer::start(Persistence::Default);
     let proxy = Proxy::to(&server).await;
     let limit = Duration::from_millis(200);
-    let redis = adopted(Redis::builder(proxy.url()).timeout(limit)).await;
-    let mut hints = redis.listen("i").await.unwrap();
+    let redis = hasty(Redis::builder(proxy.url()).timeout(limit)).await;
+    let mut hints = known(async || redis.listen("i").await).await.unwrap();
     proxy.silence_connections();
     unknown(redis.load("a").await);
-    assert_eq!(redis.load("a").await.unwrap(), None);
+    assert_eq!(known(async || redis.load("a").await).await.unwrap(), None);
     let other = engine(&server).await;
     let hint = eventually(async || {
         other.send("i", b"1".into()).await.unwrap();

@@ -26,6 +26,14 @@ pub(crate) async fn adopted(builder: Builder) -> Redis {
     redis
 }
 
+/// An engine that gives its calls up after so short a time that also one to a server that answers
+/// may be given up, on a busy machine.
+pub(crate) async fn hasty(builder: Builder) -> Redis {
+    let redis = builder.build().unwrap();
+    known(async || redis.adopt().await).await.unwrap();
+    redis
+}
+
 /// A command of another client.
 pub(crate) fn raw<T: FromRedisValue>(server: &RedisServer, command: &str) -> T {
     let mut words = command.split(' ');

@@ -204,7 +204,8 @@ async fn a_store_that_is_emptied_under_a_connection_is_forgotten() {
 #[tokio::test]
 async fn a_log_alone_needs_no_adoption_and_tells_of_another_life() {
     let server = RedisServer::start(Persistence::Default);
-    let every = std::time::Duration::from_millis(100);
+    // So often a reader looks by itself, and so long each call may take.
+    let every = std::time::Duration::from_secs(2);
     let redis = builder(&server).timeout(every).connect().await.unwrap();
     let end = redis.end("t").await.unwrap();
     let mut read = redis.read("t", end).await.unwrap();

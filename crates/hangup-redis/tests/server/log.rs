@@ -119,9 +119,13 @@ async fn what_was_dropped_is_a_gap() {
 #[tokio::test]
 async fn a_topic_whose_time_has_passed_counts_on() {
     let server = RedisServer::start(Persistence::Default);
-    let redis = adopted(builder(&server).log_age(Duration::from_millis(50))).await;
+    let age = Duration::from_secs(3600);
+    let redis = adopted(builder(&server).log_age(age)).await;
     let first = publish(&redis, 1).await;
     let second = publish(&redis, 2).await;
+    let left = Duration::from_millis(raw(&server, "PTTL {hangup}:l:t"));
+    assert!(age / 2 < left && left <= age, "{left:?}");
+    raw::<()>(&server, "PEXPIRE {hangup}:l:t 1");
     eventually(async || (raw::<u64>(&server, "EXISTS {hangup}:l:t") == 0).then_some(())).await;
     assert_eq!(redis.end("t").await.unwrap(), second);
     assert_eq!(redis.start("t").await.unwrap(), second);

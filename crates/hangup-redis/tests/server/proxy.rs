@@ -47,6 +47,11 @@ impl Proxy {
         format!("redis://{}/", self.addr)
     }
 
+    /// How many connections there have been.
+    pub(crate) fn connections(&self) -> u64 {
+        self.state.connections.load(SeqCst)
+    }
+
     /// The next answer of the server is lost, and its connection with it.
     pub(crate) fn cut_the_next_answer(&self) {
         self.state.cut.store(true, SeqCst);
