@@ -6,7 +6,7 @@ use hangup_cluster::engine::{Claims, EngineError, Hints, Log, Swapped};
 use hangup_engines::nats::{NatsOptions, NatsServer};
 use hangup_nats::async_nats::jetstream::message::StreamMessage;
 
-use crate::bench::{SECOND, engine, eventually, known, raw, server, write};
+use crate::bench::{LONG, SECOND, engine, eventually, known, raw, server, write};
 
 /// The last message of the records.
 async fn last(server: &NatsServer) -> StreamMessage {
@@ -29,8 +29,9 @@ async fn a_lease_ends_each_time_that_its_record_is_made() {
     let server = server();
     let nats = engine(&server).await;
     for _ in 0..2 {
-        let first = write(&nats, "lease", None, SECOND).await;
-        assert_eq!(ttl(&server).await.as_deref(), Some("1s"));
+        // The first one is long, so that it is there to be renewed, however slow this is.
+        let first = write(&nats, "lease", None, Some(LONG)).await;
+        assert_eq!(ttl(&server).await.as_deref(), Some("60s"));
         let renewed = write(&nats, "lease", Some(first), SECOND).await;
         assert_eq!(ttl(&server).await.as_deref(), Some("1s"));
         eventually(async || nats.load("lease").await.unwrap().is_none().then_some(())).await;

@@ -23,9 +23,11 @@ struct Told {
 
 async fn connect(servers: &[NatsServer]) -> Nats {
     let urls: Vec<_> = servers.iter().map(NatsServer::url).collect();
-    let nats = Nats::builder(urls.join(",")).replicas(urls.len());
-    let nats = nats.timeout(Duration::from_secs(1)).connect().await;
-    let nats = nats.unwrap();
+    let nats = known(|| {
+        let nats = Nats::builder(urls.join(",")).replicas(urls.len());
+        nats.timeout(Duration::from_secs(1)).connect()
+    });
+    let nats = nats.await;
     known(|| nats.adopt()).await;
     nats
 }
