@@ -113,7 +113,9 @@ impl Subject for OnServers {
 
     fn timing(&self) -> Timing {
         // Other tests run beside it, and a stay on a busy machine is not the engine's.
-        Timing::new(Duration::from_secs(1)).patience(Duration::from_secs(30))
+        Timing::new(Duration::from_secs(1))
+            .late(Duration::from_secs(5))
+            .patience(Duration::from_secs(30))
     }
 
     fn restart(&self) -> Option<Doing<'_, ()>> {
