@@ -430,9 +430,17 @@ async fn a_method_that_is_refused_is_told_exactly_what_its_route_allows() {
     }
 }
 
+/// A drain that takes longer than any machine is busy, if it waits for what does not end.
+fn patient() -> Settings {
+    Settings {
+        drain: SOON * 3,
+        ..Settings::default()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_ends_every_stream_with_its_farewell_and_every_set_up() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::start_with(patient()).await;
     let mut worker = gateway.open("/worker/stream?name=ada").await;
     worker.expect("event: connected\n").await;
     let mut agent = gateway.open("/agents/7/events").await;
@@ -451,13 +459,13 @@ async fn an_interrupt_ends_every_stream_with_its_farewell_and_every_set_up() {
     }
     setup.expect("503 Service Unavailable").await;
     gateway.served.await.unwrap().unwrap();
-    assert!(interrupted.elapsed() < Duration::from_secs(1));
+    assert!(interrupted.elapsed() < SOON);
 }
 
 /// It never reads, so its farewell never leaves; the server goes all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupt_does_not_wait_for_a_client_that_does_not_read() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::start_with(patient()).await;
     let _deaf = gateway.open("/agents/7/events").await;
     gateway.until("live", |stats| stats["agents"] == 1).await;
     let big = vec![b'x'; 1 << 20];
@@ -467,7 +475,7 @@ async fn an_interrupt_does_not_wait_for_a_client_that_does_not_read() {
     gateway.interrupt.send(()).unwrap();
     let interrupted = Instant::now();
     gateway.served.await.unwrap().unwrap();
-    assert!(interrupted.elapsed() < Duration::from_secs(1));
+    assert!(interrupted.elapsed() < SOON);
 }
 
 /// A patience that a test can wait for.
@@ -672,7 +680,7 @@ async fn what_the_upstream_streams_arrives_whole_with_heartbeats_between() {
         ..Settings::default()
     })
     .await;
-    let mut client = gateway.open("/mcp?count=3&every_ms=100").await;
+    let mut client = gateway.open("/mcp?count=3&every_ms=500").await;
     let received = timeout(SOON, client.rest()).await.unwrap();
     assert!(received.contains("content-type: text/event-stream"));
     // The chunks of the transport are in between.
@@ -753,7 +761,7 @@ async fn a_client_that_does_not_read_is_noticed_with_its_socket_open() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_ends_at_its_maximum_age_and_says_why() {
     let gateway = Gateway::start_with(Settings {
-        max_age: Duration::from_millis(200),
+        max_age: Duration::from_secs(1),
         heartbeat: Duration::from_millis(50),
         ..Settings::default()
     })
@@ -762,7 +770,7 @@ async fn a_stream_ends_at_its_maximum_age_and_says_why() {
     let mut worker = gateway.open("/worker/stream?name=ada").await;
     worker.expect(": still here\n\n").await;
     worker.expect("event: closed\ndata: expired\n\n").await;
-    assert!(begun.elapsed() >= Duration::from_millis(200));
+    assert!(begun.elapsed() >= Duration::from_secs(1));
     let stats = gateway.until_empty().await;
     assert_eq!(stats["closed"], json!({ "expired": 1 }));
     assert_eq!(stats["router"], json!({}));
