@@ -17,9 +17,11 @@ const ORDERS: [Shutdown; 2] = [Shutdown::DrainFirst, Shutdown::Together];
 /// No task is left once the server has ended: these scopes have no deadlines, so none
 /// sweeps.
 const IDLE: usize = 0;
+/// Far longer than it takes to undo what does not hang.
+const DEADLINE: Duration = Duration::from_secs(2);
 
 on_every_server! {
-    async fn every_stream_says_farewell_and_the_server_ends_within_a_second(http: Http) {
+    async fn every_stream_says_farewell_and_the_server_ends(http: Http) {
         for how in ORDERS {
             let server = Server::start(http, Plan::default()).await;
             let mut clients = Vec::new();
@@ -40,7 +42,7 @@ on_every_server! {
                 set_up.expect("closed while registering: shutdown\n").await;
             });
             let down = server.shut_down(how, SOON).await;
-            assert!(down.took < Duration::from_secs(1), "{:?}", down.took);
+            assert!(down.took < SOON, "{:?}", down.took);
             assert_eq!((down.report.closed, down.report.forced), (5, 0));
             assert_eq!((down.report.abandoned, down.report.unsettled), (vec![], vec![]));
             assert!(Seen::of(&down.app).is_settled());
@@ -72,8 +74,8 @@ on_every_server! {
                 }
             });
 
-            let down = server.shut_down(how, Duration::from_millis(200)).await;
-            assert!(down.took < Duration::from_secs(1), "{:?}", down.took);
+            let down = server.shut_down(how, DEADLINE).await;
+            assert!(down.took < SOON, "{:?}", down.took);
             let report = down.report;
             assert_eq!((report.closed, report.forced), (1, 1));
             assert_eq!(report.unsettled, []);
