@@ -38,6 +38,10 @@ enum Fault {
     Hasty,
 }
 
+/// By how much the undos of a hasty one are longer, so that a successor comes before their end,
+/// however slow the machine is.
+const LONGER_MS: u64 = 2_000;
+
 struct App {
     node: String,
     fault: Option<Fault>,
@@ -146,8 +150,12 @@ async fn open(app: &Arc<App>, ask: Ask) -> Result<Response, Failed> {
         }
     };
     let (owner, keyed) = (&app.node, format!("key={name}&epoch={epoch}"));
-    let leave = format!("/leave?{keyed}&take_ms={}", ask.undo_ms);
     let (resource, fault) = (app.resource, app.fault);
+    let undo_ms = match fault {
+        Some(Fault::Hasty) => ask.undo_ms + LONGER_MS,
+        _ => ask.undo_ms,
+    };
+    let leave = format!("/leave?{keyed}&take_ms={undo_ms}");
     setup.on_close_async("leave", move || async move {
         let leaving = async move {
             // It is told by the resource.

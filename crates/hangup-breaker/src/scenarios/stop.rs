@@ -13,8 +13,9 @@ use crate::stage::{FREE, Lab, SOON, all_live, names};
 const KEYS: usize = 50;
 const STOPPED: Duration = Duration::from_millis(4700);
 /// All act at about the same time, and it is stopped between two of these: an act that has passed
-/// the gate before the stop, and is not sent, goes out after it.
-const WORK: Duration = Duration::from_secs(1);
+/// the gate before the stop, and is not sent, goes out after it. So the time between them is far
+/// longer than it takes all to begin, and shorter than the stop, after which all of them are due.
+const WORK: Duration = Duration::from_secs(4);
 
 pub(super) async fn run(lab: &Lab, rows: &mut Rows) -> Result<(), Failure> {
     let stage = lab.stage().await?;
@@ -41,9 +42,9 @@ pub(super) async fn run(lab: &Lab, rows: &mut Rows) -> Result<(), Failure> {
         let stopped = Instant::now();
         a.process.stop()?;
         let after = b.workers(&keys, ask);
-        after.live(STOPPED).await;
+        after.live(SOON).await;
         live.extend(after.live_after(stopped).iter());
-        // The stop is as long as this.
+        // The stop is as long as this, and until B has all keys.
         sleep_until((stopped + STOPPED).into()).await;
         let undos = stage.resource.counts().late_undos;
         let went_on = Instant::now();
