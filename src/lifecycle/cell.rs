@@ -304,19 +304,19 @@ impl Lifecycle {
         inner.memberships.push(slot);
     }
 
-    /// The orders of the recorded slots under keys with this hash, in whichever registries they
-    /// are. For the owner.
+    /// The orders of the recorded slots under keys with this hash, among them all of this
+    /// registry. For the owner.
     #[inline]
-    pub(crate) fn orders_under(&self, hash: u64) -> Vec<u64> {
+    pub(crate) fn orders_under(&self, registry: *const (), hash: u64) -> Vec<u64> {
         if self.word.load().has_parts() {
-            self.recorded_orders_under(hash)
+            self.recorded_orders_under(registry, hash)
         } else {
             Vec::new()
         }
     }
 
-    fn recorded_orders_under(&self, hash: u64) -> Vec<u64> {
-        lock(&self.inner).memberships.orders_under(hash)
+    fn recorded_orders_under(&self, registry: *const (), hash: u64) -> Vec<u64> {
+        lock(&self.inner).memberships.orders_under(registry, hash)
     }
 
     /// Removes the newest slot before the end. For the owner.

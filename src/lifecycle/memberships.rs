@@ -158,8 +158,8 @@ impl Memberships {
         })
     }
 
-    /// The orders of the places with this hash, in whichever registries they are.
-    pub(super) fn orders_under(&self, hash: u64) -> Vec<u64> {
+    /// The orders of the places with this hash, among them all of this registry.
+    pub(super) fn orders_under(&self, registry: *const (), hash: u64) -> Vec<u64> {
         let index = match &self.0 {
             Stack::Other(Some(several)) => several.index.as_deref(),
             Stack::One(_) | Stack::Other(None) => None,
@@ -168,7 +168,7 @@ impl Memberships {
         // Without an index there are few.
         for held in self.iter().take(if index.is_some() { 1 } else { FEW + 1 }) {
             let place = held.place();
-            if place.hash == hash {
+            if place.hash == hash && held.registry() == registry {
                 orders.push(place.order);
             }
         }

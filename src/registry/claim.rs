@@ -149,7 +149,7 @@ where
         let hash = self.hash(&key);
         // Read before the lock is taken; only the owner joins, so the answer does not
         // change.
-        let maybe_ours = lifecycle.orders_under(hash);
+        let maybe_ours = lifecycle.orders_under(Arc::as_ptr(&self.shared).cast(), hash);
         let conflict = self.shared.conflict;
         let replaces = claim == Claim::TakeOver || conflict == Conflict::Replace;
         let min_hold = match &self.shared.min_hold {
