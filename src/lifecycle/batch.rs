@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Lifecycle;
 use super::group::{Group, Member};
-use super::memberships::{Exit, Leaving, Membership, Memberships};
+use super::memberships::{Exit, Leaving, Memberships};
 use super::nesting::{Taken, give_back_places};
 use super::word::OnClose;
 use crate::state::{CloseReason, Closed};
@@ -31,17 +31,8 @@ pub(crate) struct Batch<'a> {
     group: &'a Group<Lifecycle>,
     to_close: Vec<Arc<Lifecycle>>,
     unwound: Vec<Arc<Lifecycle>>,
-    /// The slots of those that have one alone, with the index of each in the batch.
-    only: Vec<(usize, Arc<dyn Membership>)>,
-    leaving: [InRegistry; REGISTRIES],
-}
-
-/// The connections of a batch that leave this registry.
-#[derive(Default)]
-struct InRegistry {
+    /// The slot of each, if it has one alone.
     leaving: Leaving,
-    /// The index of each in the batch.
-    of: Vec<usize>,
 }
 
 impl<'a> Batch<'a> {
@@ -50,8 +41,7 @@ impl<'a> Batch<'a> {
             group,
             to_close: Vec::new(),
             unwound: Vec::new(),
-            only: Vec::new(),
-            leaving: Default::default(),
+            leaving: Leaving::default(),
         }
     }
 
@@ -96,14 +86,17 @@ impl<'a> Batch<'a> {
     }
 
     fn push(&mut self, lifecycle: Arc<Lifecycle>, places: Memberships) {
-        match places.into_only() {
+        let only = match places.into_only() {
             // Not looked at yet: it is beyond the caches.
-            Ok(only) => self.only.push((self.unwound.len(), only)),
-            Err(none) if none.is_empty() => {}
-            Err(several) => {
-                give_back_places(|| lifecycle.leave(several, Exit::Settling { clean: true }));
+            Ok(only) => Some(only),
+            Err(others) => {
+                if !others.is_empty() {
+                    give_back_places(|| lifecycle.leave(others, Exit::Settling { clean: true }));
+                }
+                None
             }
-        }
+        };
+        self.leaving.slots.push(only);
         self.unwound.push(lifecycle);
         if self.unwound.len() == MOST {
             self.settle();
@@ -112,48 +105,12 @@ impl<'a> Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Sorts the slots by their registries. Those of further ones leave.
-    fn sort_slots(&mut self) {
-        for (index, slot) in self.only.drain(..) {
-            let is_it = |of: &&mut InRegistry| match of.leaving.slots.first() {
-                Some(Some(first)) => first.registry() == slot.registry(),
-                _ => true,
-            };
-            let Some(InRegistry { leaving, of }) = self.leaving.iter_mut().find(is_it) else {
-                let lifecycle = &self.unwound[index];
-                let leave = || lifecycle.leave(slot.into(), Exit::Settling { clean: true });
-                give_back_places(leave);
-                continue;
-            };
-            leaving.places.push(slot.place());
-            leaving.slots.push(Some(slot));
-            of.push(index);
-        }
-    }
-
     /// Keeps its memory for the next ones.
     pub(crate) fn settle(&mut self) {
         if self.unwound.is_empty() {
             return;
         }
-        self.sort_slots();
-        let unwound = &self.unwound;
-        for InRegistry { leaving, of } in &mut self.leaving {
-            let Some(first) = leaving.slots.first().cloned().flatten() else {
-                break;
-            };
-            let contain = |index: usize, f: &mut dyn FnMut()| {
-                let lifecycle = &unwound[of[index]];
-                give_back_places(|| lifecycle.catch_panic(f));
-            };
-            first.leave_together(leaving, &contain);
-            // The last slot drops what the user has given to the registry.
-            let mut first = Some(first);
-            contain(0, &mut || drop(first.take()));
-            leaving.slots.clear();
-            leaving.places.clear();
-            of.clear();
-        }
+        self.leave_registries();
         for lifecycle in &self.unwound {
             if let Some(events) = lifecycle.events() {
                 lifecycle.tell_settled(events, lifecycle.how_it_closed());
@@ -162,6 +119,32 @@ impl Batch<'_> {
         self.group
             .settle_each(&self.unwound, Lifecycle::wake_settled);
         self.unwound.clear();
+    }
+
+    fn leave_registries(&mut self) {
+        let (leaving, unwound) = (&mut self.leaving, &self.unwound);
+        let contain = |index: usize, f: &mut dyn FnMut()| {
+            give_back_places(|| unwound[index].catch_panic(f));
+        };
+        let mut from = 0;
+        for _ in 0..REGISTRIES {
+            let mut left = leaving.slots.iter().enumerate().skip(from);
+            let Some((index, first)) = left.find_map(|(index, it)| Some((index, it.clone()?)))
+            else {
+                break;
+            };
+            first.leave_together(leaving, &contain);
+            // The last slot drops what the user has given to the registry.
+            let mut first = Some(first);
+            contain(index, &mut || drop(first.take()));
+            from = index + 1;
+        }
+        for (index, slot) in leaving.slots.drain(..).enumerate().skip(from) {
+            if let Some(slot) = slot {
+                let leave = || unwound[index].leave(slot.into(), Exit::Settling { clean: true });
+                give_back_places(leave);
+            }
+        }
     }
 }
 

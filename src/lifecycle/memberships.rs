@@ -18,8 +18,8 @@ pub(crate) trait Membership: Send + Sync {
     /// Removes the slot from its registry.
     fn leave(&self, exit: Exit);
 
-    /// Removes slots of this registry, among them this one, of connections that have been unwound
-    /// and are clean. User code runs within `contain`, which is told the index of its slot.
+    /// Removes all slots of this registry, among them this one, of connections that have been
+    /// unwound and are clean. User code runs within `contain`, which is told the index of its slot.
     fn leave_together(&self, leaving: &mut Leaving, contain: &dyn Fn(usize, &mut dyn FnMut()));
 
     /// The name of the registry, and the key, in words. `None` if the registry has no name. User
@@ -30,14 +30,15 @@ pub(crate) trait Membership: Send + Sync {
     fn bring_back(&self);
 }
 
-/// Slots in one registry, to be removed together.
+/// Slots to be removed, those of a registry together.
 #[derive(Default)]
 pub(crate) struct Leaving {
     /// Each is there until it has been removed.
     pub(crate) slots: Vec<Option<Arc<dyn Membership>>>,
-    pub(crate) places: Vec<Place>,
-    /// Memory for the call that removes them.
-    pub(crate) indices: Vec<usize>,
+    /// Memory for the call that removes them: the places of those of its registry and their
+    /// indices, and the same sorted.
+    pub(crate) places: Vec<(Place, usize)>,
+    pub(crate) sorted: Vec<(Place, usize)>,
 }
 
 /// Identifies a slot in its registry.

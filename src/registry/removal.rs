@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::mem::needs_drop;
+use std::ptr;
 use std::sync::Arc;
 
 use super::last_close::LastCloses;
@@ -78,11 +79,8 @@ impl<K, V> Shared<K, V> {
     }
 
     fn remove_each(&self, leaving: &mut Leaving, contain: &dyn Fn(usize, &mut dyn FnMut())) {
-        let Leaving {
-            slots,
-            places,
-            indices,
-        } = leaving;
+        self.sort_by_table(leaving);
+        let Leaving { slots, sorted, .. } = leaving;
         let leave_alone = |slot: &mut Option<Arc<dyn Membership>>, index: usize| {
             contain(index, &mut || {
                 if let Some(slot) = slot.take() {
@@ -91,21 +89,19 @@ impl<K, V> Shared<K, V> {
             });
         };
         if self.last_closes.is_some() {
-            let each = slots.iter_mut().enumerate();
-            return each.for_each(|(index, slot)| leave_alone(slot, index));
+            let each = sorted.iter();
+            return each.for_each(|(_, index)| leave_alone(&mut slots[*index], *index));
         }
         let (mut removed, mut others) = (Vec::new(), Vec::new());
-        self.sort_by_table(places, indices);
-        let number = |index: &usize| self.table_number(places[*index].hash);
-        for of_table in indices.chunk_by(|one, next| number(one) == number(next)) {
+        let number = |(place, _): &(Place, usize)| self.table_number(place.hash);
+        for of_table in sorted.chunk_by(|one, next| number(one) == number(next)) {
             for portion in of_table.chunks(Portion::PLACES) {
                 #[cfg(test)]
                 super::portion::largest::record(portion.len());
                 let mut table = self.tables.lock(number(&portion[0]));
-                let of_portion = portion.iter().map(|index| places[*index]);
+                let of_portion = portion.iter().map(|(place, _)| *place);
                 removed.reserve(table.count_sole(of_portion));
-                for &index in portion {
-                    let Place { hash, order } = places[index];
+                for &(Place { hash, order }, index) in portion {
                     match table.remove_sole(hash, order) {
                         Some(slot) => removed.push((index, slot)),
                         None => others.push(index),
@@ -115,7 +111,7 @@ impl<K, V> Shared<K, V> {
                 // After the lock is released (I8).
                 for (index, slot) in removed.drain(..) {
                     // Not the last one.
-                    drop(slots[index].take());
+                    slots[index] = None;
                     drop_contained(slot, |drop| contain(index, drop));
                 }
                 for index in others.drain(..) {
@@ -147,21 +143,28 @@ impl<K, V> Shared<K, V> {
         }
     }
 
-    /// Fills in the indices of these places, those of one table side by side.
-    fn sort_by_table(&self, places: &[Place], indices: &mut Vec<usize>) {
-        let number = |place: &Place| self.table_number(place.hash);
+    /// Fills in the places of the slots that are in this registry, those of one table side by side.
+    fn sort_by_table(&self, leaving: &mut Leaving) {
+        let registry = ptr::from_ref(self).cast();
+        let number = |(place, _): &(Place, usize)| self.table_number(place.hash);
         // How many there are in each table, then where the next one of each goes.
         let mut next = vec![0; self.tables.count()];
-        places.iter().for_each(|place| next[number(place)] += 1);
+        leaving.places.clear();
+        for (index, slot) in leaving.slots.iter().enumerate() {
+            if let Some(slot) = slot.as_ref().filter(|slot| slot.registry() == registry) {
+                let place = (slot.place(), index);
+                next[number(&place)] += 1;
+                leaving.places.push(place);
+            }
+        }
         let mut begin = 0;
         for next in &mut next {
             begin += std::mem::replace(next, begin);
         }
-        indices.clear();
-        indices.resize(places.len(), 0);
-        for (index, place) in places.iter().enumerate() {
+        leaving.sorted.clone_from(&leaving.places);
+        for place in &leaving.places {
             let next = &mut next[number(place)];
-            indices[*next] = index;
+            leaving.sorted[*next] = *place;
             *next += 1;
         }
     }
