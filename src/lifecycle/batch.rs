@@ -133,10 +133,13 @@ impl Batch<'_> {
             else {
                 break;
             };
+            let mut registry = Some(first.keep_registry());
             first.leave_together(leaving, &contain);
-            // The last slot drops what the user has given to the registry.
+            // One by one, since each of the two may panic: the key and the value, and what the
+            // user has given to the registry.
             let mut first = Some(first);
             contain(index, &mut || drop(first.take()));
+            contain(index, &mut || drop(registry.take()));
             from = index + 1;
         }
         for (index, slot) in leaving.slots.drain(..).enumerate().skip(from) {

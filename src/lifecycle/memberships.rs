@@ -13,6 +13,9 @@ pub(crate) trait Membership: Send + Sync {
     /// Identifies the registry.
     fn registry(&self) -> *const ();
 
+    /// Keeps the registry beyond the slot.
+    fn keep_registry(&self) -> Arc<dyn Send + Sync>;
+
     fn place(&self) -> Place;
 
     /// Removes the slot from its registry.

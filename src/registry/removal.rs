@@ -13,11 +13,15 @@ use crate::sync::MutexGuard;
 
 impl<K, V> Membership for Slot<K, V>
 where
-    K: Hash + Eq + Send + Sync,
-    V: Send + Sync,
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
 {
     fn registry(&self) -> *const () {
         Arc::as_ptr(&self.registry).cast()
+    }
+
+    fn keep_registry(&self) -> Arc<dyn Send + Sync> {
+        Arc::clone(&self.registry) as _
     }
 
     fn place(&self) -> Place {

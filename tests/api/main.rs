@@ -31,6 +31,7 @@ mod inspect;
 #[cfg(feature = "tokio")]
 mod interval;
 mod last_close;
+mod last_slots;
 mod nesting;
 mod observer;
 #[cfg(feature = "tokio")]
