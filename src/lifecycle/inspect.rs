@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::memberships::Membership;
 use super::{End, Handle, Lifecycle, WaitsFor};
 use crate::id::ConnectionId;
 use crate::state::State;
@@ -151,17 +152,40 @@ impl Handle {
     }
 }
 
+/// A slot that is looked at. If its connection leaves it before that ends, this drops the key and
+/// the value: in the name of the connection, which reports their panics.
+struct Held<'a> {
+    lifecycle: &'a Lifecycle,
+    /// `None` while it is dropped.
+    slot: Option<Arc<dyn Membership>>,
+}
+
+impl<'a> Held<'a> {
+    fn new(lifecycle: &'a Lifecycle, slot: Arc<dyn Membership>) -> Self {
+        let slot = Some(slot);
+        Self { lifecycle, slot }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let slot = self.slot.take();
+        self.lifecycle.catch_panic(move || drop(slot));
+    }
+}
+
 impl Lifecycle {
     fn keys(&self) -> Vec<HeldKey> {
         if !self.word().load().has_parts() {
             return Vec::new();
         }
         let inner = lock(&self.inner);
-        let held: Vec<_> = inner.memberships.iter().cloned().collect();
+        let held = inner.memberships.iter().cloned();
+        let held: Vec<_> = held.map(|slot| Held::new(self, slot)).collect();
         drop(inner);
         // Without a lock: `Debug` of a key is user code (I8).
         let keys = held.iter();
-        keys.filter_map(|slot| slot.key())
+        keys.filter_map(|held| held.slot.as_ref()?.key())
             .map(|(registry, key)| HeldKey { registry, key })
             .collect()
     }

@@ -1,8 +1,10 @@
 //! Code of the user that runs as the last slot of a registry, or the last of a key, is dropped.
 
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::fmt;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hangup::{CloseReason, Conflict, KeyError, Live, Registry, Scope};
+use hangup::{CloseReason, Conflict, Handle, KeyError, Live, Registry, Scope};
 use tokio_test::{assert_pending, assert_ready_eq, task};
 
 use crate::support::registering;
@@ -76,6 +78,59 @@ fn a_batch_reports_each_value_to_the_connection_that_brought_it() {
             // None is kept: the registries drop no bomb.
             assert!(all.iter().all(Registry::is_empty));
         }
+    }
+}
+
+/// Closes its connection as it is written, and then may panic.
+struct Key {
+    closes: Handle,
+    panics: bool,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let closed = self.closes.close(CloseReason::Idle);
+        assert!(!self.panics, "key");
+        write!(f, "{closed:?}")
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+#[test]
+fn values_that_a_look_at_the_keys_drops_may_panic() {
+    for panics in [false, true] {
+        let scope = Scope::new();
+        let named = Registry::builder(Conflict::Reject).name("named").build();
+        let nameless = Registry::new(Conflict::Reject);
+        let mut setup = scope.open().unwrap().register().unwrap();
+        let handle = setup.handle();
+        setup.join(&nameless, 1, Bomb("nameless")).unwrap();
+        let closes = handle.clone();
+        setup
+            .join(&named, Key { closes, panics }, Bomb("named"))
+            .unwrap();
+        let live = setup.go_live().unwrap();
+        let keys = catch_unwind(AssertUnwindSafe(|| handle.keys()));
+        assert_eq!(keys.is_err(), panics);
+        match keys {
+            Ok(keys) => assert_eq!(keys[0].key, "Ok(())"),
+            Err(panic) => assert_eq!(panic.downcast_ref(), Some(&"key")),
+        }
+        assert!(named.is_empty() && nameless.is_empty());
+        assert!(handle.try_settled().is_some());
+        assert_eq!(scope.stats().panics, 2);
+        drop(live);
     }
 }
 
