@@ -85,7 +85,8 @@ enum Stack {
 struct Several {
     top: Arc<dyn Membership>,
     below: Memberships,
-    /// The places of all that are below, if they are not few.
+    /// Among others, the places of all that are below, if they are not few. Those that have left
+    /// stay: in another registry, one of these may have the same place.
     index: Option<Box<Index>>,
 }
 
@@ -162,7 +163,7 @@ impl Memberships {
         })
     }
 
-    /// The orders of the places with this hash, among them all of this registry.
+    /// Among others, the orders of the places with this hash that are in this registry.
     pub(super) fn orders_under(&self, registry: *const (), hash: u64) -> Vec<u64> {
         let index = match &self.0 {
             Stack::Other(Some(several)) => several.index.as_deref(),
@@ -197,11 +198,10 @@ impl Memberships {
         (self.iter().count() > FEW).then(|| Box::new(places.collect()))
     }
 
-    /// What [`take_index`](Self::take_index) has returned, as long as they are not few.
+    /// What [`take_index`](Self::take_index) has returned, unless one or none is left.
     fn return_index(&mut self, index: Option<Box<Index>>) {
-        if let (Some(mut index), Stack::Other(Some(several))) = (index, &mut self.0) {
-            index.remove(&several.top.place().indexed());
-            several.index = Some(index);
+        if let Stack::Other(Some(several)) = &mut self.0 {
+            several.index = index;
         }
     }
 }
@@ -232,13 +232,68 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use super::Memberships;
+    use std::sync::Arc;
+
+    use super::{Exit, FEW, Leaving, Membership, Memberships, Name, Place};
+
+    impl Membership for Place {
+        fn registry(&self) -> *const () {
+            std::ptr::null()
+        }
+
+        fn keep_registry(&self) -> Arc<dyn Send + Sync> {
+            unreachable!("it is in none")
+        }
+
+        fn place(&self) -> Place {
+            *self
+        }
+
+        fn leave(&self, _: Exit) {}
+
+        fn leave_together(&self, _: &mut Leaving, _: &dyn Fn(usize, &mut dyn FnMut())) {}
+
+        fn key(&self) -> Option<(Name, String)> {
+            None
+        }
+
+        fn bring_back(&self) {}
+    }
+
+    #[test]
+    fn every_order_is_found_also_of_places_that_are_alike_in_several_registries() {
+        const MOST: usize = 4 * FEW;
+        // From as high as each, down to nothing, and up again.
+        for high in 0..MOST {
+            let mut memberships = Memberships::default();
+            let mut held = Vec::new();
+            let downs = (0..high).map(|_| false);
+            let moves = (0..high).map(|_| true).chain(downs);
+            for (number, up) in moves.chain((0..MOST).map(|_| true)).enumerate() {
+                if up {
+                    let (hash, order) = (number as u64 % 3, number as u64 % 4);
+                    memberships.push(Arc::new(Place { hash, order }));
+                    held.push((hash, order));
+                } else {
+                    let popped = memberships.pop().map(|it| it.place().indexed());
+                    assert_eq!(popped, held.pop());
+                }
+                assert_eq!(memberships.is_empty(), held.is_empty());
+                for hash in 0..3 {
+                    let orders = memberships.orders_under(std::ptr::null(), hash);
+                    let mut under = held.iter().filter(|it| it.0 == hash);
+                    assert!(under.all(|(_, order)| orders.contains(order)));
+                }
+            }
+            let mut left = Vec::new();
+            memberships.leave_each(|it| left.push(it.place().indexed()));
+            held.reverse();
+            assert_eq!(left, held);
+        }
+    }
 
     #[test]
     fn takes_no_more_memory_than_a_pointer() {
-        assert_eq!(
-            size_of::<Memberships>(),
-            size_of::<std::sync::Arc<dyn Send>>()
-        );
+        assert_eq!(size_of::<Memberships>(), size_of::<Arc<dyn Send>>());
     }
 }
