@@ -1,8 +1,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use hangup::{CloseReason, Closed, Conflict, Phase, Registering, Registry};
+use hangup::{CloseReason, Closed, Conflict, Phase, Registering, Registry, Scope};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::registering;
@@ -173,4 +173,33 @@ fn a_key_whose_eq_panics_may_look_itself_up_as_it_is_dropped() {
     let settled = assert_ready!(task::spawn(handle.settled()).poll());
     assert_eq!(settled.panics, ["eq"]);
     *slot.lock().unwrap() = None;
+}
+
+/// The last hook is called when the slot is gone.
+#[test]
+fn a_close_is_known_when_the_last_hook_is_called_also_in_a_batch() {
+    static SEEN: Mutex<Vec<Option<CloseReason>>> = Mutex::new(Vec::new());
+    static REGISTRY: OnceLock<Registry<String, ()>> = OnceLock::new();
+    let registry = REGISTRY.get_or_init(|| {
+        Registry::builder(Conflict::share_unbounded())
+            .remember_closes(8)
+            .on_last(|key: &String| {
+                let seen = reason(REGISTRY.get().unwrap(), key);
+                SEEN.lock().unwrap().push(seen);
+            })
+            .build()
+    });
+    let live = join(registry, "a").go_live().unwrap();
+    live.close(CloseReason::Idle).unwrap();
+    let scope = Scope::new();
+    let lives = ["b", "c"].map(|key| {
+        let mut setup = scope.open().unwrap().register().unwrap();
+        setup.join(registry, key.into(), ()).unwrap();
+        setup.go_live().unwrap()
+    });
+    scope.close_all(CloseReason::Shutdown);
+    let shutdown = Some(CloseReason::Shutdown);
+    let seen = std::mem::take(&mut *SEEN.lock().unwrap());
+    assert_eq!(seen, [Some(CloseReason::Idle), shutdown, shutdown]);
+    drop(lives);
 }
