@@ -1,8 +1,10 @@
 use std::future::{pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
 
-use hangup::CloseReason;
+use hangup::{CloseReason, Handle};
 use tokio_test::{assert_pending, assert_ready, task};
 
 use crate::support::log::Log;
@@ -143,4 +145,29 @@ fn a_gate_that_panics_fails_the_connection() {
     catch_unwind(AssertUnwindSafe(|| _ = run.poll())).unwrap_err();
     drop(run);
     assert_eq!(handle.end().unwrap().reason(), CloseReason::Failed);
+}
+
+/// I8: the connection is the last that keeps the waker of a step that was dropped.
+#[test]
+fn i8_a_waker_may_use_its_connection_as_the_next_one_replaces_it() {
+    struct Looks(Handle, Arc<AtomicUsize>);
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            assert_eq!(self.0.label(), None);
+            self.1.fetch_add(1, SeqCst);
+        }
+    }
+    let mut setup = registering();
+    let drops = Arc::new(AtomicUsize::new(0));
+    let waker = Waker::from(Arc::new(Looks(setup.handle(), Arc::clone(&drops))));
+    let mut step = Box::pin(setup.run(pending::<()>()));
+    assert_pending!(step.as_mut().poll(&mut Context::from_waker(&waker)));
+    drop((step, waker));
+    assert_eq!(drops.load(SeqCst), 0);
+    let mut next = task::spawn(setup.run(pending::<()>()));
+    assert_pending!(next.poll());
+    assert_eq!(drops.load(SeqCst), 1);
 }
