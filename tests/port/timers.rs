@@ -135,6 +135,19 @@ fn a_clock_that_goes_back_delays_a_beat_by_what_it_hides_and_no_more() {
 }
 
 #[test]
+fn a_timer_that_fires_late_takes_no_item_for_older_than_half_of_the_period() {
+    // The first one is late by more than the period.
+    let clock = Clock::new([0, 100, 115, 0]);
+    let scope = Scope::builder().runtime(Arc::clone(&clock)).build();
+    let live = scope.open().unwrap().register().unwrap().go_live().unwrap();
+    let items = live.stream(stream::iter(["item"]).chain(stream::pending()));
+    let mut events = items.heartbeat(PERIOD, || "beat").unwrap();
+    let mut next = || block_on(poll_fn(|cx| events.poll_next_unpin(cx)));
+    assert_eq!((next(), next()), (Some("item"), Some("beat")));
+    assert_eq!(*clock.readings.lock().unwrap(), [0]);
+}
+
+#[test]
 fn neither_the_longest_period_nor_the_longest_pause_overflows() {
     const YEAR: u64 = 365 * 86_400;
     // The longest pause has more nanoseconds than a number has.
