@@ -16,8 +16,11 @@ pub(crate) struct Timer(Mutex<Pin<Box<dyn Set + Send>>>);
 pub(super) trait Set {
     fn now(&self) -> Instant;
 
-    /// Fires `duration` after `now`, which has just been read, instead of when it was to before.
-    fn set(self: Pin<&mut Self>, now: Instant, duration: Duration);
+    /// It has fired, and is to fire again `duration` from now.
+    fn fired(self: Pin<&mut Self>, duration: Duration);
+
+    /// It is polled next: it is to fire `duration` after it has `fired`.
+    fn resume(self: Pin<&mut Self>, fired: Instant, duration: Duration);
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
 }
@@ -31,12 +34,18 @@ impl Timer {
         self.get().now()
     }
 
-    /// See [`Set::set`].
-    pub(crate) fn set(&mut self, now: Instant, duration: Duration) {
-        self.get().as_mut().set(now, duration);
+    /// See [`Set::fired`].
+    pub(crate) fn fired(&mut self, duration: Duration) {
+        self.get().as_mut().fired(duration);
     }
 
-    /// `Ready` once it has fired. Not to be polled again then, until it is [set](Self::set).
+    /// See [`Set::resume`].
+    pub(crate) fn resume(&mut self, fired: Instant, duration: Duration) {
+        self.get().as_mut().resume(fired, duration);
+    }
+
+    /// `Ready` once it has [fired](Self::fired). Not to be polled again then, until it
+    /// [resumes](Self::resume).
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.get().as_mut().poll(cx)
@@ -60,9 +69,11 @@ impl Set for Given {
         self.runtime.now()
     }
 
-    fn set(mut self: Pin<&mut Self>, _: Instant, duration: Duration) {
+    fn fired(mut self: Pin<&mut Self>, duration: Duration) {
         self.sleep = self.runtime.sleep(duration);
     }
+
+    fn resume(self: Pin<&mut Self>, _: Instant, _: Duration) {}
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.sleep.as_mut().poll(cx)

@@ -45,21 +45,13 @@ pub(super) fn start(handle: Handle, duration: Duration) -> (Instant, TokioTimer)
         None => time::sleep(duration),
     };
     drop(entered);
-    let timer = TokioTimer {
-        handle,
-        next: None,
-        sleep,
-    };
-    (now.into_std(), timer)
+    (now.into_std(), TokioTimer { handle, sleep })
 }
 
 pin_project! {
     /// A timer that stays where it is when it is set again.
     pub(super) struct TokioTimer {
         handle: Handle,
-        // Until the next poll: `sleep` keeps its waker, and would wake a task that does not wait
-        // for it.
-        next: Option<Instant>,
         #[pin]
         sleep: time::Sleep,
     }
@@ -70,16 +62,16 @@ impl Set for TokioTimer {
         Runtime::now(&self.handle)
     }
 
-    fn set(self: Pin<&mut Self>, now: Instant, duration: Duration) {
-        *self.project().next = Some(now.checked_add(duration).unwrap_or(now));
+    // Only when it is waited for: it keeps its waker, and would wake a task that does not wait.
+    fn fired(self: Pin<&mut Self>, _: Duration) {}
+
+    fn resume(self: Pin<&mut Self>, fired: Instant, duration: Duration) {
+        let until = fired.checked_add(duration).unwrap_or(fired);
+        self.project().sleep.reset(until.into());
     }
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        if let Some(next) = this.next.take() {
-            this.sleep.as_mut().reset(next.into());
-        }
-        this.sleep.poll(cx)
+        self.project().sleep.poll(cx)
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Quiet {
     sent: bool,
     /// The pause has lasted for the period.
     over: bool,
+    /// The timer has fired, and resumes when it is waited for.
+    fired: bool,
 }
 
 impl Quiet {
@@ -41,6 +43,7 @@ impl Quiet {
             pause: 0,
             sent: false,
             over: false,
+            fired: false,
         }
     }
 
@@ -65,10 +68,28 @@ impl Quiet {
     #[inline]
     pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.over {
-            ready!(self.timer.poll(cx));
+            ready!(self.poll_timer(cx));
             return self.poll_on(cx);
         }
         Poll::Ready(())
+    }
+
+    #[inline]
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::take(&mut self.fired) {
+            self.timer.resume(self.tick, self.next());
+        }
+        self.timer.poll(cx)
+    }
+
+    /// How long after the latest tick the next one is due: the same after something was sent.
+    #[cold]
+    fn next(&self) -> Duration {
+        let half = self.period / 2;
+        Duration::from_nanos(match self.period.saturating_sub(self.pause) {
+            0 => half,
+            left => left.min(half),
+        })
     }
 
     /// The timer has fired.
@@ -84,14 +105,13 @@ impl Quiet {
                 false => self.pause.saturating_add(since_tick),
             };
             self.tick = now;
-            let left = self.period.saturating_sub(self.pause);
-            self.over = left == 0;
-            let next = if self.over { half } else { left.min(half) };
-            self.timer.set(now, Duration::from_nanos(next));
+            self.timer.fired(self.next());
+            self.fired = true;
+            self.over = self.pause >= self.period;
             if self.over {
                 return Poll::Ready(());
             }
-            ready!(self.timer.poll(cx));
+            ready!(self.poll_timer(cx));
         }
     }
 }
