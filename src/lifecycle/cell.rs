@@ -60,9 +60,10 @@ pub(crate) struct Lifecycle {
     pub(super) inner: Mutex<Inner>,
 }
 
-/// In this order a new one is written straight to its place: a word that is not zero, words that
-/// are, and last the second word of the undos, which has no value yet. In another one it is built
-/// beside its place, and to copy it from there waits for what was just written.
+/// The order of the fields lets the compiler write a new one straight to its allocation: first a
+/// word that is not zero, then words that are zero, and last the second word of the undos, which
+/// has no value yet. In other orders the compiler builds it on the stack and copies it in wider
+/// parts than it was written in, and each such load waits for the stores before it.
 #[derive(Default)]
 #[repr(C)]
 pub(super) struct Inner {

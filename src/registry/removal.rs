@@ -114,7 +114,7 @@ impl<K, V> Shared<K, V> {
                 drop(table);
                 // After the lock is released (I8).
                 for (index, slot) in removed.drain(..) {
-                    // Not the last one.
+                    // `slot` is dropped after it, so this drops neither key nor value.
                     slots[index] = None;
                     drop_contained(slot, |drop| contain(index, drop));
                 }

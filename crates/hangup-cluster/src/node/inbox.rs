@@ -54,9 +54,10 @@ impl Node {
                         let words = format!("taken over on node {by}");
                         self.end(session, &key, &seat, CloseReason::Superseded, Some(words));
                     }
-                    // The newcomer may have waited for nothing, and have the key.
+                    // The lease is over, so the newcomer may have taken the key without waiting.
                     Poll::Ready(Err(lost)) => self.end(session, &key, &seat, lost, None),
-                    // Which of them it is, the next renewal tells. A newcomer that waits asks again.
+                    // The next renewal decides whether the lease is over. A newcomer that waits asks
+                    // again.
                     Poll::Pending => {}
                 }
             }
